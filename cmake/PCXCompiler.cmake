@@ -1,0 +1,72 @@
+# LLVM, MLIR and lld for the compiler's libraries and tools.
+find_package(MLIR 22 REQUIRED CONFIG
+  HINTS /usr/lib/llvm-22/lib/cmake/mlir)
+find_package(LLVM 22 REQUIRED CONFIG HINTS /usr/lib/llvm-22/lib/cmake/llvm)
+find_package(LLD REQUIRED CONFIG HINTS /usr/lib/llvm-22/lib/cmake/lld)
+set(LLVM_RUNTIME_OUTPUT_INTDIR "${PROJECT_BINARY_DIR}/bin")
+set(LLVM_LIBRARY_OUTPUT_INTDIR "${PROJECT_BINARY_DIR}/lib")
+set(MLIR_BINARY_DIR "${PROJECT_BINARY_DIR}")
+# MLIRConfig does not export this one (llvm-project#197175).
+set(MLIR_LINK_MLIR_DYLIB ON)
+set(LLVM_EXTERNAL_LIT "${LLVM_TOOLS_BINARY_DIR}/lit" CACHE FILEPATH "lit")
+list(APPEND CMAKE_MODULE_PATH "${MLIR_CMAKE_DIR}" "${LLVM_CMAKE_DIR}")
+include(TableGen)
+include(AddLLVM)
+include(AddMLIR)
+include(HandleLLVMOptions)
+separate_arguments(LLVM_DEFINITIONS_LIST NATIVE_COMMAND ${LLVM_DEFINITIONS})
+add_definitions(${LLVM_DEFINITIONS_LIST})
+include_directories(SYSTEM ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
+include_directories(
+  ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include
+  ${PROJECT_BINARY_DIR}/include)
+set(CMAKE_INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR};${LLVM_LIBRARY_DIR}")
+set(CMAKE_BUILD_RPATH "${LLVM_LIBRARY_DIR}")
+
+# One precompiled header for all compiler libraries.
+if(PCX_ENABLE_PCH)
+  file(WRITE "${PROJECT_BINARY_DIR}/pch/pch.cpp" "")
+  add_library(pc_pch OBJECT "${PROJECT_BINARY_DIR}/pch/pch.cpp")
+  llvm_update_compile_flags(pc_pch)
+  target_precompile_headers(pc_pch PRIVATE "${PROJECT_SOURCE_DIR}/cmake/pch.h")
+  target_compile_options(pc_pch PRIVATE -Xclang -fno-pch-timestamp)
+endif()
+
+function(pc_use_pch target)
+  pcx_warnings(${target})
+  if(PCX_ENABLE_PCH AND TARGET ${target})
+    target_precompile_headers(${target} REUSE_FROM pc_pch)
+    target_compile_options(${target} PRIVATE -Xclang -fno-pch-timestamp)
+  endif()
+endfunction()
+
+# pc_add_library(PCFoo a.cpp b.cpp [DEPENDS ...] [LINK_LIBS ...])
+#
+# A static library of the compiler. It links our own libraries by name; MLIR
+# and LLVM always come from the shared libraries, linked once by the tools, so
+# that there is one TypeID of everything.
+function(pc_add_library name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LINK_LIBS" ${ARGN})
+  add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  llvm_update_compile_flags(${name})
+  pc_use_pch(${name})
+  add_dependencies(${name} pc-headers ${ARG_DEPENDS})
+  target_link_libraries(${name} PUBLIC ${ARG_LINK_LIBS} MLIR LLVM)
+  target_include_directories(${name} INTERFACE
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+    $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  set_property(GLOBAL APPEND PROPERTY PC_COMPILER_LIBRARIES ${name})
+endfunction()
+
+# pc_add_tool(pcc pcc.cpp LINK_LIBS ...)
+function(pc_add_tool name)
+  cmake_parse_arguments(ARG "" "" "LINK_LIBS" ${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  llvm_update_compile_flags(${name})
+  pc_use_pch(${name})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK_LIBS} MLIR LLVM)
+  add_dependencies(${name} pc-headers)
+  install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT compiler)
+endfunction()

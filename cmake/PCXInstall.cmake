@@ -1,0 +1,2 @@
+# Install rules and the exported package: find_package(PCX).
+include(CMakePackageConfigHelpers)

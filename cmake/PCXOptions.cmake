@@ -1,0 +1,23 @@
+# Flags that every target shares.
+if(PCX_SANITIZER)
+  add_compile_options(-fsanitize=${PCX_SANITIZER} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
+  add_link_options(-fsanitize=${PCX_SANITIZER})
+endif()
+if(PCX_ENABLE_COVERAGE)
+  add_compile_options(-fprofile-instr-generate -fcoverage-mapping)
+  add_link_options(-fprofile-instr-generate)
+endif()
+find_program(PCX_CCACHE ccache)
+if(PCX_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # The slops are what ccache needs to cache through a precompiled header.
+  set(launcher ${CMAKE_COMMAND} -E env
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+    ${PCX_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+endif()
+
+# Warnings for our own code; MLIR's headers come in as SYSTEM.
+function(pcx_warnings target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-unused-parameter)
+endfunction()

@@ -1,0 +1,286 @@
+//===- abi.h - Binary contract of a .pcx artifact ------------------*- C -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The only declarations that the compiler (which writes artifacts) and the
+// runtime (which loads them) share. Plain C11, no dependency but <stdint.h>.
+//
+// A `.pcx` file is an ELF shared object followed by a fixed-size trailer:
+//
+//   +--------------------------+  offset 0; e_ident[9..12] = 'P' 'C' 'X' 0
+//   | ELF shared object        |
+//   +--------------------------+  payload_bytes
+//   | pcx_trailer_t            |  192 bytes, little endian
+//   +--------------------------+  end of file
+//
+// The trailer is verified from the bytes, before anything is loaded: a query
+// function cannot vouch for a damaged file, and constructors run first. The
+// object exports exactly one symbol, PCX_QUERY_SYMBOL.
+//
+// Compatibility: structs only ever grow at their end and carry struct_size;
+// a reader must not look past the struct_size that it finds. Enumerators are
+// never renumbered. A change that breaks a reader increments PCX_ABI_VERSION.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PCX_ABI_H
+#define PCX_ABI_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PCX_ABI_VERSION 1u
+#define PCX_QUERY_SYMBOL "pcx_artifact_query"
+#define PCX_TRAILER_MAGIC "PCXTRAIL" /* eight bytes, not terminated */
+#define PCX_TRAILER_BYTES 192u
+#define PCX_IDENT_OFFSET 9u /* 'P','C','X',0 inside the ELF e_ident padding */
+#define PCX_MAX_RANK 8u
+#define PCX_ALIGNMENT 64u /* bytes; of every pointer in pcx_run_args_t */
+
+//===----------------------------------------------------------------------===//
+// File trailer
+//===----------------------------------------------------------------------===//
+
+/// Last PCX_TRAILER_BYTES bytes of a .pcx file. Strings are NUL padded and
+/// always NUL terminated.
+typedef struct pcx_trailer_t {
+  char magic[8];            ///< PCX_TRAILER_MAGIC
+  uint32_t trailer_bytes;   ///< PCX_TRAILER_BYTES
+  uint32_t abi_version;     ///< PCX_ABI_VERSION of the compiler that wrote it
+  uint64_t payload_bytes;   ///< size of the ELF object in front of the trailer
+  char isa[40];             ///< lowest CPU level it runs on, e.g. "x86-64-v3"
+  char compiler[48];        ///< e.g. "pcc 0.1.0"
+  uint64_t required_cpu;    ///< pcx_cpu_feature_t bits of the lowest level
+  uint8_t reserved[40];     ///< zero
+  uint8_t sha256[32];       ///< SHA-256 of all bytes of the file before this
+                            ///< field (payload, then trailer up to here)
+} pcx_trailer_t;
+
+/// CPU features that a kernel variant can require (bit mask).
+typedef enum pcx_cpu_feature_t {
+  PCX_CPU_AVX2 = 1u << 0,       ///< AVX, AVX2
+  PCX_CPU_FMA = 1u << 1,        ///< FMA3
+  PCX_CPU_BMI2 = 1u << 2,       ///< BMI1, BMI2, LZCNT, MOVBE, F16C (x86-64-v3)
+  PCX_CPU_AVX512 = 1u << 3,     ///< AVX-512 F, CD, BW, DQ, VL (x86-64-v4)
+  PCX_CPU_AVX512_BF16 = 1u << 4,
+  PCX_CPU_AMX_BF16 = 1u << 5,
+  PCX_CPU_NATIVE = 1u << 30     ///< compiled with --mcpu=native: `cpu_name` of
+                                ///< the variant must match exactly or the
+                                ///< features in `cpu_features` must all exist
+} pcx_cpu_feature_t;
+
+//===----------------------------------------------------------------------===//
+// Descriptions
+//===----------------------------------------------------------------------===//
+
+typedef enum pcx_dtype_t {
+  PCX_F32 = 0,
+  PCX_F64 = 1,
+  PCX_I32 = 2,
+  PCX_I64 = 3,
+  PCX_U8 = 4
+} pcx_dtype_t;
+
+/// What a persistent array is. See docs/spec.md, "Kinds of storage".
+typedef enum pcx_storage_kind_t {
+  PCX_PARAMETER = 0, ///< moved by `learn`
+  PCX_BUFFER = 1,    ///< changed only by an explicit op
+  PCX_STATE = 2,     ///< a vode's state that outlives a call, [max_batch, ...]
+  PCX_OPTIMISER = 3  ///< moments, traces and step counts of an optimiser
+} pcx_storage_kind_t;
+
+typedef enum pcx_init_kind_t {
+  PCX_INIT_ZERO = 0,
+  PCX_INIT_CONSTANT = 1, ///< arg0
+  PCX_INIT_UNIFORM = 2,  ///< U[arg0, arg1)
+  PCX_INIT_NORMAL = 3    ///< mean arg0, standard deviation arg1
+} pcx_init_kind_t;
+
+/// One persistent array. The runtime owns its memory; programs read and write
+/// it in place. Elements lie at sum(index[d] * strides[d]); users, checkpoints
+/// and the C API see the dense row-major array of `dims` whatever the strides
+/// are.
+typedef struct pcx_storage_t {
+  uint32_t struct_size;
+  const char *name;   ///< e.g. "fc1.weight", "adamw.m.fc1.weight"
+  uint32_t kind;      ///< pcx_storage_kind_t
+  uint32_t dtype;     ///< pcx_dtype_t
+  uint32_t rank;      ///< 0 for a scalar
+  int64_t dims[PCX_MAX_RANK];
+  int64_t strides[PCX_MAX_RANK]; ///< in elements
+  uint64_t bytes;     ///< of the allocation, padding included
+  uint32_t init;      ///< pcx_init_kind_t
+  double init_arg0, init_arg1;
+  uint64_t init_stream; ///< Philox stream of the initialiser (docs/spec.md)
+} pcx_storage_t;
+
+/// A number that can be set at run time without compiling again.
+typedef struct pcx_hyper_t {
+  uint32_t struct_size;
+  const char *name;
+  double value;       ///< default
+  double min, max;    ///< inclusive bounds, -inf/inf when free
+  uint32_t integral;  ///< 1: must be a whole number
+} pcx_hyper_t;
+
+typedef enum pcx_role_t {
+  PCX_ROLE_OTHER = 0,
+  PCX_ROLE_TRAIN = 1,
+  PCX_ROLE_EVALUATE = 2,
+  PCX_ROLE_SAMPLE = 3
+} pcx_role_t;
+
+/// How a program output combines over batches (and ragged last batches).
+typedef enum pcx_reduce_t {
+  PCX_REDUCE_NONE = 0, ///< per sample: concatenate
+  PCX_REDUCE_MEAN = 1, ///< a mean over the batch: weight by n
+  PCX_REDUCE_SUM = 2,  ///< a sum over the batch: add
+  PCX_REDUCE_LAST = 3  ///< shared value: keep the last
+} pcx_reduce_t;
+
+/// An input or an output of a program. `dims` are per sample when
+/// `per_sample` is 1; the array then has n leading rows.
+typedef struct pcx_port_t {
+  uint32_t struct_size;
+  const char *name;      ///< e.g. "image", "energy", "h1.grad.3"
+  uint32_t dtype;
+  uint32_t per_sample;
+  uint32_t rank;
+  int64_t dims[PCX_MAX_RANK];
+  uint32_t reduce;       ///< pcx_reduce_t; outputs only
+  uint32_t flags;        ///< pcx_port_flag_t
+} pcx_port_t;
+
+typedef enum pcx_port_flag_t {
+  PCX_PORT_TRACE = 1u << 0,  ///< made by --trace
+  PCX_PORT_REPORT = 1u << 1, ///< made by pc.report: shown each epoch
+  PCX_PORT_TARGET = 1u << 2  ///< clamps a vode that has a prediction: a label
+} pcx_port_flag_t;
+
+/// What one kernel does a call at batch size n: value = base + n * per_sample.
+/// For `pcx-run inspect` and the profile; never read by the schedule.
+typedef struct pcx_kernel_info_t {
+  uint32_t struct_size;
+  const char *name;
+  double flops_base, flops_per_sample;
+  double bytes_base, bytes_per_sample;
+} pcx_kernel_info_t;
+
+//===----------------------------------------------------------------------===//
+// Running
+//===----------------------------------------------------------------------===//
+
+/// Body of a parallel loop: runs iteration `index` on worker `worker`
+/// (0 <= worker < host->workers).
+typedef void (*pcx_task_fn)(void *context, int64_t index, int64_t worker);
+
+/// Services of the runtime that compiled code calls back.
+typedef struct pcx_host_t {
+  uint32_t struct_size;
+  uint32_t workers; ///< threads that parallel_for may use, >= 1
+  void *self;
+  /// Runs task(context, i, w) for all 0 <= i < count and returns when all are
+  /// done. No two iterations run at once with the same w. The order and the
+  /// assignment to workers are free, so results must not depend on them.
+  void (*parallel_for)(void *self, pcx_task_fn task, void *context,
+                       int64_t count);
+} pcx_host_t;
+
+/// Arguments of one call of a program. All pointers are PCX_ALIGNMENT aligned.
+///
+/// Per-sample arrays have room for `n` rounded up to `sample_block` rows (of
+/// the variant in use); what stands in input rows past n must be finite, and
+/// output rows past n are unspecified.
+typedef struct pcx_run_args_t {
+  uint32_t struct_size;
+  uint32_t reserved;
+  int64_t n;                  ///< samples, 1 <= n <= max_batch
+  const void *const *inputs;  ///< one for each input of the program
+  void *const *outputs;       ///< one for each output of the program
+  void *const *storage;       ///< one for each storage entry of the artifact
+  const double *hypers;       ///< one for each hyper-parameter of the artifact
+  void *workspace;            ///< workspace_bytes + workers * worker_bytes
+  const pcx_host_t *host;
+  uint64_t seed;              ///< key of the counter-based generator
+  uint64_t call;              ///< how often a program ran before in this run
+  double total_steps;         ///< weight steps of the whole run, for schedules
+  double epoch;               ///< position in the run, whole epochs
+} pcx_run_args_t;
+
+/// Result of a program: 0 or one of these.
+typedef enum pcx_run_status_t {
+  PCX_RUN_OK = 0,
+  PCX_RUN_BAD_BATCH = 1 ///< n out of range
+} pcx_run_status_t;
+
+typedef int32_t (*pcx_run_fn)(const pcx_run_args_t *args);
+
+/// One compiled form of a program for one CPU level.
+typedef struct pcx_variant_t {
+  uint32_t struct_size;
+  const char *cpu;           ///< "x86-64-v3", "x86-64-v4" or a CPU's name
+  uint64_t required;         ///< pcx_cpu_feature_t bits
+  pcx_run_fn run;
+  uint64_t workspace_bytes;  ///< shared by all workers
+  uint64_t worker_bytes;     ///< scratch of each worker
+  int64_t sample_block;      ///< rows to which per-sample arrays are padded
+  uint32_t kernel_count;
+  const pcx_kernel_info_t *kernels;
+} pcx_variant_t;
+
+typedef struct pcx_program_t {
+  uint32_t struct_size;
+  const char *name;          ///< e.g. "train"
+  uint32_t role;             ///< pcx_role_t
+  uint32_t input_count;
+  const pcx_port_t *inputs;
+  uint32_t output_count;
+  const pcx_port_t *outputs;
+  uint32_t variant_count;
+  const pcx_variant_t *variants; ///< best first
+  /// Weight steps that one call takes (T for iPC), for schedules.
+  int64_t weight_steps_per_call;
+  uint32_t storage_read_count;   ///< indices into artifact->storage
+  const uint32_t *storage_reads;
+  uint32_t storage_write_count;
+  const uint32_t *storage_writes;
+} pcx_program_t;
+
+typedef struct pcx_artifact_t {
+  uint32_t struct_size;
+  uint32_t abi_version;
+  const char *compiler;      ///< "pcc 0.1.0"
+  const char *model;         ///< symbol of the model, e.g. "mlp"
+  const char *source_name;   ///< file name without folders
+  const char *source_sha256; ///< 64 hex digits, of the .pcir text
+  const char *options;       ///< the options that shaped the code, one line
+  uint32_t dtype;            ///< PCX_F32 or PCX_F64: of all float arrays
+  uint32_t reserved;
+  int64_t max_batch;
+  uint32_t storage_count;
+  const pcx_storage_t *storage;
+  uint32_t hyper_count;
+  const pcx_hyper_t *hypers;
+  uint32_t program_count;
+  const pcx_program_t *programs;
+} pcx_artifact_t;
+
+/// The one exported function, PCX_QUERY_SYMBOL. Returns NULL when the artifact
+/// cannot serve a runtime that understands ABI versions up to `max_abi`.
+typedef const pcx_artifact_t *(*pcx_query_fn)(uint32_t max_abi);
+
+#ifdef __cplusplus
+} // extern "C"
+
+static_assert(sizeof(pcx_trailer_t) == PCX_TRAILER_BYTES,
+              "the trailer has a fixed size");
+#endif
+
+#endif // PCX_ABI_H

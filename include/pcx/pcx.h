@@ -1,0 +1,267 @@
+//===- pcx.h - Public C API of the pcx runtime ---------------------*- C -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Load an artifact that `pcc` made, create a session, run its programs.
+//
+//   pcx_module_t *module;          // immutable, shared between threads
+//   pcx_session_t *session;        // parameters, optimiser, threads, counters
+//   pcx_module_load("mlp.pcx", &module);
+//   pcx_session_create(module, NULL, &session);
+//   pcx_session_initialise(session, seed);
+//   pcx_array_t in[] = {...}, out[] = {...};
+//   pcx_run(session, program, n, in, 2, out, 1);
+//
+// Errors: every function that can fail returns a pcx_status_t;
+// pcx_last_error() then has a message that names the file or the argument,
+// what was expected and what was found. Nothing is changed by a failed call
+// unless its comment says so.
+//
+// Threads: a module may be used by any number of threads at once. A session is
+// not re-entrant: one call at a time (calls from different threads must be
+// ordered by the caller); different sessions run concurrently. pcx_last_error()
+// is per thread. Results depend on the seed and on the order of calls, never on
+// the number of threads.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PCX_PCX_H
+#define PCX_PCX_H
+
+#include "pcx/abi.h"
+
+#include <stddef.h>
+
+#if defined(_WIN32)
+#error "pcx supports ELF platforms"
+#endif
+#define PCX_API __attribute__((visibility("default")))
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum pcx_status_t {
+  PCX_OK = 0,
+  PCX_ERROR_IO = 1,          ///< cannot open, read or write a file
+  PCX_ERROR_FORMAT = 2,      ///< damaged or wrong file
+  PCX_ERROR_VERSION = 3,     ///< made by a newer compiler
+  PCX_ERROR_CPU = 4,         ///< no kernels for this CPU
+  PCX_ERROR_ARGUMENT = 5,    ///< unknown name, wrong shape, dtype or count
+  PCX_ERROR_MEMORY = 6,
+  PCX_ERROR_MISMATCH = 7,    ///< checkpoint of another model
+  PCX_ERROR_NUMERIC = 8      ///< a reported value is NaN or infinite
+} pcx_status_t;
+
+/// Message of the last failed call of this thread; "" if none failed yet.
+PCX_API const char *pcx_last_error(void);
+/// "0.1.0"
+PCX_API const char *pcx_version(void);
+
+//===----------------------------------------------------------------------===//
+// Module: a loaded artifact
+//===----------------------------------------------------------------------===//
+
+typedef struct pcx_module_t pcx_module_t;
+
+/// Verifies and loads the artifact at `path`.
+PCX_API pcx_status_t pcx_module_load(const char *path, pcx_module_t **module);
+/// The same from memory; `name` appears in messages. The bytes are copied.
+PCX_API pcx_status_t pcx_module_load_bytes(const void *bytes, size_t size,
+                                           const char *name,
+                                           pcx_module_t **module);
+/// The module must outlive its sessions. NULL is fine.
+PCX_API void pcx_module_destroy(pcx_module_t *module);
+
+/// Description: programs, inputs, outputs, storage, hyper-parameters, kernels.
+PCX_API const pcx_artifact_t *pcx_module_info(const pcx_module_t *module);
+/// Index of the named program, storage entry or hyper-parameter, or -1 with a
+/// message that names the nearest match.
+PCX_API int32_t pcx_module_find_program(const pcx_module_t *m, const char *name);
+PCX_API int32_t pcx_module_find_storage(const pcx_module_t *m, const char *name);
+PCX_API int32_t pcx_module_find_hyper(const pcx_module_t *m, const char *name);
+/// The variant of the program that this CPU runs.
+PCX_API const pcx_variant_t *pcx_module_variant(const pcx_module_t *module,
+                                                uint32_t program);
+
+//===----------------------------------------------------------------------===//
+// Session: everything that changes
+//===----------------------------------------------------------------------===//
+
+typedef struct pcx_session_t pcx_session_t;
+
+typedef struct pcx_session_options_t {
+  uint32_t struct_size; ///< sizeof(pcx_session_options_t)
+  uint32_t threads;     ///< 0: as many as CPUs that this process may use
+} pcx_session_options_t;
+
+/// Allocates parameters, optimiser state and workspace (all zero) and starts
+/// the threads. `options` may be NULL.
+PCX_API pcx_status_t pcx_session_create(const pcx_module_t *module,
+                                        const pcx_session_options_t *options,
+                                        pcx_session_t **session);
+PCX_API void pcx_session_destroy(pcx_session_t *session);
+PCX_API uint32_t pcx_session_threads(const pcx_session_t *session);
+/// Bytes that the session allocated.
+PCX_API uint64_t pcx_session_bytes(const pcx_session_t *session);
+
+/// Runs every initialiser with the key `seed`, zeroes optimiser state and
+/// counters, keeps hyper-parameters.
+PCX_API pcx_status_t pcx_session_initialise(pcx_session_t *session,
+                                            uint64_t seed);
+
+PCX_API pcx_status_t pcx_set_hyper(pcx_session_t *session, const char *name,
+                                   double value);
+PCX_API pcx_status_t pcx_get_hyper(const pcx_session_t *session,
+                                   const char *name, double *value);
+
+/// What schedules and random numbers depend on.
+typedef struct pcx_counters_t {
+  uint64_t seed;        ///< key of the random numbers
+  uint64_t call;        ///< programs run so far
+  double total_steps;   ///< weight steps of the whole run
+  double epoch;
+} pcx_counters_t;
+PCX_API void pcx_get_counters(const pcx_session_t *session,
+                              pcx_counters_t *counters);
+PCX_API void pcx_set_counters(pcx_session_t *session,
+                              const pcx_counters_t *counters);
+
+//===----------------------------------------------------------------------===//
+// Running programs
+//===----------------------------------------------------------------------===//
+
+/// An array in the caller's memory: dense, row major, any alignment.
+typedef struct pcx_array_t {
+  void *data;
+  uint64_t bytes; ///< of `data`; checked against the port's shape
+  uint32_t dtype; ///< must be the port's
+} pcx_array_t;
+
+/// Runs program `program` once on a batch of n samples. `inputs` and `outputs`
+/// are in the order of the program's ports; an output whose data is NULL is
+/// not copied out.
+PCX_API pcx_status_t pcx_run(pcx_session_t *session, uint32_t program,
+                             int64_t n, const pcx_array_t *inputs,
+                             uint32_t input_count, const pcx_array_t *outputs,
+                             uint32_t output_count);
+
+/// Data that stays with the runtime over many steps: one dense array of
+/// `samples` rows for each input of the programs that will read it.
+typedef struct pcx_data_t pcx_data_t;
+
+typedef enum pcx_encoding_t {
+  PCX_ENCODE_NONE = 0,    ///< copied; same dtype as the port
+  PCX_ENCODE_AFFINE = 1,  ///< u8 or float source: (x * scale - mean) / std
+  PCX_ENCODE_ONE_HOT = 2  ///< u8, i32 or i64 class index -> one-hot row
+} pcx_encoding_t;
+
+typedef struct pcx_column_t {
+  uint32_t struct_size;
+  const char *name;      ///< name of the input it feeds
+  const void *data;      ///< dense rows; not copied, must outlive the handle
+  uint64_t bytes;
+  uint32_t dtype;        ///< of the source
+  uint32_t encoding;     ///< pcx_encoding_t
+  double scale, mean, std; ///< PCX_ENCODE_AFFINE
+} pcx_column_t;
+
+/// Makes a resident data set. Checks bytes against shapes, and class indices
+/// against the width of the one-hot row.
+PCX_API pcx_status_t pcx_data_create(const pcx_session_t *session,
+                                     uint32_t program, int64_t samples,
+                                     const pcx_column_t *columns,
+                                     uint32_t column_count, pcx_data_t **data);
+PCX_API void pcx_data_destroy(pcx_data_t *data);
+PCX_API int64_t pcx_data_samples(const pcx_data_t *data);
+
+/// Totals of the program's shared outputs (reports) over the steps of a call.
+typedef struct pcx_report_t {
+  const char *name; ///< the output's name
+  double value;     ///< combined by the output's pcx_reduce_t
+} pcx_report_t;
+
+/// Called after each step; return non-zero to stop after it.
+typedef int (*pcx_step_fn)(void *user, int64_t step,
+                           const pcx_report_t *reports, uint32_t count);
+
+typedef struct pcx_steps_t {
+  uint32_t struct_size;
+  int64_t batch;              ///< samples a step, <= max_batch
+  int64_t first;              ///< position in `order` where the call starts
+  int64_t steps;              ///< number of steps; the last may be ragged
+  const uint32_t *order;      ///< permutation of the samples; NULL: 0, 1, ...
+  int64_t order_count;        ///< entries of `order`
+  uint32_t check_finite;      ///< 1: stop with PCX_ERROR_NUMERIC when a report
+                              ///< is NaN or infinite; the message names it and
+                              ///< the step
+  pcx_step_fn callback;       ///< may be NULL
+  void *user;
+  const pcx_array_t *outputs; ///< per-sample outputs, order_count rows each (in
+  uint32_t output_count;      ///< the order of `order`); NULL data: not wanted
+} pcx_steps_t;
+
+/// Runs many steps over resident data. `reports` receives the combined value
+/// of each shared scalar output (room for `report_capacity`, the number of them
+/// in *report_count). `steps_done` counts finished steps, also on failure; the
+/// session is then as after that many steps.
+PCX_API pcx_status_t pcx_run_steps(pcx_session_t *session, uint32_t program,
+                                   const pcx_data_t *data,
+                                   const pcx_steps_t *steps,
+                                   pcx_report_t *reports,
+                                   uint32_t report_capacity,
+                                   uint32_t *report_count, int64_t *steps_done);
+
+//===----------------------------------------------------------------------===//
+// Parameters and states
+//===----------------------------------------------------------------------===//
+
+/// Copies a storage entry out of or into the session; dense row major, dtype
+/// as described. `bytes` must be the dense size.
+PCX_API pcx_status_t pcx_read_storage(const pcx_session_t *session,
+                                      const char *name, void *data,
+                                      uint64_t bytes);
+PCX_API pcx_status_t pcx_write_storage(pcx_session_t *session, const char *name,
+                                       const void *data, uint64_t bytes);
+
+/// Saves every storage entry, the hyper-parameters and the counters as a
+/// safetensors file (written to a temporary and renamed: an old file survives
+/// a failure). `metadata` is an array of 2 * metadata_count strings: key,
+/// value, ... kept in the file's __metadata__.
+PCX_API pcx_status_t pcx_save(const pcx_session_t *session, const char *path,
+                              const char *const *metadata,
+                              uint32_t metadata_count);
+
+typedef enum pcx_load_flags_t {
+  PCX_LOAD_ALL = 0,        ///< exact resume: storage, counters, hypers
+  PCX_LOAD_PARAMETERS = 1  ///< parameters and buffers only
+} pcx_load_flags_t;
+
+/// Loads what pcx_save wrote (or, with PCX_LOAD_PARAMETERS, any .safetensors
+/// or .npz with arrays of the parameters' names). Checks every name, dtype and
+/// shape before it changes anything.
+PCX_API pcx_status_t pcx_load(pcx_session_t *session, const char *path,
+                              uint32_t flags);
+
+//===----------------------------------------------------------------------===//
+// Random numbers
+//===----------------------------------------------------------------------===//
+
+/// Philox4x32-10 (Salmon et al., SC 2011) with key `seed` and counter
+/// (index, stream): four 32-bit words. The initialisers, compiled programs and
+/// the shuffles use it, so a result depends on no thread and no call order.
+PCX_API void pcx_philox(uint64_t seed, uint64_t stream, uint64_t index,
+                        uint32_t out[4]);
+/// Fisher-Yates permutation of 0..count-1 from (seed, stream).
+PCX_API void pcx_permutation(uint64_t seed, uint64_t stream, uint32_t *order,
+                             int64_t count);
+
+#ifdef __cplusplus
+} // extern "C"
+#endif
+
+#endif // PCX_PCX_H
