@@ -1,4 +1,5 @@
-//===- abi.h - Binary contract of a .pcx artifact ------------------*- C -*-===//
+//===- abi.h - Binary contract of a .pcx artifact ------------------*- C
+//-*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -19,7 +20,9 @@
 //
 // The trailer is verified from the bytes, before anything is loaded: a query
 // function cannot vouch for a damaged file, and constructors run first. The
-// object exports exactly one symbol, PCX_QUERY_SYMBOL.
+// object exports exactly one symbol, PCX_QUERY_SYMBOL. The loader clears the
+// four bytes at PCX_IDENT_OFFSET in its copy, because a dynamic linker refuses
+// an object whose padding is not zero.
 //
 // Compatibility: structs only ever grow at their end and carry struct_size;
 // a reader must not look past the struct_size that it finds. Enumerators are
@@ -51,29 +54,41 @@ extern "C" {
 /// Last PCX_TRAILER_BYTES bytes of a .pcx file. Strings are NUL padded and
 /// always NUL terminated.
 typedef struct pcx_trailer_t {
-  char magic[8];            ///< PCX_TRAILER_MAGIC
-  uint32_t trailer_bytes;   ///< PCX_TRAILER_BYTES
-  uint32_t abi_version;     ///< PCX_ABI_VERSION of the compiler that wrote it
-  uint64_t payload_bytes;   ///< size of the ELF object in front of the trailer
-  char isa[40];             ///< lowest CPU level it runs on, e.g. "x86-64-v3"
-  char compiler[48];        ///< e.g. "pcc 0.1.0"
-  uint64_t required_cpu;    ///< pcx_cpu_feature_t bits of the lowest level
-  uint8_t reserved[40];     ///< zero
-  uint8_t sha256[32];       ///< SHA-256 of all bytes of the file before this
-                            ///< field (payload, then trailer up to here)
+  char magic[8];          ///< PCX_TRAILER_MAGIC
+  uint32_t trailer_bytes; ///< PCX_TRAILER_BYTES
+  uint32_t abi_version;   ///< PCX_ABI_VERSION of the compiler that wrote it
+  uint64_t payload_bytes; ///< size of the ELF object in front of the trailer
+  char isa[40];           ///< lowest CPU level it runs on, e.g. "x86-64-v3"
+  char compiler[48];      ///< e.g. "pcc 0.1.0"
+  uint64_t required_cpu;  ///< pcx_cpu_feature_t bits of the lowest level
+  uint8_t reserved[40];   ///< zero
+  uint8_t sha256[32];     ///< SHA-256 of all bytes of the file before this
+                          ///< field (payload, then trailer up to here)
 } pcx_trailer_t;
 
-/// CPU features that a kernel variant can require (bit mask).
+/// CPU features that a kernel variant can require (bit mask). A variant's mask
+/// names every feature that its code may use: a compiler that targets a CPU by
+/// name turns off the extensions that have no bit here.
 typedef enum pcx_cpu_feature_t {
-  PCX_CPU_AVX2 = 1u << 0,       ///< AVX, AVX2
-  PCX_CPU_FMA = 1u << 1,        ///< FMA3
-  PCX_CPU_BMI2 = 1u << 2,       ///< BMI1, BMI2, LZCNT, MOVBE, F16C (x86-64-v3)
-  PCX_CPU_AVX512 = 1u << 3,     ///< AVX-512 F, CD, BW, DQ, VL (x86-64-v4)
+  PCX_CPU_AVX2 = 1u << 0,   ///< AVX, AVX2
+  PCX_CPU_FMA = 1u << 1,    ///< FMA3
+  PCX_CPU_BMI2 = 1u << 2,   ///< BMI1, BMI2, LZCNT, MOVBE, F16C (x86-64-v3)
+  PCX_CPU_AVX512 = 1u << 3, ///< AVX-512 F, CD, BW, DQ, VL (x86-64-v4)
   PCX_CPU_AVX512_BF16 = 1u << 4,
-  PCX_CPU_AMX_BF16 = 1u << 5,
-  PCX_CPU_NATIVE = 1u << 30     ///< compiled with --mcpu=native: `cpu_name` of
-                                ///< the variant must match exactly or the
-                                ///< features in `cpu_features` must all exist
+  PCX_CPU_AMX_BF16 = 1u << 5, ///< AMX-TILE, AMX-BF16, and the system's leave
+  PCX_CPU_AVX512_VNNI = 1u << 6,
+  PCX_CPU_AVX512_VBMI = 1u << 7,
+  PCX_CPU_AVX512_VBMI2 = 1u << 8,
+  PCX_CPU_AVX512_IFMA = 1u << 9,
+  PCX_CPU_AVX512_BITALG = 1u << 10,
+  PCX_CPU_AVX512_VPOPCNTDQ = 1u << 11,
+  PCX_CPU_AVX512_FP16 = 1u << 12,
+  PCX_CPU_AVX_VNNI = 1u << 13,
+  PCX_CPU_GFNI = 1u << 14,
+  PCX_CPU_AMX_INT8 = 1u << 15, ///< AMX-TILE, AMX-INT8, and the system's leave
+  PCX_CPU_NATIVE = 1u << 30    ///< compiled with --mcpu=native. No demand of
+                               ///< its own, it only shapes the message when
+                               ///< another bit is missing
 } pcx_cpu_feature_t;
 
 //===----------------------------------------------------------------------===//
@@ -109,25 +124,25 @@ typedef enum pcx_init_kind_t {
 /// are.
 typedef struct pcx_storage_t {
   uint32_t struct_size;
-  const char *name;   ///< e.g. "fc1.weight", "adamw.m.fc1.weight"
-  uint32_t kind;      ///< pcx_storage_kind_t
-  uint32_t dtype;     ///< pcx_dtype_t
-  uint32_t rank;      ///< 0 for a scalar
+  const char *name; ///< e.g. "fc1.weight", "adamw.m.fc1.weight"
+  uint32_t kind;    ///< pcx_storage_kind_t
+  uint32_t dtype;   ///< pcx_dtype_t
+  uint32_t rank;    ///< 0 for a scalar
   int64_t dims[PCX_MAX_RANK];
   int64_t strides[PCX_MAX_RANK]; ///< in elements
-  uint64_t bytes;     ///< of the allocation, padding included
-  uint32_t init;      ///< pcx_init_kind_t
+  uint64_t bytes;                ///< of the allocation, padding included
+  uint32_t init;                 ///< pcx_init_kind_t
   double init_arg0, init_arg1;
-  uint64_t init_stream; ///< Philox stream of the initialiser (docs/spec.md)
+  uint64_t init_stream; ///< PCX_STREAM_INIT + a number below 2^56
 } pcx_storage_t;
 
 /// A number that can be set at run time without compiling again.
 typedef struct pcx_hyper_t {
   uint32_t struct_size;
   const char *name;
-  double value;       ///< default
-  double min, max;    ///< inclusive bounds, -inf/inf when free
-  uint32_t integral;  ///< 1: must be a whole number
+  double value;      ///< default
+  double min, max;   ///< inclusive bounds, -inf/inf when free
+  uint32_t integral; ///< 1: must be a whole number
 } pcx_hyper_t;
 
 typedef enum pcx_role_t {
@@ -149,13 +164,13 @@ typedef enum pcx_reduce_t {
 /// `per_sample` is 1; the array then has n leading rows.
 typedef struct pcx_port_t {
   uint32_t struct_size;
-  const char *name;      ///< e.g. "image", "energy", "h1.grad.3"
+  const char *name; ///< e.g. "image", "energy", "h1.grad.3"
   uint32_t dtype;
   uint32_t per_sample;
   uint32_t rank;
   int64_t dims[PCX_MAX_RANK];
-  uint32_t reduce;       ///< pcx_reduce_t; outputs only
-  uint32_t flags;        ///< pcx_port_flag_t
+  uint32_t reduce; ///< pcx_reduce_t; outputs only
+  uint32_t flags;  ///< pcx_port_flag_t
 } pcx_port_t;
 
 typedef enum pcx_port_flag_t {
@@ -174,6 +189,17 @@ typedef struct pcx_kernel_info_t {
 } pcx_kernel_info_t;
 
 //===----------------------------------------------------------------------===//
+// Random numbers
+//===----------------------------------------------------------------------===//
+
+/// Uses of Philox streams (the upper half of its counter), told apart by the
+/// top byte so that no two of them ever draw the same words under one seed.
+#define PCX_STREAM_INIT UINT64_C(0x0000000000000000)    ///< pcx_storage_t
+#define PCX_STREAM_PROGRAM UINT64_C(0x0100000000000000) ///< compiled programs
+#define PCX_STREAM_SHUFFLE UINT64_C(0x0200000000000000) ///< + epoch
+#define PCX_STREAM_USER UINT64_C(0x8000000000000000)    ///< and above
+
+//===----------------------------------------------------------------------===//
 // Running
 //===----------------------------------------------------------------------===//
 
@@ -181,7 +207,8 @@ typedef struct pcx_kernel_info_t {
 /// (0 <= worker < host->workers).
 typedef void (*pcx_task_fn)(void *context, int64_t index, int64_t worker);
 
-/// Services of the runtime that compiled code calls back.
+/// Services of the runtime that compiled code calls back. A parallel_for inside
+/// of a task runs its iterations one after another on the worker of that task.
 typedef struct pcx_host_t {
   uint32_t struct_size;
   uint32_t workers; ///< threads that parallel_for may use, >= 1
@@ -201,17 +228,17 @@ typedef struct pcx_host_t {
 typedef struct pcx_run_args_t {
   uint32_t struct_size;
   uint32_t reserved;
-  int64_t n;                  ///< samples, 1 <= n <= max_batch
-  const void *const *inputs;  ///< one for each input of the program
-  void *const *outputs;       ///< one for each output of the program
-  void *const *storage;       ///< one for each storage entry of the artifact
-  const double *hypers;       ///< one for each hyper-parameter of the artifact
-  void *workspace;            ///< workspace_bytes + workers * worker_bytes
+  int64_t n;                 ///< samples, 1 <= n <= max_batch
+  const void *const *inputs; ///< one for each input of the program
+  void *const *outputs;      ///< one for each output of the program
+  void *const *storage;      ///< one for each storage entry of the artifact
+  const double *hypers;      ///< one for each hyper-parameter of the artifact
+  void *workspace;           ///< workspace_bytes + workers * worker_bytes
   const pcx_host_t *host;
-  uint64_t seed;              ///< key of the counter-based generator
-  uint64_t call;              ///< how often a program ran before in this run
-  double total_steps;         ///< weight steps of the whole run, for schedules
-  double epoch;               ///< position in the run, whole epochs
+  uint64_t seed;      ///< key of the counter-based generator
+  uint64_t call;      ///< how often a program ran before in this run
+  double total_steps; ///< weight steps of the whole run, for schedules
+  double epoch;       ///< position in the run, whole epochs
 } pcx_run_args_t;
 
 /// Result of a program: 0 or one of these.
@@ -225,20 +252,20 @@ typedef int32_t (*pcx_run_fn)(const pcx_run_args_t *args);
 /// One compiled form of a program for one CPU level.
 typedef struct pcx_variant_t {
   uint32_t struct_size;
-  const char *cpu;           ///< "x86-64-v3", "x86-64-v4" or a CPU's name
-  uint64_t required;         ///< pcx_cpu_feature_t bits
+  const char *cpu;   ///< "x86-64-v3", "x86-64-v4" or a CPU's name
+  uint64_t required; ///< pcx_cpu_feature_t bits
   pcx_run_fn run;
-  uint64_t workspace_bytes;  ///< shared by all workers
-  uint64_t worker_bytes;     ///< scratch of each worker
-  int64_t sample_block;      ///< rows to which per-sample arrays are padded
+  uint64_t workspace_bytes; ///< shared by all workers
+  uint64_t worker_bytes;    ///< scratch of each worker
+  int64_t sample_block;     ///< rows to which per-sample arrays are padded
   uint32_t kernel_count;
   const pcx_kernel_info_t *kernels;
 } pcx_variant_t;
 
 typedef struct pcx_program_t {
   uint32_t struct_size;
-  const char *name;          ///< e.g. "train"
-  uint32_t role;             ///< pcx_role_t
+  const char *name; ///< e.g. "train"
+  uint32_t role;    ///< pcx_role_t
   uint32_t input_count;
   const pcx_port_t *inputs;
   uint32_t output_count;
@@ -247,7 +274,7 @@ typedef struct pcx_program_t {
   const pcx_variant_t *variants; ///< best first
   /// Weight steps that one call takes (T for iPC), for schedules.
   int64_t weight_steps_per_call;
-  uint32_t storage_read_count;   ///< indices into artifact->storage
+  uint32_t storage_read_count; ///< indices into artifact->storage
   const uint32_t *storage_reads;
   uint32_t storage_write_count;
   const uint32_t *storage_writes;

@@ -1,4 +1,5 @@
-//===- pcx.h - Public C API of the pcx runtime ---------------------*- C -*-===//
+//===- pcx.h - Public C API of the pcx runtime ---------------------*- C
+//-*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -47,14 +48,14 @@ extern "C" {
 
 typedef enum pcx_status_t {
   PCX_OK = 0,
-  PCX_ERROR_IO = 1,          ///< cannot open, read or write a file
-  PCX_ERROR_FORMAT = 2,      ///< damaged or wrong file
-  PCX_ERROR_VERSION = 3,     ///< made by a newer compiler
-  PCX_ERROR_CPU = 4,         ///< no kernels for this CPU
-  PCX_ERROR_ARGUMENT = 5,    ///< unknown name, wrong shape, dtype or count
+  PCX_ERROR_IO = 1,       ///< cannot open, read or write a file
+  PCX_ERROR_FORMAT = 2,   ///< damaged or wrong file
+  PCX_ERROR_VERSION = 3,  ///< made by a newer compiler
+  PCX_ERROR_CPU = 4,      ///< no kernels for this CPU
+  PCX_ERROR_ARGUMENT = 5, ///< unknown name, wrong shape, dtype or count
   PCX_ERROR_MEMORY = 6,
-  PCX_ERROR_MISMATCH = 7,    ///< checkpoint of another model
-  PCX_ERROR_NUMERIC = 8      ///< a reported value is NaN or infinite
+  PCX_ERROR_MISMATCH = 7, ///< checkpoint of another model
+  PCX_ERROR_NUMERIC = 8   ///< a reported value is NaN or infinite
 } pcx_status_t;
 
 /// Message of the last failed call of this thread; "" if none failed yet.
@@ -68,7 +69,9 @@ PCX_API const char *pcx_version(void);
 
 typedef struct pcx_module_t pcx_module_t;
 
-/// Verifies and loads the artifact at `path`.
+/// Verifies and loads the artifact at `path`. What the system sees is a copy in
+/// memory; when the environment names a folder in PCX_OBJECT_DIR, the object is
+/// written and loaded there (profilers want a file) and stays.
 PCX_API pcx_status_t pcx_module_load(const char *path, pcx_module_t **module);
 /// The same from memory; `name` appears in messages. The bytes are copied.
 PCX_API pcx_status_t pcx_module_load_bytes(const void *bytes, size_t size,
@@ -81,8 +84,10 @@ PCX_API void pcx_module_destroy(pcx_module_t *module);
 PCX_API const pcx_artifact_t *pcx_module_info(const pcx_module_t *module);
 /// Index of the named program, storage entry or hyper-parameter, or -1 with a
 /// message that names the nearest match.
-PCX_API int32_t pcx_module_find_program(const pcx_module_t *m, const char *name);
-PCX_API int32_t pcx_module_find_storage(const pcx_module_t *m, const char *name);
+PCX_API int32_t pcx_module_find_program(const pcx_module_t *m,
+                                        const char *name);
+PCX_API int32_t pcx_module_find_storage(const pcx_module_t *m,
+                                        const char *name);
 PCX_API int32_t pcx_module_find_hyper(const pcx_module_t *m, const char *name);
 /// The variant of the program that this CPU runs.
 PCX_API const pcx_variant_t *pcx_module_variant(const pcx_module_t *module,
@@ -96,11 +101,17 @@ typedef struct pcx_session_t pcx_session_t;
 
 typedef struct pcx_session_options_t {
   uint32_t struct_size; ///< sizeof(pcx_session_options_t)
-  uint32_t threads;     ///< 0: as many as CPUs that this process may use
+  uint32_t threads;     ///< at most 1024; 0: as many as CPUs that this process
+                        ///< may use
 } pcx_session_options_t;
 
 /// Allocates parameters, optimiser state and workspace (all zero) and starts
-/// the threads. `options` may be NULL.
+/// the threads. `options` may be NULL. Hyper-parameters have their defaults.
+///
+/// The calling thread takes part in every parallel loop, so `threads` counts
+/// it. Programs run in the default floating-point environment (round to
+/// nearest, no flushing of denormals) whatever the caller's is; the caller's is
+/// restored.
 PCX_API pcx_status_t pcx_session_create(const pcx_module_t *module,
                                         const pcx_session_options_t *options,
                                         pcx_session_t **session);
@@ -121,9 +132,9 @@ PCX_API pcx_status_t pcx_get_hyper(const pcx_session_t *session,
 
 /// What schedules and random numbers depend on.
 typedef struct pcx_counters_t {
-  uint64_t seed;        ///< key of the random numbers
-  uint64_t call;        ///< programs run so far
-  double total_steps;   ///< weight steps of the whole run
+  uint64_t seed;      ///< key of the random numbers
+  uint64_t call;      ///< programs run so far
+  double total_steps; ///< weight steps of the whole run
   double epoch;
 } pcx_counters_t;
 PCX_API void pcx_get_counters(const pcx_session_t *session,
@@ -144,7 +155,7 @@ typedef struct pcx_array_t {
 
 /// Runs program `program` once on a batch of n samples. `inputs` and `outputs`
 /// are in the order of the program's ports; an output whose data is NULL is
-/// not copied out.
+/// not copied out. Output arrays must not overlap input arrays.
 PCX_API pcx_status_t pcx_run(pcx_session_t *session, uint32_t program,
                              int64_t n, const pcx_array_t *inputs,
                              uint32_t input_count, const pcx_array_t *outputs,
@@ -155,23 +166,27 @@ PCX_API pcx_status_t pcx_run(pcx_session_t *session, uint32_t program,
 typedef struct pcx_data_t pcx_data_t;
 
 typedef enum pcx_encoding_t {
-  PCX_ENCODE_NONE = 0,    ///< copied; same dtype as the port
-  PCX_ENCODE_AFFINE = 1,  ///< u8 or float source: (x * scale - mean) / std
-  PCX_ENCODE_ONE_HOT = 2  ///< u8, i32 or i64 class index -> one-hot row
+  PCX_ENCODE_NONE = 0,   ///< copied; same dtype as the port
+  PCX_ENCODE_AFFINE = 1, ///< u8 or float source: (x * scale - mean) / std
+  PCX_ENCODE_ONE_HOT = 2 ///< u8, i32 or i64 class index -> one-hot row
 } pcx_encoding_t;
 
 typedef struct pcx_column_t {
   uint32_t struct_size;
-  const char *name;      ///< name of the input it feeds
-  const void *data;      ///< dense rows; not copied, must outlive the handle
+  const char *name; ///< name of the input it feeds
+  const void *data; ///< dense rows; not copied, must outlive the handle
   uint64_t bytes;
-  uint32_t dtype;        ///< of the source
-  uint32_t encoding;     ///< pcx_encoding_t
+  uint32_t dtype;          ///< of the source
+  uint32_t encoding;       ///< pcx_encoding_t
   double scale, mean, std; ///< PCX_ENCODE_AFFINE
 } pcx_column_t;
 
 /// Makes a resident data set. Checks bytes against shapes, and class indices
-/// against the width of the one-hot row.
+/// against the width of the one-hot row. Every input of `program` needs its
+/// column; other programs may read the set if their inputs have the same names
+/// and shapes. An affine column is computed in double and rounded once. The
+/// column of a shared (not per-sample) input is one array, PCX_ENCODE_NONE.
+/// The handle does not depend on the session.
 PCX_API pcx_status_t pcx_data_create(const pcx_session_t *session,
                                      uint32_t program, int64_t samples,
                                      const pcx_column_t *columns,
@@ -185,21 +200,24 @@ typedef struct pcx_report_t {
   double value;     ///< combined by the output's pcx_reduce_t
 } pcx_report_t;
 
-/// Called after each step; return non-zero to stop after it.
+/// Called after each step with the values of that step alone (`step` counts
+/// from 0); return non-zero to stop after it.
 typedef int (*pcx_step_fn)(void *user, int64_t step,
                            const pcx_report_t *reports, uint32_t count);
 
 typedef struct pcx_steps_t {
   uint32_t struct_size;
-  int64_t batch;              ///< samples a step, <= max_batch
-  int64_t first;              ///< position in `order` where the call starts
-  int64_t steps;              ///< number of steps; the last may be ragged
-  const uint32_t *order;      ///< permutation of the samples; NULL: 0, 1, ...
-  int64_t order_count;        ///< entries of `order`
-  uint32_t check_finite;      ///< 1: stop with PCX_ERROR_NUMERIC when a report
-                              ///< is NaN or infinite; the message names it and
-                              ///< the step
-  pcx_step_fn callback;       ///< may be NULL
+  int64_t batch;         ///< samples a step, <= max_batch
+  int64_t first;         ///< position in `order` where the call starts
+  int64_t steps;         ///< number of steps; the last may be ragged
+  const uint32_t *order; ///< samples in the order of their use; NULL: all
+                         ///< of them, 0, 1, ...
+  int64_t order_count;   ///< entries of `order`; without one 0 or the
+                         ///< number of samples
+  uint32_t check_finite; ///< 1: stop with PCX_ERROR_NUMERIC when a report
+                         ///< is NaN or infinite; the message names it and
+                         ///< the step
+  pcx_step_fn callback;  ///< may be NULL
   void *user;
   const pcx_array_t *outputs; ///< per-sample outputs, order_count rows each (in
   uint32_t output_count;      ///< the order of `order`); NULL data: not wanted
@@ -207,8 +225,10 @@ typedef struct pcx_steps_t {
 
 /// Runs many steps over resident data. `reports` receives the combined value
 /// of each shared scalar output (room for `report_capacity`, the number of them
-/// in *report_count). `steps_done` counts finished steps, also on failure; the
-/// session is then as after that many steps.
+/// in *report_count; NULL: not wanted). `steps_done` counts finished steps,
+/// also on failure; the session is then as after that many steps. Values are
+/// combined in double in the order of the steps. Names in reports live as long
+/// as the module.
 PCX_API pcx_status_t pcx_run_steps(pcx_session_t *session, uint32_t program,
                                    const pcx_data_t *data,
                                    const pcx_steps_t *steps,
@@ -231,32 +251,51 @@ PCX_API pcx_status_t pcx_write_storage(pcx_session_t *session, const char *name,
 /// Saves every storage entry, the hyper-parameters and the counters as a
 /// safetensors file (written to a temporary and renamed: an old file survives
 /// a failure). `metadata` is an array of 2 * metadata_count strings: key,
-/// value, ... kept in the file's __metadata__.
+/// value, ... kept in the file's __metadata__; keys that begin with "pcx." are
+/// the runtime's own.
 PCX_API pcx_status_t pcx_save(const pcx_session_t *session, const char *path,
                               const char *const *metadata,
                               uint32_t metadata_count);
 
 typedef enum pcx_load_flags_t {
-  PCX_LOAD_ALL = 0,        ///< exact resume: storage, counters, hypers
-  PCX_LOAD_PARAMETERS = 1  ///< parameters and buffers only
+  PCX_LOAD_ALL = 0,       ///< exact resume: storage, counters, hypers
+  PCX_LOAD_PARAMETERS = 1 ///< parameters and buffers only
 } pcx_load_flags_t;
 
-/// Loads what pcx_save wrote (or, with PCX_LOAD_PARAMETERS, any .safetensors
-/// or .npz with arrays of the parameters' names). Checks every name, dtype and
+/// Loads what pcx_save wrote or, with PCX_LOAD_PARAMETERS, any .safetensors
+/// file with arrays of the names of all parameters and buffers (others are
+/// ignored; F32 and F64 convert into each other). Checks every name, dtype and
 /// shape before it changes anything.
 PCX_API pcx_status_t pcx_load(pcx_session_t *session, const char *path,
                               uint32_t flags);
+
+/// Value of `key` in the __metadata__ of the file that pcx_load read last, or
+/// NULL. Valid until the next pcx_load.
+PCX_API const char *pcx_loaded_metadata(const pcx_session_t *session,
+                                        const char *key);
 
 //===----------------------------------------------------------------------===//
 // Random numbers
 //===----------------------------------------------------------------------===//
 
-/// Philox4x32-10 (Salmon et al., SC 2011) with key `seed` and counter
-/// (index, stream): four 32-bit words. The initialisers, compiled programs and
-/// the shuffles use it, so a result depends on no thread and no call order.
+/// Philox4x32-10 (Salmon et al., SC 2011): four 32-bit words. The key is
+/// (low, high) of `seed`, the counter (low, high) of `index` and then of
+/// `stream`. The initialisers, compiled programs and the shuffles use it, so a
+/// result depends on no thread and no call order. Streams: PCX_STREAM_*.
+///
+/// Initialisers: elements 2b and 2b+1 (dense, row major) of an array come from
+/// the words w of block (seed, init_stream, b). With the 64-bit numbers
+/// x = w[0] + 2^32 w[1] and y = w[2] + 2^32 w[3], and u(x) = (x >> 11) 2^-53:
+///   uniform: arg0 + (arg1 - arg0) u(x) and the same of u(y)
+///   normal (Box and Muller 1958): r = sqrt(-2 log(1 - u(x))),
+///            arg0 + arg1 r cos(2 pi u(y)) and arg0 + arg1 r sin(2 pi u(y))
+/// in double, rounded once to the array's dtype; a uniform value that rounds up
+/// to arg1 becomes the next one below.
 PCX_API void pcx_philox(uint64_t seed, uint64_t stream, uint64_t index,
                         uint32_t out[4]);
-/// Fisher-Yates permutation of 0..count-1 from (seed, stream).
+/// Fisher-Yates permutation of 0..count-1 from (seed, stream): for i from
+/// count-1 down to 1 swap entries i and (x (i + 1)) >> 64, where x is the
+/// 64-bit number i % 2 (as above) of block (seed, stream, i / 2).
 PCX_API void pcx_permutation(uint64_t seed, uint64_t stream, uint32_t *order,
                              int64_t count);
 
