@@ -1,0 +1,196 @@
+//===- PCAttrs.td - Attributes and enums of the pc dialect ---------*- tablegen -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PC_ATTRS_TD
+#define PC_ATTRS_TD
+
+include "dialects/PC/PCDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/TensorEncoding.td"
+include "mlir/IR/EnumAttr.td"
+
+class PC_Enum<string name, string summary, list<I32EnumCase> cases>
+    : I32Enum<name, summary, cases> {
+  let cppNamespace = "::pc";
+}
+class PC_EnumAttr<EnumInfo info, string mnemonic>
+    : EnumAttr<PC_Dialect, info, mnemonic> {
+  let assemblyFormat = "`<` $value `>`";
+}
+class PC_Attr<string name, string attrMnemonic, list<Trait> traits = []>
+    : AttrDef<PC_Dialect, name, traits> {
+  let mnemonic = attrMnemonic;
+}
+
+//===----------------------------------------------------------------------===//
+// Enums
+//===----------------------------------------------------------------------===//
+
+def PC_ActivationKind : PC_Enum<"ActivationKind", "activation function", [
+    I32EnumCase<"Relu", 0, "relu">,
+    I32EnumCase<"LeakyRelu", 1, "leaky_relu">,
+    I32EnumCase<"Gelu", 2, "gelu">,
+    I32EnumCase<"GeluExact", 3, "gelu_exact">,
+    I32EnumCase<"Silu", 4, "silu">,
+    I32EnumCase<"Tanh", 5, "tanh">,
+    I32EnumCase<"HardTanh", 6, "hard_tanh">,
+    I32EnumCase<"Sigmoid", 7, "sigmoid">,
+    I32EnumCase<"Softplus", 8, "softplus">]>;
+def PC_ActivationKindAttr : PC_EnumAttr<PC_ActivationKind, "activation">;
+
+def PC_EnergyKind : PC_Enum<"EnergyKind", "built-in energy", [
+    I32EnumCase<"SquaredError", 0, "se">,
+    I32EnumCase<"CrossEntropy", 1, "ce">,
+    I32EnumCase<"Zero", 2, "zero">]>;
+def PC_EnergyKindAttr : PC_EnumAttr<PC_EnergyKind, "energy_kind">;
+
+def PC_LossKind : PC_Enum<"LossKind", "loss of backpropagation", [
+    I32EnumCase<"SquaredError", 0, "se">,
+    I32EnumCase<"SumOfSquares", 1, "sse">,
+    I32EnumCase<"CrossEntropy", 2, "ce">]>;
+def PC_LossKindAttr : PC_EnumAttr<PC_LossKind, "loss_kind">;
+
+def PC_OptimiserKind : PC_Enum<"OptimiserKind", "optimiser", [
+    I32EnumCase<"SGD", 0, "sgd">,
+    I32EnumCase<"Adam", 1, "adam">,
+    I32EnumCase<"AdamW", 2, "adamw">]>;
+def PC_OptimiserKindAttr : PC_EnumAttr<PC_OptimiserKind, "optimiser_kind">;
+
+def PC_InitKind : PC_Enum<"InitKind", "parameter initialiser", [
+    I32EnumCase<"Zeros", 0, "zeros">,
+    I32EnumCase<"Constant", 1, "constant">,
+    I32EnumCase<"Uniform", 2, "uniform">,
+    I32EnumCase<"Normal", 3, "normal">,
+    I32EnumCase<"FanIn", 4, "fan_in">]>;
+
+def PC_StateInitKind : PC_Enum<"StateInitKind", "state initialisation", [
+    I32EnumCase<"Forward", 0, "forward">,
+    I32EnumCase<"Zero", 1, "zero">,
+    I32EnumCase<"Normal", 2, "normal">]>;
+def PC_StateInitKindAttr : PC_EnumAttr<PC_StateInitKind, "state_init">;
+
+def PC_GradientKind : PC_Enum<"GradientKind", "what a gradient is taken of", [
+    I32EnumCase<"States", 0, "states">,
+    I32EnumCase<"Params", 1, "params">]>;
+def PC_GradientKindAttr : PC_EnumAttr<PC_GradientKind, "gradient_kind">;
+
+def PC_ReduceKind : PC_Enum<"ReduceKind", "how values of the samples combine", [
+    I32EnumCase<"Mean", 0, "mean">,
+    I32EnumCase<"Sum", 1, "sum">]>;
+def PC_ReduceKindAttr : PC_EnumAttr<PC_ReduceKind, "reduce">;
+
+def PC_Role : PC_Enum<"Role", "what a program is for", [
+    I32EnumCase<"Other", 0, "other">,
+    I32EnumCase<"Train", 1, "train">,
+    I32EnumCase<"Evaluate", 2, "evaluate">,
+    I32EnumCase<"Sample", 3, "sample">]>;
+def PC_RoleAttr : PC_EnumAttr<PC_Role, "role">;
+
+def PC_CounterKind : PC_Enum<"CounterKind", "run counter", [
+    I32EnumCase<"WeightStep", 0, "weight_step">,
+    I32EnumCase<"TotalSteps", 1, "total_steps">,
+    I32EnumCase<"Epoch", 2, "epoch">]>;
+def PC_CounterKindAttr : PC_EnumAttr<PC_CounterKind, "counter_kind">;
+
+def PC_ScheduleKind : PC_Enum<"ScheduleKind", "learning-rate schedule", [
+    I32EnumCase<"Constant", 0, "constant">,
+    I32EnumCase<"WarmupCosine", 1, "warmup_cosine">]>;
+def PC_ScheduleKindAttr : PC_EnumAttr<PC_ScheduleKind, "schedule_kind">;
+
+def PC_StageKind : PC_Enum<"StageKind", "what a stage is parallel over", [
+    I32EnumCase<"Samples", 0, "samples">,
+    I32EnumCase<"Params", 1, "params">]>;
+def PC_StageKindAttr : PC_EnumAttr<PC_StageKind, "stage_kind">;
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+def PC_DimsAttr : PC_Attr<"Dims", "dims", [
+    DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
+  let summary = "names of the dynamic dimensions of a tensor in a model";
+  let description = [{
+    As the encoding of a tensor type in a model: the k-th `?` has the value of
+    the k-th named model parameter. `tensor<?xf32, #pc.dims<width>>` becomes
+    `tensor<128xf32>` when the model declares `width = 128` (or `pcc -D
+    width=128` says so).
+  }];
+  let parameters = (ins ArrayRefParameter<"::mlir::StringAttr">:$names);
+  let hasCustomAssemblyFormat = 1;
+}
+
+def PC_InitAttr : PC_Attr<"Init", "init"> {
+  let summary = "initialiser of a parameter";
+  let description = [{
+    `zeros`; `constant(c)`; `uniform(lo, hi)`; `normal(mean, sd)`; or
+    `fan_in(k)`: U(-1/sqrt(k), 1/sqrt(k)), what PCX (equinox) uses for the
+    weight and the bias of a linear layer with k inputs. `fan_in(0)`, or
+    `fan_in` alone, takes k from the layer that owns the parameter.
+  }];
+  let parameters = (ins EnumParameter<PC_InitKind>:$kind,
+                        DefaultValuedParameter<"double", "0.0">:$arg0,
+                        DefaultValuedParameter<"double", "0.0">:$arg1);
+  let hasCustomAssemblyFormat = 1;
+}
+
+def PC_PortKind : PC_Enum<"PortKind",
+    "what an argument or a result of a functional program is", [
+    I32EnumCase<"Input", 0, "input">,
+    I32EnumCase<"Output", 1, "output">,
+    I32EnumCase<"Parameter", 2, "parameter">,
+    I32EnumCase<"Buffer", 3, "buffer">,
+    I32EnumCase<"State", 4, "state">,
+    I32EnumCase<"Optimiser", 5, "optimiser">,
+    I32EnumCase<"Hyper", 6, "hyper">,
+    I32EnumCase<"Counter", 7, "counter">]>;
+
+def PC_PortAttr : PC_Attr<"Port", "port"> {
+  let summary = "role of an argument or a result of a functional program";
+  let description = [{
+    `#pc.port<parameter "fc1.weight" {init = #pc.init<fan_in(784)>}>`. A
+    persistent array (parameter, buffer, state, optimiser) that a program
+    changes appears as an argument and as a result of the same name. Details:
+
+    - input: `target` (unit) if it clamps a vode that has a prediction;
+    - output: `reduce` (#pc.reduce; absent when per sample), `report` (unit),
+      `trace` (unit);
+    - parameter, buffer, state, optimiser: `init` (#pc.init, fan-in resolved),
+      `stream` (i64, Philox stream of the initialiser);
+    - hyper (an f64 scalar): `value` (f64 default), `min`, `max` (f64),
+      `integral` (unit);
+    - counter (an f64 scalar): the name is `total_steps` or `epoch`; (an i64
+      scalar): `seed` or `call`. The number of weight steps taken so far is an
+      optimiser array, `weight_step` : tensor<i64>.
+  }];
+  let parameters = (ins EnumParameter<PC_PortKind>:$kind,
+                        "::mlir::StringAttr":$name,
+                        OptionalParameter<"::mlir::DictionaryAttr">:$details);
+  let assemblyFormat = "`<` $kind $name (`` $details^)? `>`";
+  let extraClassDeclaration = [{
+    /// Returns the named detail or null.
+    ::mlir::Attribute getDetail(::llvm::StringRef key) const {
+      return getDetails() ? getDetails().get(key) : ::mlir::Attribute();
+    }
+    /// True for arrays that outlive a call: parameter, buffer, state, optimiser.
+    bool isStorage() const {
+      return getKind() == PortKind::Parameter || getKind() == PortKind::Buffer ||
+             getKind() == PortKind::State || getKind() == PortKind::Optimiser;
+    }
+  }];
+}
+
+def PC_ProgramInfoAttr : PC_Attr<"ProgramInfo", "program_info"> {
+  let summary = "facts of a functional program that its function carries";
+  let parameters = (ins "::mlir::StringAttr":$model,
+                        EnumParameter<PC_Role>:$role,
+                        "int64_t":$weightStepsPerCall);
+  let assemblyFormat = "`<` $model `,` $role `,` $weightStepsPerCall `>`";
+}
+
+#endif // PC_ATTRS_TD

@@ -1,0 +1,56 @@
+//===- PCDialect.td - The pc dialect ---------*- tablegen -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PC_DIALECT_TD
+#define PC_DIALECT_TD
+
+include "mlir/IR/OpBase.td"
+
+def PC_Dialect : Dialect {
+  let name = "pc";
+  let summary = "predictive coding networks and the algorithms that run on them";
+  let description = [{
+    A file in the `pc` dialect holds models and programs.
+
+    A `pc.model` is a graph of pure operations over per-sample tensors: layers,
+    activations, and value nodes ("vodes"). A vode holds a state `h`, receives a
+    prediction `u` and contributes an energy `E(h, u)`; the model's free energy
+    is the sum over its energy terms.
+
+    A `pc.program` is an algorithm: it clamps vodes to data, initialises the
+    free states, moves them down the gradient of the free energy (inference),
+    and moves the parameters (learning).
+
+    The same computational operations serve three levels. In a model their
+    tensors are per sample (`tensor<128xf32>`). In the functional form they are
+    batched: a per-sample value has a leading dynamic dimension
+    (`tensor<?x128xf32>`), a value shared by all samples has not
+    (`tensor<128x784xf32>`). In the scheduled form the leading dimension is the
+    static size of a sample block (`tensor<32x128xf32>`). docs/spec.md is
+    normative; its numbered constraints are named in the verifiers.
+  }];
+  let cppNamespace = "::pc";
+  let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
+  let hasConstantMaterializer = 1;
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+    "::mlir::func::FuncDialect", "::mlir::scf::SCFDialect"
+  ];
+  let extraClassDeclaration = [{
+    /// Version of the bytecode encoding.
+    static constexpr uint64_t kBytecodeVersion = 1;
+
+    /// Discardable attributes of a functional program: PortAttr on arguments
+    /// and results, ProgramInfoAttr on the function.
+    static constexpr ::llvm::StringLiteral kPortAttrName = "pc.port";
+    static constexpr ::llvm::StringLiteral kProgramAttrName = "pc.program";
+  }];
+}
+
+#endif // PC_DIALECT_TD

@@ -1,0 +1,374 @@
+//===- PCProgramOps.td - Programs: algorithms on models ---------*- tablegen -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PC_PROGRAM_OPS_TD
+#define PC_PROGRAM_OPS_TD
+
+include "dialects/PC/PCComputeOps.td"
+include "mlir/IR/SymbolInterfaces.td"
+
+def PC_ProgramOp : PC_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator,
+    SingleBlock]> {
+  let summary = "an algorithm on a model";
+  let description = [{
+    ```mlir
+    pc.program @train on @mlp (%image: tensor<784xf32>, %label: tensor<10xf32>) {
+      %h_lr = pc.hyper "h_lr" default 0.0105
+      %w_lr = pc.hyper "w_lr" default 2.97e-4
+      pc.clamp @image = %image : tensor<784xf32>
+      pc.init forward
+      pc.clamp @label = %label : tensor<10xf32>
+      pc.repeat 8 {
+        pc.infer sgd(lr = %h_lr, momentum = 0.65)
+      }
+      pc.report "energy" = energy
+      pc.learn adamw(lr = %w_lr, weight_decay = 3.55e-4)
+    }
+    ```
+
+    Statements run in order. Arguments are inputs, one value per sample.
+    Numbers (rates, coefficients) are f64 values; `arith` and `math` operations
+    compute with them. The role is train when parameters are updated, evaluate
+    when not, unless `role(...)` says otherwise.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name,
+                       OptionalAttr<StrAttr>:$sym_visibility,
+                       FlatSymbolRefAttr:$model,
+                       OptionalAttr<PC_RoleAttr>:$role,
+                       OptionalAttr<StrArrayAttr>:$input_names);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The role, derived when it is not written.
+    ::pc::Role getEffectiveRole();
+    /// Name of the i-th input: that of its SSA value in the source.
+    ::llvm::StringRef getInputName(unsigned index);
+  }];
+}
+
+class PC_ProgramMemberOp<string mnemonic, list<Trait> traits = []>
+    : PC_Op<mnemonic, !listconcat(traits,
+        [ParentOneOf<["ProgramOp", "RepeatOp", "JointOp"]>])>;
+
+//===----------------------------------------------------------------------===//
+// Numbers
+//===----------------------------------------------------------------------===//
+
+def PC_HyperOp : PC_ProgramMemberOp<"hyper", [Pure]> {
+  let summary = "a number that can be set at run time";
+  let description = [{
+    ```mlir
+    %lr = pc.hyper "w_lr" default 1.0e-3 min 0.0 max 1.0
+    ```
+
+    One name is one number in all programs of a file.
+  }];
+  let arguments = (ins StrAttr:$name, F64Attr:$value, OptionalAttr<F64Attr>:$min,
+                       OptionalAttr<F64Attr>:$max);
+  let results = (outs F64:$result);
+  let assemblyFormat = [{
+    $name `default` $value (`min` $min^)? (`max` $max^)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def PC_CounterOp : PC_ProgramMemberOp<"counter"> {
+  let summary = "weight steps taken so far, steps of the whole run, or epoch";
+  let arguments = (ins PC_CounterKindAttr:$kind);
+  let results = (outs F64:$result);
+  let assemblyFormat = "custom<Keyword>($kind) attr-dict";
+}
+
+def PC_ScheduleOp : PC_ProgramMemberOp<"schedule"> {
+  let summary = "a learning rate as a function of the weight step";
+  let description = [{
+    ```mlir
+    %lr = pc.schedule warmup_cosine(%base) peak(1.1) warmup(0.1) end(0.1)
+    ```
+
+    optax.warmup_cosine_decay_schedule with init = base, peak and end as factors
+    of base, warmup as a fraction of the run's weight steps N: with
+    w = floor(warmup N) and count c from 0, linear from base to peak for c < w,
+    then peak ((1 - a) (1 + cos(pi min(c - w, N - w) / (N - w))) / 2 + a) where
+    a = end / peak. Evaluated where it stands: in a `pc.repeat` that learns, at
+    every step.
+  }];
+  let arguments = (ins PC_ScheduleKindAttr:$kind, F64:$base,
+                       DefaultValuedAttr<F64Attr, "1.0">:$peak,
+                       DefaultValuedAttr<F64Attr, "0.0">:$warmup,
+                       DefaultValuedAttr<F64Attr, "1.0">:$end);
+  let results = (outs F64:$result);
+  let assemblyFormat = [{
+    custom<Keyword>($kind) `(` $base `)` (`peak` `(` $peak^ `)`)?
+    (`warmup` `(` $warmup^ `)`)? (`end` `(` $end^ `)`)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// States
+//===----------------------------------------------------------------------===//
+
+def PC_ClampOp : PC_ProgramMemberOp<"clamp"> {
+  let summary = "sets a vode or an input to a value and holds it";
+  let arguments = (ins FlatSymbolRefAttr:$vode, PC_Tensor:$value);
+  let assemblyFormat = "$vode `=` $value attr-dict `:` type($value)";
+}
+
+def PC_NudgeOp : PC_ProgramMemberOp<"nudge"> {
+  let summary = "holds a vode at u + beta (y - u), u its prediction now";
+  let description = [{
+    ```mlir
+    pc.nudge @label = %label beta(%beta) : tensor<10xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$vode, PC_Tensor:$value, F64:$beta);
+  let assemblyFormat =
+      "$vode `=` $value `beta` `(` $beta `)` attr-dict `:` type($value)";
+}
+
+def PC_ReleaseOp : PC_ProgramMemberOp<"release"> {
+  let summary = "frees a clamped vode; its state stays as it is";
+  let arguments = (ins FlatSymbolRefAttr:$vode);
+  let assemblyFormat = "$vode attr-dict";
+}
+
+def PC_InitOp : PC_ProgramMemberOp<"init"> {
+  let summary = "initialises free states and resets the state optimisers";
+  let description = [{
+    ```mlir
+    pc.init forward                 // h = u, in the order of dependence
+    pc.init zero vodes(@z)
+    pc.init normal(0.05)            // standard deviation
+    ```
+
+    Sets only free vodes: all, or those named.
+  }];
+  let arguments = (ins PC_StateInitKindAttr:$kind, OptionalAttr<F64Attr>:$deviation,
+                       OptionalAttr<FlatSymbolRefArrayAttr>:$vodes);
+  let assemblyFormat = [{
+    custom<Keyword>($kind) (`(` $deviation^ `)`)?
+    (`vodes` `(` custom<Symbols>($vodes)^ `)`)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Inference and learning
+//===----------------------------------------------------------------------===//
+
+def PC_RepeatOp : PC_ProgramMemberOp<"repeat", [SingleBlock, NoTerminator]> {
+  let summary = "runs a sequence of statements several times";
+  let description = [{
+    ```mlir
+    pc.repeat 8 { ... }
+    pc.repeat %T max 64 { ... }          // bound known at run time only
+    pc.repeat 8 index(%t) { ... }        // %t : f64, counts from 0
+    ```
+  }];
+  let arguments = (ins I64Attr:$count, Optional<F64>:$dynamicCount);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}
+
+def PC_JointOp : PC_ProgramMemberOp<"joint", [SingleBlock, NoTerminator]> {
+  let summary = "updates that leave from one common point";
+  let description = [{
+    ```mlir
+    pc.joint {
+      pc.infer sgd(lr = %h_lr, momentum = 0.35)
+      pc.learn adamw(lr = %w_lr)
+    }
+    ```
+
+    Every gradient inside is taken at the states and parameters that hold on
+    entry: the joint step of incremental predictive coding.
+  }];
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "attr-dict-with-keyword $body";
+}
+
+defvar PC_OptimiserArgs = (ins PC_OptimiserKindAttr:$optimiser,
+    Variadic<F64>:$numbers, DictionaryAttr:$settings);
+
+def PC_InferOp : PC_ProgramMemberOp<"infer"> {
+  let summary = "one inference step: all free states move at once";
+  let description = [{
+    ```mlir
+    pc.infer sgd(lr = %h_lr, momentum = 0.65)
+    ```
+
+    Each state moves along minus the gradient of its own sample's free energy,
+    all gradients taken at one point (Jacobi). Settings of sgd: lr, momentum
+    (trace <- g + momentum trace; h <- h - lr trace: optax.sgd). `pc.init`
+    zeroes the trace. Sugar for `pc.point`, `pc.gradient`, `pc.update`.
+  }];
+  let arguments = (ins PC_OptimiserKindAttr:$optimiser, Variadic<F64>:$numbers,
+                       DictionaryAttr:$settings,
+                       OptionalAttr<FlatSymbolRefArrayAttr>:$vodes);
+  let assemblyFormat = [{
+    custom<Keyword>($optimiser) `(` custom<Settings>($numbers, $settings) `)`
+    (`vodes` `(` custom<Symbols>($vodes)^ `)`)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def PC_LearnOp : PC_ProgramMemberOp<"learn", [AttrSizedOperandSegments]> {
+  let summary = "one weight step";
+  let description = [{
+    ```mlir
+    pc.learn adamw(lr = %w_lr, weight_decay = 3.55e-4)
+    pc.learn sgd(lr = 0.01, momentum = 0.9) params(@fc1) scale(%s) sum as @slow
+    ```
+
+    Parameters move along minus the gradient of the free energy, averaged (or
+    summed) over the batch and times `scale` (1/beta when nudging). Settings:
+    sgd: lr, momentum; adam: lr, b1, b2, eps; adamw: and weight_decay. The
+    moments belong to the named optimiser (by default one per kind), live across
+    batches and are shared by all programs that name it. `params` names layers
+    or parameters.
+  }];
+  let arguments = (ins PC_OptimiserKindAttr:$optimiser, Variadic<F64>:$numbers,
+                       DictionaryAttr:$settings,
+                       OptionalAttr<FlatSymbolRefArrayAttr>:$params,
+                       Optional<F64>:$scale,
+                       DefaultValuedAttr<PC_ReduceKindAttr, "::pc::ReduceKind::Mean">:$reduce,
+                       OptionalAttr<FlatSymbolRefAttr>:$owner);
+  let assemblyFormat = [{
+    custom<Keyword>($optimiser) `(` custom<Settings>($numbers, $settings) `)`
+    (`params` `(` custom<Symbols>($params)^ `)`)? (`scale` `(` $scale^ `)`)?
+    (`over` custom<Keyword>($reduce)^)? (`as` $owner^)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def PC_BackpropOp : PC_ProgramMemberOp<"backprop"> {
+  let summary = "one weight step of backpropagation on the same model";
+  let description = [{
+    ```mlir
+    pc.backprop @label = %label loss(sse) adamw(lr = %w_lr) : tensor<10xf32>
+    ```
+
+    The gradient of the loss between the vode's prediction and the value when
+    every free state is its prediction. se is 1/2 sum (y - u)^2, sse is
+    sum (y - u)^2, ce is sum -y log_softmax(u); the gradient is the batch's
+    mean. The mean loss is reported when `report("name")` stands.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$vode, PC_Tensor:$value,
+                       PC_LossKindAttr:$loss,
+                       PC_OptimiserKindAttr:$optimiser, Variadic<F64>:$numbers,
+                       DictionaryAttr:$settings, OptionalAttr<StrAttr>:$report,
+                       OptionalAttr<FlatSymbolRefAttr>:$owner);
+  let assemblyFormat = [{
+    $vode `=` $value `loss` `(` custom<Keyword>($loss) `)`
+    custom<Keyword>($optimiser) `(` custom<Settings>($numbers, $settings) `)`
+    (`report` `(` $report^ `)`)? (`as` $owner^)? attr-dict `:` type($value)
+  }];
+  let hasVerifier = 1;
+}
+
+def PC_PointOp : PC_ProgramMemberOp<"point"> {
+  let summary = "the values of all states and parameters now";
+  let results = (outs PC_PointType:$result);
+  let assemblyFormat = "attr-dict";
+}
+
+def PC_GradientOp : PC_ProgramMemberOp<"gradient"> {
+  let summary = "gradient of the free energy at a point";
+  let description = [{
+    ```mlir
+    %p = pc.point
+    %gh = pc.gradient states at %p
+    %gw = pc.gradient params at %p over sum
+    ```
+
+    Of states: per sample. Of parameters: the mean (or sum) over the batch.
+  }];
+  let arguments = (ins PC_GradientKindAttr:$kind, PC_PointType:$point,
+                       DefaultValuedAttr<PC_ReduceKindAttr, "::pc::ReduceKind::Mean">:$reduce);
+  let results = (outs PC_GradientType:$result);
+  let assemblyFormat = [{
+    custom<Keyword>($kind) `at` $point (`over` custom<Keyword>($reduce)^)? attr-dict
+  }];
+}
+
+def PC_UpdateOp : PC_ProgramMemberOp<"update", [AttrSizedOperandSegments]> {
+  let summary = "moves states or parameters by an optimiser";
+  let description = [{
+    ```mlir
+    pc.update %gh sgd(lr = %h_lr)
+    pc.update %gw adamw(lr = %w_lr) only(@fc1) scale(%s) as @slow
+    ```
+
+    What it moves is what the gradient was taken of, starting from the values
+    that hold now. `only` names vodes, or layers and parameters.
+  }];
+  let arguments = (ins PC_GradientType:$gradient,
+                       PC_OptimiserKindAttr:$optimiser, Variadic<F64>:$numbers,
+                       DictionaryAttr:$settings,
+                       OptionalAttr<FlatSymbolRefArrayAttr>:$only,
+                       Optional<F64>:$scale,
+                       OptionalAttr<FlatSymbolRefAttr>:$owner);
+  let assemblyFormat = [{
+    $gradient custom<Keyword>($optimiser)
+    `(` custom<Settings>($numbers, $settings) `)`
+    (`only` `(` custom<Symbols>($only)^ `)`)? (`scale` `(` $scale^ `)`)?
+    (`as` $owner^)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Results
+//===----------------------------------------------------------------------===//
+
+def PC_PredictOp : PC_ProgramMemberOp<"predict"> {
+  let summary = "the prediction of a vode at the states that hold now";
+  let arguments = (ins FlatSymbolRefAttr:$vode);
+  let results = (outs PC_Tensor:$result);
+  let assemblyFormat = "$vode attr-dict `:` type($result)";
+}
+
+def PC_ReadOp : PC_ProgramMemberOp<"read"> {
+  let summary = "the state of a vode now";
+  let arguments = (ins FlatSymbolRefAttr:$vode);
+  let results = (outs PC_Tensor:$result);
+  let assemblyFormat = "$vode attr-dict `:` type($result)";
+}
+
+def PC_OutputOp : PC_ProgramMemberOp<"output"> {
+  let summary = "an output of the program, one value per sample";
+  let arguments = (ins StrAttr:$name, PC_Tensor:$value);
+  let assemblyFormat = "$name `=` $value attr-dict `:` type($value)";
+}
+
+def PC_ReportOp : PC_ProgramMemberOp<"report"> {
+  let summary = "a number to report: the free energy, a vode's, or a value";
+  let description = [{
+    ```mlir
+    pc.report "energy" = energy              // mean over the batch
+    pc.report "energy.h1" = energy(@h1)
+    pc.report "loss" = %v : tensor<f32>
+    pc.report "total" = energy over sum
+    ```
+
+    At the states that hold now. Ragged batches weigh by their samples.
+  }];
+  let arguments = (ins StrAttr:$name, Optional<PC_Tensor>:$value,
+                       OptionalAttr<FlatSymbolRefAttr>:$vode,
+                       DefaultValuedAttr<PC_ReduceKindAttr, "::pc::ReduceKind::Mean">:$reduce);
+  let assemblyFormat = [{
+    $name `=` custom<Reported>($value, type($value), $vode)
+    (`over` custom<Keyword>($reduce)^)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // PC_PROGRAM_OPS_TD

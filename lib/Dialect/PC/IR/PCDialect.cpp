@@ -1,0 +1,224 @@
+//===- PCDialect.cpp - The pc dialect, its attributes and types -------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Bytecode/BytecodeImplementation.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "mlir/Transforms/InliningUtils.h"
+#include "pc/Dialect/PC/IR/PC.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace pc;
+
+#include "pc/Dialect/PC/IR/PCDialect.cpp.inc"
+#include "pc/Dialect/PC/IR/PCEnums.cpp.inc"
+#include "pc/Dialect/PC/IR/PCInterfaces.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "pc/Dialect/PC/IR/PCAttrs.cpp.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "pc/Dialect/PC/IR/PCTypes.cpp.inc"
+
+//===----------------------------------------------------------------------===//
+// Dialect interfaces
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct PCVersion : public DialectVersion {
+  PCVersion(uint64_t value) : value(value) {}
+  uint64_t value;
+};
+
+/// Stamps bytecode with the dialect's version, so that a later compiler can
+/// upgrade it and an older one can refuse it.
+struct PCBytecodeInterface : public BytecodeDialectInterface {
+  PCBytecodeInterface(Dialect *dialect) : BytecodeDialectInterface(dialect) {}
+
+  void writeVersion(DialectBytecodeWriter &writer) const override {
+    writer.writeVarInt(PCDialect::kBytecodeVersion);
+  }
+
+  std::unique_ptr<DialectVersion>
+  readVersion(DialectBytecodeReader &reader) const override {
+    uint64_t version;
+    if (failed(reader.readVarInt(version)))
+      return nullptr;
+    if (version > PCDialect::kBytecodeVersion) {
+      reader.emitError("pc bytecode of version ")
+          << version << " is newer than the " << PCDialect::kBytecodeVersion
+          << " that this compiler reads";
+      return nullptr;
+    }
+    return std::make_unique<PCVersion>(version);
+  }
+};
+
+struct PCInlinerInterface : public DialectInlinerInterface {
+  using DialectInlinerInterface::DialectInlinerInterface;
+  bool isLegalToInline(Operation *, Region *, bool, IRMapping &) const final {
+    return true;
+  }
+  bool isLegalToInline(Region *, Region *, bool, IRMapping &) const final {
+    return true;
+  }
+};
+} // namespace
+
+void PCDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "pc/Dialect/PC/IR/PCAttrs.cpp.inc"
+      >();
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "pc/Dialect/PC/IR/PCTypes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "pc/Dialect/PC/IR/PCOps.cpp.inc"
+      >();
+  addInterfaces<PCBytecodeInterface, PCInlinerInterface>();
+}
+
+Operation *PCDialect::materializeConstant(OpBuilder &builder, Attribute value,
+                                          Type type, Location loc) {
+  auto number = dyn_cast<FloatAttr>(value);
+  if (!number)
+    return nullptr;
+  if (isa<RankedTensorType>(type))
+    return SplatOp::create(builder, loc, type,
+                           builder.getF64FloatAttr(number.getValueAsDouble()));
+  return arith::ConstantOp::materialize(builder, value, type, loc);
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+// #pc.dims<width, depth>
+Attribute DimsAttr::parse(AsmParser &parser, Type) {
+  SmallVector<StringAttr> names;
+  auto parseName = [&]() -> ParseResult {
+    std::string name;
+    if (parser.parseKeywordOrString(&name))
+      return failure();
+    names.push_back(StringAttr::get(parser.getContext(), name));
+    return success();
+  };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater,
+                                     parseName))
+    return {};
+  return DimsAttr::get(parser.getContext(), names);
+}
+
+void DimsAttr::print(AsmPrinter &printer) const {
+  printer << "<";
+  llvm::interleaveComma(getNames(), printer, [&](StringAttr name) {
+    printer.printKeywordOrString(name.getValue());
+  });
+  printer << ">";
+}
+
+LogicalResult
+DimsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
+                         function_ref<InFlightDiagnostic()> emitError) const {
+  // dims_c1
+  int64_t dynamic = llvm::count_if(shape, ShapedType::isDynamic);
+  if (dynamic != static_cast<int64_t>(getNames().size()))
+    return emitError() << "#pc.dims names " << getNames().size()
+                       << " dimensions but the shape has " << dynamic
+                       << " dynamic ones";
+  return success();
+}
+
+/// Number of numbers in parentheses after an initialiser's name.
+static unsigned getInitArity(InitKind kind) {
+  switch (kind) {
+  case InitKind::Zeros:
+    return 0;
+  case InitKind::Constant:
+  case InitKind::FanIn:
+    return 1;
+  case InitKind::Uniform:
+  case InitKind::Normal:
+    return 2;
+  }
+  llvm_unreachable("unknown initialiser");
+}
+
+namespace pc {
+ParseResult parseInit(AsmParser &parser, InitAttr &init);
+void printInitBody(AsmPrinter &printer, InitAttr init);
+} // namespace pc
+
+ParseResult pc::parseInit(AsmParser &parser, InitAttr &init) {
+  StringRef keyword;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseKeyword(&keyword))
+    return failure();
+  std::optional<InitKind> kind = symbolizeInitKind(keyword);
+  if (!kind)
+    return parser.emitError(loc, "unknown initialiser '")
+           << keyword
+           << "', expected zeros, constant, uniform, normal or fan_in";
+  double args[2] = {0.0, 0.0};
+  unsigned arity = getInitArity(*kind);
+  // fan_in alone takes the fan-in of its layer.
+  if (arity > 0 &&
+      !(*kind == InitKind::FanIn && failed(parser.parseOptionalLParen()))) {
+    if (*kind != InitKind::FanIn && parser.parseLParen())
+      return failure();
+    for (unsigned i = 0; i < arity; ++i)
+      if ((i > 0 && parser.parseComma()) || parser.parseFloat(args[i]))
+        return failure();
+    if (parser.parseRParen())
+      return failure();
+  }
+  init = InitAttr::get(parser.getContext(), *kind, args[0], args[1]);
+  return success();
+}
+
+/// Prints a double so that it parses back to the same bits.
+static void printDouble(AsmPrinter &printer, MLIRContext *context,
+                        double value) {
+  printer.printAttributeWithoutType(
+      FloatAttr::get(Float64Type::get(context), value));
+}
+
+void pc::printInitBody(AsmPrinter &printer, InitAttr init) {
+  printer << stringifyInitKind(init.getKind());
+  unsigned arity = getInitArity(init.getKind());
+  if (arity == 0 ||
+      (init.getKind() == InitKind::FanIn && init.getArg0() == 0.0))
+    return;
+  printer << "(";
+  printDouble(printer, init.getContext(), init.getArg0());
+  if (arity > 1) {
+    printer << ", ";
+    printDouble(printer, init.getContext(), init.getArg1());
+  }
+  printer << ")";
+}
+
+Attribute InitAttr::parse(AsmParser &parser, Type) {
+  InitAttr init;
+  if (parser.parseLess() || parseInit(parser, init) || parser.parseGreater())
+    return {};
+  return init;
+}
+
+void InitAttr::print(AsmPrinter &printer) const {
+  printer << "<";
+  printInitBody(printer, *this);
+  printer << ">";
+}
