@@ -134,8 +134,17 @@ def PC_InitAttr : PC_Attr<"Init", "init"> {
     `fan_in` alone, takes k from the layer that owns the parameter.
   }];
   let parameters = (ins EnumParameter<PC_InitKind>:$kind,
-                        DefaultValuedParameter<"double", "0.0">:$arg0,
-                        DefaultValuedParameter<"double", "0.0">:$arg1);
+                        "::mlir::DenseF64ArrayAttr":$args);
+  let builders = [AttrBuilder<(ins "::pc::InitKind":$kind,
+                                   CArg<"double", "0.0">:$arg0,
+                                   CArg<"double", "0.0">:$arg1), [{
+    return $_get($_ctxt, kind,
+                 ::mlir::DenseF64ArrayAttr::get($_ctxt, {arg0, arg1}));
+  }]>];
+  let extraClassDeclaration = [{
+    double getArg0() const { return getArgs()[0]; }
+    double getArg1() const { return getArgs()[1]; }
+  }];
   let hasCustomAssemblyFormat = 1;
 }
 

@@ -10,10 +10,12 @@
 #define PC_PROGRAM_OPS_TD
 
 include "dialects/PC/PCComputeOps.td"
+include "mlir/IR/OpAsmInterface.td"
 include "mlir/IR/SymbolInterfaces.td"
 
 def PC_ProgramOp : PC_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator,
-    SingleBlock]> {
+    SingleBlock,
+    DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>]> {
   let summary = "an algorithm on a model";
   let description = [{
     ```mlir

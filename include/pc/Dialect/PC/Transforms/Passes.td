@@ -1,0 +1,125 @@
+//===- Passes.td - Passes on the pc dialect ---------------*- tablegen -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Alphabetical. The order in which they run is in lib/Pipelines.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PC_DIALECT_PC_TRANSFORMS_PASSES_TD
+#define PC_DIALECT_PC_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def AttachProgramsPass : Pass<"pc-attach-programs", "::mlir::ModuleOp"> {
+  let summary = "Give a model without programs the standard ones";
+  let description = [{
+    `algorithm=pc|ipc|bp` adds the programs `@train` and `@evaluate` to every
+    model that no program is written for. The model's inputs are clamped to data
+    before the forward initialisation, its last vode to the target after it.
+    Rates, momentum and decay become hyper-parameters, T is an option.
+  }];
+  let options = [
+    Option<"algorithm", "algorithm", "std::string", "\"\"",
+           "pc, ipc or bp; empty adds nothing">,
+    Option<"steps", "steps", "int64_t", "0",
+           "inference steps T; 0 takes the number of vodes that are predicted "
+           "from another one, plus one">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
+def BindConstantsPass : Pass<"pc-bind-constants", "::mlir::ModuleOp"> {
+  let summary = "Replace the parameters of models by numbers";
+  let description = [{
+    Dynamic dimensions named by `#pc.dims` become static, with the values that
+    the model declares or `define=name=value` overrides, and the counts of
+    stacked blocks numbers.
+  }];
+  let options = [ListOption<"define", "define", "std::string",
+                            "name=value, overrides a declared parameter">];
+}
+
+def ConvertFloatPass : Pass<"pc-convert-float", "::mlir::ModuleOp"> {
+  let summary = "Change the element type of all tensors";
+  let description = [{
+    `type=f64` turns every f32 tensor of models, energies, blocks and programs
+    into f64 (or the reverse), also inside the regions of `pc.elementwise`.
+    Numbers in programs are f64 in any case.
+  }];
+  let options = [Option<"type", "type", "std::string", "\"\"",
+                        "f32, f64, or empty: as written">];
+}
+
+def ExpandLayersPass : Pass<"pc-expand-layers", "::mlir::ModuleOp"> {
+  let summary = "Make parameters, states and energies explicit";
+  let description = [{
+    `pc.linear` becomes `pc.param`, `pc.dense` and an addition; `pc.vode`
+    becomes `pc.state`, an energy of pure operations (a user's `pc.energy` is
+    inlined) and `pc.term`.
+
+    ```mlir
+    %h = pc.vode @h %u energy(se) precision(0.5) : tensor<8xf32>
+    // becomes
+    %h = pc.state @h : tensor<8xf32>
+    %e = pc.se_energy %h, %u : tensor<8xf32> -> tensor<f32>
+    %p = arith.constant 0.5 : f64
+    %E = pc.scale %e, %p : tensor<f32>
+    pc.term @h prediction(%u : tensor<8xf32>) energy(%E : tensor<f32>)
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+}
+
+def InlineBlocksPass : Pass<"pc-inline-blocks", "::mlir::ModuleOp"> {
+  let summary = "Inline pc.block at every pc.apply";
+}
+
+def LowerProgramsPass : Pass<"pc-lower-programs", "::mlir::ModuleOp"> {
+  let summary = "Turn programs into pure functions of batched tensors";
+  let description = [{
+    Every `pc.program` becomes a `func.func` whose arguments are inputs,
+    persistent arrays, hyper-parameters and counters, and whose results are
+    outputs and the arrays' new values (`pc.port`, `pc.program`). The free
+    energy is differentiated here, restricted to what each step asks for.
+    `pc.repeat` becomes `scf.for`; with `trace`, or `unroll`, it is unrolled.
+
+    With `trace`, every inference step's states, state gradients and energies
+    become outputs `<vode>.h.<t>`, `<vode>.grad.<t>`, `<vode>.energy.<t>`;
+    t counts inference steps from 0, `<vode>.h.<t>` is the state before step t,
+    and after the last step there is one more h and energy.
+  }];
+  let options = [
+    Option<"trace", "trace", "bool", "false",
+           "keep states, gradients and energies of every inference step">,
+    Option<"unroll", "unroll", "bool", "false", "unroll pc.repeat">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::func::FuncDialect",
+                           "::mlir::math::MathDialect",
+                           "::mlir::scf::SCFDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def PeelErrorFrontPass
+    : Pass<"pc-peel-error-front", "::mlir::func::FuncOp"> {
+  let summary = "Peel the inference steps that exact elimination shortens";
+  let description = [{
+    After a forward initialisation the errors are exactly zero, and at step t
+    only vodes at distance t + 1 or less from a clamped one move. Peels steps off
+    the front of a loop with a constant bound as long as folding makes a step
+    cheaper than the one after it; what is left stays a loop, so code size does
+    not grow with T.
+  }];
+  let options = [Option<"maxSteps", "max-steps", "int64_t", "64",
+                        "never peel more steps than this">];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
+#endif // PC_DIALECT_PC_TRANSFORMS_PASSES_TD

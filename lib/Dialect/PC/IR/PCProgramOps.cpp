@@ -1,0 +1,373 @@
+//===- PCProgramOps.cpp - Programs: algorithms on models -------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "pc/Dialect/PC/IR/PC.h"
+#include "pc/Dialect/PC/IR/Suggest.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+using namespace pc;
+
+//===----------------------------------------------------------------------===//
+// ProgramOp
+//===----------------------------------------------------------------------===//
+
+// pc.program @train on @mlp (%image: tensor<784xf32>, %y as "label": ...)
+//     [role(train)] {
+ParseResult ProgramOp::parse(OpAsmParser &parser, OperationState &result) {
+  Builder &builder = parser.getBuilder();
+  auto &properties = result.getOrAddProperties<Properties>();
+  StringAttr name, model;
+  if (parser.parseSymbolName(name) || parser.parseKeyword("on") ||
+      parser.parseSymbolName(model))
+    return failure();
+  properties.sym_name = name;
+  properties.model = FlatSymbolRefAttr::get(model);
+
+  SmallVector<OpAsmParser::Argument> arguments;
+  SmallVector<StringRef> names;
+  SmallVector<std::string> storage;
+  storage.reserve(64);
+  auto parseOne = [&]() -> ParseResult {
+    OpAsmParser::Argument &argument = arguments.emplace_back();
+    if (parser.parseArgument(argument))
+      return failure();
+    std::string input = argument.ssaName.name.drop_front().str();
+    if (succeeded(parser.parseOptionalKeyword("as")) &&
+        parser.parseString(&input))
+      return failure();
+    storage.push_back(input);
+    return parser.parseColonType(argument.type);
+  };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::OptionalParen,
+                                     parseOne))
+    return failure();
+  for (std::string &input : storage)
+    names.push_back(input);
+  properties.input_names = builder.getStrArrayAttr(names);
+
+  if (succeeded(parser.parseOptionalKeyword("role"))) {
+    StringRef keyword;
+    if (parser.parseLParen())
+      return failure();
+    SMLoc loc = parser.getCurrentLocation();
+    if (parser.parseKeyword(&keyword))
+      return failure();
+    std::optional<Role> role = symbolizeRole(keyword);
+    if (!role)
+      return parser.emitError(loc, "unknown role '")
+             << keyword << "', expected train, evaluate, sample or other";
+    if (parser.parseRParen())
+      return failure();
+    properties.role = RoleAttr::get(parser.getContext(), *role);
+  }
+  if (parser.parseOptionalAttrDictWithKeyword(result.attributes))
+    return failure();
+  Region *body = result.addRegion();
+  if (parser.parseRegion(*body, arguments))
+    return failure();
+  if (body->empty())
+    body->emplaceBlock();
+  return success();
+}
+
+void ProgramOp::print(OpAsmPrinter &printer) {
+  printer << " ";
+  printer.printSymbolName(getSymName());
+  printer << " on ";
+  printer.printSymbolName(getModel());
+  printer << " (";
+  Block &body = getBody().front();
+  llvm::interleaveComma(body.getArguments(), printer,
+                        [&](BlockArgument argument) {
+                          std::string value;
+                          llvm::raw_string_ostream os(value);
+                          printer.printOperand(argument, os);
+                          StringRef name = getInputName(argument.getArgNumber());
+                          printer << value;
+                          if (StringRef(value).drop_front() != name)
+                            printer << " as \"" << name << "\"";
+                          printer << ": " << argument.getType();
+                        });
+  printer << ")";
+  if (std::optional<Role> role = getRole())
+    printer << " role(" << stringifyRole(*role) << ")";
+  printer.printOptionalAttrDictWithKeyword(
+      (*this)->getAttrs(), {"sym_name", "model", "role", "input_names"});
+  printer << " ";
+  printer.printRegion(getBody(), /*printEntryBlockArgs=*/false);
+}
+
+StringRef ProgramOp::getInputName(unsigned index) {
+  return cast<StringAttr>((*getInputNames())[index]).getValue();
+}
+
+void ProgramOp::getAsmBlockArgumentNames(Region &region,
+                                         OpAsmSetValueNameFn setName) {
+  for (BlockArgument argument : region.getArguments())
+    if (getInputNames() && argument.getArgNumber() < getInputNames()->size())
+      setName(argument, getInputName(argument.getArgNumber()));
+}
+
+Role ProgramOp::getEffectiveRole() {
+  if (std::optional<Role> role = getRole())
+    return *role;
+  bool learns = false, predicts = false;
+  walk([&](Operation *op) {
+    if (isa<LearnOp, BackpropOp>(op))
+      learns = true;
+    if (auto update = dyn_cast<UpdateOp>(op))
+      if (auto gradient = update.getGradient().getDefiningOp<GradientOp>())
+        learns |= gradient.getKind() == GradientKind::Params;
+    predicts |= isa<PredictOp>(op);
+  });
+  return learns ? Role::Train : predicts ? Role::Evaluate : Role::Other;
+}
+
+LogicalResult ProgramOp::verifyRegions() {
+  Block &body = getBody().front();
+  // program_c1
+  if (!getInputNames() || getInputNames()->size() != body.getNumArguments())
+    return emitOpError("expects one name for each of its ")
+           << body.getNumArguments() << " inputs";
+  llvm::StringSet<> names;
+  for (BlockArgument argument : body.getArguments()) {
+    StringRef name = getInputName(argument.getArgNumber());
+    // program_c2
+    if (!names.insert(name).second)
+      return emitOpError("has two inputs named '") << name << "'";
+    // program_c3
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!type || !isa<Float32Type, Float64Type>(type.getElementType()))
+      return emitOpError("input '")
+             << name << "' has type " << argument.getType()
+             << ", expected a tensor of f32 or f64, per sample";
+  }
+  // program_c4: statements, numbers and pure tensor operations.
+  WalkResult result = walk([&](Operation *op) {
+    if (op == getOperation())
+      return WalkResult::advance();
+    Dialect *dialect = op->getDialect();
+    if (isa_and_nonnull<arith::ArithDialect, math::MathDialect>(dialect)) {
+      for (Type type : op->getResultTypes())
+        if (!type.isIntOrFloat()) {
+          op->emitOpError("computes with numbers in a program, found ") << type;
+          return WalkResult::interrupt();
+        }
+      return WalkResult::advance();
+    }
+    if (isa_and_nonnull<PCDialect>(dialect) &&
+        !isa<InputOp, ParamOp, LinearOp, VodeOp, StateOp, TermOp, ApplyOp>(op))
+      return WalkResult::advance();
+    op->emitOpError("cannot stand in a program");
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
+//===----------------------------------------------------------------------===//
+// RepeatOp
+//===----------------------------------------------------------------------===//
+
+ParseResult RepeatOp::parse(OpAsmParser &parser, OperationState &result) {
+  Builder &builder = parser.getBuilder();
+  int64_t count;
+  OptionalParseResult literal = parser.parseOptionalInteger(count);
+  if (literal.has_value()) {
+    if (failed(*literal))
+      return failure();
+  } else {
+    OpAsmParser::UnresolvedOperand bound;
+    if (parser.parseOperand(bound) || parser.parseKeyword("max") ||
+        parser.parseInteger(count) ||
+        parser.resolveOperand(bound, builder.getF64Type(), result.operands))
+      return failure();
+  }
+  result.getOrAddProperties<Properties>().count =
+      builder.getI64IntegerAttr(count);
+  OpAsmParser::Argument index;
+  index.type = builder.getF64Type();
+  SmallVector<OpAsmParser::Argument, 1> arguments;
+  if (succeeded(parser.parseOptionalKeyword("index"))) {
+    if (parser.parseLParen() || parser.parseArgument(index) ||
+        parser.parseRParen())
+      return failure();
+    arguments.push_back(index);
+  }
+  if (parser.parseOptionalAttrDictWithKeyword(result.attributes))
+    return failure();
+  Region *body = result.addRegion();
+  if (parser.parseRegion(*body, arguments))
+    return failure();
+  if (body->empty())
+    body->emplaceBlock();
+  return success();
+}
+
+void RepeatOp::print(OpAsmPrinter &printer) {
+  printer << " ";
+  if (Value bound = getDynamicCount())
+    printer << bound << " max ";
+  printer << getCount();
+  Block &body = getBody().front();
+  if (body.getNumArguments() == 1)
+    printer << " index(" << body.getArgument(0) << ")";
+  printer.printOptionalAttrDictWithKeyword((*this)->getAttrs(), {"count"});
+  printer << " ";
+  printer.printRegion(getBody(), /*printEntryBlockArgs=*/false);
+}
+
+LogicalResult RepeatOp::verify() {
+  // repeat_c1
+  if (static_cast<int64_t>(getCount()) < 0)
+    return emitOpError("expects a count of at least 0, found ")
+           << static_cast<int64_t>(getCount());
+  // repeat_c2
+  Block &body = getBody().front();
+  if (body.getNumArguments() > 1 ||
+      (body.getNumArguments() == 1 && !body.getArgument(0).getType().isF64()))
+    return emitOpError("takes at most one index, an f64");
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Optimisers
+//===----------------------------------------------------------------------===//
+
+/// Checks the settings of an optimiser: known names, a rate, as many operands
+/// as settings that need one.
+static LogicalResult verifySettings(Operation *op, OptimiserKind kind,
+                                    DictionaryAttr settings,
+                                    OperandRange numbers) {
+  static constexpr StringRef sgd[] = {"lr", "momentum"};
+  static constexpr StringRef adam[] = {"lr", "b1", "b2", "eps"};
+  static constexpr StringRef adamw[] = {"lr", "b1", "b2", "eps",
+                                        "weight_decay"};
+  ArrayRef<StringRef> known = kind == OptimiserKind::SGD    ? ArrayRef(sgd)
+                              : kind == OptimiserKind::Adam ? ArrayRef(adam)
+                                                            : ArrayRef(adamw);
+  size_t dynamic = 0;
+  for (NamedAttribute setting : settings) {
+    StringRef name = setting.getName().getValue();
+    // optimiser_c1
+    if (!llvm::is_contained(known, name)) {
+      InFlightDiagnostic diag = op->emitOpError("optimiser ")
+                                << stringifyOptimiserKind(kind)
+                                << " has no setting '" << name
+                                << "', expected one of ";
+      llvm::interleave(
+          known, diag, [&](StringRef known) { diag << known; }, ", ");
+      return diag << suggest(name, known);
+    }
+    if (isa<UnitAttr>(setting.getValue())) {
+      ++dynamic;
+      continue;
+    }
+    auto number = dyn_cast<FloatAttr>(setting.getValue());
+    // optimiser_c2
+    if (!number || !number.getValue().isFinite())
+      return op->emitOpError("setting '")
+             << name << "' expects a finite number, found "
+             << setting.getValue();
+  }
+  // optimiser_c3
+  if (!settings.get("lr"))
+    return op->emitOpError("optimiser ")
+           << stringifyOptimiserKind(kind) << " needs a rate: lr = ...";
+  // optimiser_c4
+  if (dynamic != numbers.size())
+    return op->emitOpError("has ")
+           << numbers.size() << " operands for " << dynamic
+           << " settings that take one";
+  return success();
+}
+
+LogicalResult InferOp::verify() {
+  // infer_c1
+  if (getOptimiser() != OptimiserKind::SGD)
+    return emitOpError("moves states by sgd, found ")
+           << stringifyOptimiserKind(getOptimiser());
+  return verifySettings(*this, getOptimiser(), getSettings(), getNumbers());
+}
+
+LogicalResult LearnOp::verify() {
+  return verifySettings(*this, getOptimiser(), getSettings(), getNumbers());
+}
+
+LogicalResult BackpropOp::verify() {
+  return verifySettings(*this, getOptimiser(), getSettings(), getNumbers());
+}
+
+LogicalResult UpdateOp::verify() {
+  if (auto gradient = getGradient().getDefiningOp<GradientOp>()) {
+    bool states = gradient.getKind() == GradientKind::States;
+    // update_c1
+    if (states && getOptimiser() != OptimiserKind::SGD)
+      return emitOpError("moves states by sgd, found ")
+             << stringifyOptimiserKind(getOptimiser());
+    // update_c2
+    if (states && getOwner())
+      return emitOpError("names an owner, but the optimiser of states belongs "
+                         "to the program");
+  }
+  return verifySettings(*this, getOptimiser(), getSettings(), getNumbers());
+}
+
+//===----------------------------------------------------------------------===//
+// Other statements
+//===----------------------------------------------------------------------===//
+
+LogicalResult HyperOp::verify() {
+  double value = getValue().convertToDouble();
+  double min = getMin() ? getMin()->convertToDouble() : value;
+  double max = getMax() ? getMax()->convertToDouble() : value;
+  // hyper_c1
+  if (!(min <= value && value <= max))
+    return emitOpError("default ")
+           << value << " is outside of its bounds [" << min << ", " << max
+           << "]";
+  return success();
+}
+
+LogicalResult ScheduleOp::verify() {
+  double warmup = getWarmup().convertToDouble();
+  // schedule_c1
+  if (!(warmup >= 0.0 && warmup < 1.0))
+    return emitOpError("expects a warm-up fraction in [0, 1), found ")
+           << warmup;
+  // schedule_c2
+  if (!(getPeak().convertToDouble() > 0.0))
+    return emitOpError("expects a positive peak factor, found ")
+           << getPeak().convertToDouble();
+  return success();
+}
+
+LogicalResult InitOp::verify() {
+  bool normal = getKind() == StateInitKind::Normal;
+  // init_c1
+  if (normal && !getDeviation())
+    return emitOpError("normal needs a standard deviation: normal(0.05)");
+  if (!normal && getDeviation())
+    return emitOpError("takes a standard deviation only with normal");
+  // init_c2
+  if (normal && getDeviation()->isNegative())
+    return emitOpError("expects a standard deviation of at least 0, found ")
+           << getDeviation()->convertToDouble();
+  return success();
+}
+
+LogicalResult ReportOp::verify() {
+  // report_c1
+  if (getValue() && getValue().getType().getRank() != 0)
+    return emitOpError("reports one number per sample (a tensor of rank 0), "
+                       "found ")
+           << getValue().getType();
+  return success();
+}
