@@ -1,0 +1,913 @@
+//===- Evaluator.cpp - Evaluation of one function, operation by operation -===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Formulas.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "pc/Dialect/PC/IR/PC.h"
+#include "pc/Reference/Interpreter.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+using namespace pc;
+using namespace pc::reference;
+
+using RuntimeValue = pc::reference::Value;
+using SSAValue = mlir::Value;
+
+//===----------------------------------------------------------------------===//
+// Tensors
+//===----------------------------------------------------------------------===//
+
+static int64_t product(ArrayRef<int64_t> shape) {
+  int64_t size = 1;
+  for (int64_t dim : shape)
+    size *= dim;
+  return size;
+}
+
+Tensor Tensor::splat(ArrayRef<int64_t> shape, double value) {
+  return Tensor(shape.vec(), std::vector<double>(product(shape), value));
+}
+
+std::string reference::formatShape(ArrayRef<int64_t> shape) {
+  if (shape.empty())
+    return "scalar";
+  std::string text;
+  for (int64_t dim : shape)
+    text += (text.empty() ? "" : "x") + std::to_string(dim);
+  return text;
+}
+
+namespace {
+
+/// A shape as seen along one axis: element (o, a, i) lies at
+/// (o * extent + a) * inner + i.
+struct AxisView {
+  AxisView(ArrayRef<int64_t> shape, int64_t axisFromEnd) {
+    int64_t axis = static_cast<int64_t>(shape.size()) + axisFromEnd;
+    outer = product(shape.take_front(axis));
+    extent = shape[axis];
+    inner = product(shape.drop_front(axis + 1));
+  }
+  int64_t outer, extent, inner;
+};
+
+//===----------------------------------------------------------------------===//
+// Evaluator
+//===----------------------------------------------------------------------===//
+
+/// Evaluates regions. Every value of the function has its place in one map: a
+/// loop's body overwrites the values of the iteration before.
+class Evaluator {
+public:
+  Evaluator(int64_t n, const Options &options) : n(n), options(options) {}
+
+  /// Binds the block's arguments, runs it, and returns the operands of its
+  /// terminator.
+  LogicalResult runBlock(Block &block, ArrayRef<RuntimeValue> arguments,
+                         std::vector<RuntimeValue> &results);
+
+private:
+  LogicalResult run(Operation *op);
+
+  // Operations with regions or without tensors.
+  LogicalResult runConstant(arith::ConstantOp op);
+  LogicalResult runFor(scf::ForOp op);
+  LogicalResult runIf(scf::IfOp op);
+  LogicalResult runElementwise(ElementwiseOp op);
+  LogicalResult runStage(StageOp op);
+  LogicalResult runSampleBlocks(StageOp op, ArrayRef<RuntimeValue> inputs,
+                                int64_t rows);
+  LogicalResult runScalar(Operation *op, ScalarFunction function);
+
+  // Tensors.
+  LogicalResult runDense(DenseOp op);
+  LogicalResult runBatchOuter(BatchOuterOp op);
+  LogicalResult runRows(Operation *op, bool logarithm);
+  LogicalResult runAdamUpdate(AdamUpdateOp op);
+  LogicalResult runRandomNormal(RandomNormalOp op);
+  LogicalResult runConcat(ConcatOp op);
+  template <typename OpTy>
+  LogicalResult runSlice(OpTy op, bool pad);
+  LogicalResult runEnergy(Operation *op, bool crossEntropy);
+  LogicalResult runExtract(tensor::ExtractOp op);
+  LogicalResult mapUnary(Operation *op, function_ref<double(double)> function);
+  LogicalResult mapBinary(Operation *op,
+                          function_ref<double(double, double)> function);
+
+  const Tensor &tensor(SSAValue value) {
+    return std::get<Tensor>(values.find(value)->second);
+  }
+  double number(SSAValue value) {
+    return std::get<double>(values.find(value)->second);
+  }
+  int64_t integer(SSAValue value) {
+    return std::get<int64_t>(values.find(value)->second);
+  }
+
+  /// Shape of a tensor type with n for a leading dynamic dimension.
+  FailureOr<std::vector<int64_t>> resolveShape(Operation *op, Type type);
+  /// Checks a value against the type of `result`, rounds it if asked to, and
+  /// makes it the result's.
+  LogicalResult define(SSAValue result, RuntimeValue value, Operation *op);
+  /// `value` rounded to a type's precision, if asked to.
+  double round(double value, Type type) const {
+    return options.roundToElementType && getElementTypeOrSelf(type).isF32()
+               ? static_cast<double>(static_cast<float>(value))
+               : value;
+  }
+
+  /// Samples of this call, and the slot of the first sample in view: that of
+  /// the block inside of a samples stage.
+  int64_t n;
+  int64_t firstSample = 0;
+  const Options &options;
+  llvm::DenseMap<SSAValue, RuntimeValue> values;
+};
+
+} // namespace
+
+FailureOr<std::vector<int64_t>> Evaluator::resolveShape(Operation *op,
+                                                        Type type) {
+  auto tensorType = cast<RankedTensorType>(type);
+  std::vector<int64_t> shape = tensorType.getShape().vec();
+  for (auto [index, dim] : llvm::enumerate(shape)) {
+    if (!ShapedType::isDynamic(dim))
+      continue;
+    if (index != 0)
+      return op->emitError() << "cannot evaluate " << type
+                             << ": only the leading dimension may be dynamic";
+    dim = n;
+  }
+  return shape;
+}
+
+LogicalResult Evaluator::define(SSAValue result, RuntimeValue value,
+                                Operation *op) {
+  Type type = result.getType();
+  if (auto *array = std::get_if<Tensor>(&value)) {
+    if (!isa<RankedTensorType>(type))
+      return op->emitError()
+             << "expected a value of type " << type
+             << ", found a tensor of shape " << formatShape(array->shape);
+    FailureOr<std::vector<int64_t>> shape = resolveShape(op, type);
+    if (failed(shape))
+      return failure();
+    if (*shape != array->shape)
+      return op->emitError()
+             << "expected a tensor of shape " << formatShape(*shape)
+             << ", found " << formatShape(array->shape);
+    assert(product(array->shape) == array->size() && "inconsistent tensor");
+    if (options.roundToElementType && getElementTypeOrSelf(type).isF32())
+      for (double &element : array->data)
+        element = static_cast<float>(element);
+  } else if (auto *real = std::get_if<double>(&value)) {
+    if (!isa<FloatType>(type))
+      return op->emitError()
+             << "expected a value of type " << type << ", found a real number";
+    *real = round(*real, type);
+  } else {
+    if (!type.isIntOrIndex())
+      return op->emitError()
+             << "expected a value of type " << type << ", found an integer";
+    auto &whole = std::get<int64_t>(value);
+    whole = wrapInteger(whole, type);
+  }
+  values[result] = std::move(value);
+  return success();
+}
+
+LogicalResult Evaluator::runBlock(Block &block,
+                                  ArrayRef<RuntimeValue> arguments,
+                                  std::vector<RuntimeValue> &results) {
+  assert(arguments.size() == block.getNumArguments() && "argument count");
+  Operation *parent = block.getParentOp();
+  for (auto [argument, value] :
+       llvm::zip_equal(block.getArguments(), arguments))
+    if (failed(define(argument, value, parent)))
+      return failure();
+  for (Operation &op : block.without_terminator())
+    if (failed(run(&op)))
+      return failure();
+  results.clear();
+  for (SSAValue operand : block.getTerminator()->getOperands()) {
+    auto it = values.find(operand);
+    if (it == values.end())
+      return block.getTerminator()->emitError(
+          "returns a value that was not computed");
+    results.push_back(it->second);
+  }
+  return success();
+}
+
+LogicalResult Evaluator::run(Operation *op) {
+  for (SSAValue operand : op->getOperands())
+    if (!values.count(operand))
+      return op->emitError("reads a value that was not computed");
+
+  return TypeSwitch<Operation *, LogicalResult>(op)
+      // Numbers and control flow.
+      .Case([&](arith::ConstantOp op) { return runConstant(op); })
+      .Case([&](scf::ForOp op) { return runFor(op); })
+      .Case([&](scf::IfOp op) { return runIf(op); })
+      .Case([&](StageOp op) { return runStage(op); })
+      .Case([&](BatchSizeOp op) {
+        return define(op.getSize(), static_cast<double>(n), op);
+      })
+      .Case([&](tensor::ExtractOp op) { return runExtract(op); })
+      .Case([&](tensor::FromElementsOp op) -> LogicalResult {
+        FailureOr<std::vector<int64_t>> shape = resolveShape(op, op.getType());
+        if (failed(shape))
+          return failure();
+        Tensor result(*shape, {});
+        for (SSAValue element : op.getElements())
+          result.data.push_back(isa<FloatType>(element.getType())
+                                    ? number(element)
+                                    : static_cast<double>(integer(element)));
+        return define(op.getResult(), std::move(result), op);
+      })
+      // Element-wise operations.
+      .Case([&](SplatOp op) -> LogicalResult {
+        FailureOr<std::vector<int64_t>> shape = resolveShape(op, op.getType());
+        if (failed(shape))
+          return failure();
+        return define(op.getOutput(),
+                      Tensor::splat(*shape, op.getValue().convertToDouble()),
+                      op);
+      })
+      .Case<IdentityOp, DetachOp>([&](Operation *op) {
+        return mapUnary(op, [](double x) { return x; });
+      })
+      .Case<ReluOp, LeakyReluOp, GeluOp, SiluOp, TanhOp, HardTanhOp, SigmoidOp,
+            SoftplusOp>([&](auto op) {
+        ActivationKind kind = op.getActivationKind();
+        double slope = op.getActivationSlope();
+        return mapUnary(op,
+                        [=](double x) { return activation(kind, slope, x); });
+      })
+      .Case([&](ActGradOp op) {
+        ActivationKind kind = op.getKind();
+        double slope = op.getSlope().convertToDouble();
+        return mapUnary(
+            op, [=](double x) { return activationGrad(kind, slope, x); });
+      })
+      .Case([&](AddOp op) {
+        return mapBinary(op, [](double x, double y) { return x + y; });
+      })
+      .Case([&](SubOp op) {
+        return mapBinary(op, [](double x, double y) { return x - y; });
+      })
+      .Case([&](MulOp op) {
+        return mapBinary(op, [](double x, double y) { return x * y; });
+      })
+      .Case([&](NegOp op) { return mapUnary(op, [](double x) { return -x; }); })
+      .Case([&](ScaleOp op) {
+        double factor = round(number(op.getFactor()), op.getType());
+        return mapUnary(op, [=](double x) { return x * factor; });
+      })
+      .Case([&](ElementwiseOp op) { return runElementwise(op); })
+      .Case([&](AdamUpdateOp op) { return runAdamUpdate(op); })
+      // Linear maps between shapes.
+      .Case([&](DenseOp op) { return runDense(op); })
+      .Case([&](BatchOuterOp op) { return runBatchOuter(op); })
+      .Case([&](BatchSumOp op) -> LogicalResult {
+        const Tensor &input = tensor(op.getInput());
+        if (input.shape.empty())
+          return op->emitError("expected a batch, found a scalar");
+        Tensor result = Tensor::splat(ArrayRef(input.shape).drop_front(), 0.0);
+        for (int64_t i = 0; i < input.size(); ++i)
+          result.data[i % result.size()] += input.data[i];
+        return define(op.getOutput(), std::move(result), op);
+      })
+      .Case([&](BatchBroadcastOp op) -> LogicalResult {
+        const Tensor &input = tensor(op.getInput());
+        FailureOr<std::vector<int64_t>> shape = resolveShape(op, op.getType());
+        if (failed(shape))
+          return failure();
+        Tensor result = Tensor::splat(*shape, 0.0);
+        for (int64_t i = 0; i < result.size(); ++i)
+          result.data[i] = input.data[i % input.size()];
+        return define(op.getOutput(), std::move(result), op);
+      })
+      .Case([&](SumOp op) -> LogicalResult {
+        const Tensor &input = tensor(op.getInput());
+        FailureOr<std::vector<int64_t>> shape = resolveShape(op, op.getType());
+        if (failed(shape))
+          return failure();
+        Tensor result = Tensor::splat(*shape, 0.0);
+        int64_t group = input.size() / std::max<int64_t>(result.size(), 1);
+        for (int64_t i = 0; i < input.size(); ++i)
+          result.data[i / group] += input.data[i];
+        return define(op.getOutput(), std::move(result), op);
+      })
+      .Case([&](BroadcastOp op) -> LogicalResult {
+        const Tensor &input = tensor(op.getInput());
+        FailureOr<std::vector<int64_t>> shape = resolveShape(op, op.getType());
+        if (failed(shape))
+          return failure();
+        Tensor result = Tensor::splat(*shape, 0.0);
+        int64_t group = result.size() / std::max<int64_t>(input.size(), 1);
+        for (int64_t i = 0; i < result.size(); ++i)
+          result.data[i] = input.data[i / group];
+        return define(op.getOutput(), std::move(result), op);
+      })
+      .Case([&](ReshapeOp op) -> LogicalResult {
+        FailureOr<std::vector<int64_t>> shape = resolveShape(op, op.getType());
+        if (failed(shape))
+          return failure();
+        const Tensor &input = tensor(op.getInput());
+        if (product(*shape) != input.size())
+          return op->emitError()
+                 << "cannot reshape " << formatShape(input.shape) << " to "
+                 << formatShape(*shape);
+        return define(op.getOutput(), Tensor(*shape, input.data), op);
+      })
+      .Case([&](ConcatOp op) { return runConcat(op); })
+      .Case([&](SliceOp op) { return runSlice(op, /*pad=*/false); })
+      .Case([&](PadOp op) { return runSlice(op, /*pad=*/true); })
+      .Case([&](TransposeOp op) -> LogicalResult {
+        const Tensor &input = tensor(op.getInput());
+        if (input.shape.size() != 2)
+          return op->emitError()
+                 << "expected a matrix, found " << formatShape(input.shape);
+        int64_t rows = input.shape[0], columns = input.shape[1];
+        Tensor result = Tensor::splat({columns, rows}, 0.0);
+        for (int64_t i = 0; i < rows; ++i)
+          for (int64_t j = 0; j < columns; ++j)
+            result.data[j * rows + i] = input.data[i * columns + j];
+        return define(op.getOutput(), std::move(result), op);
+      })
+      // Rows, energies, random numbers.
+      .Case([&](SoftmaxOp op) { return runRows(op, /*logarithm=*/false); })
+      .Case([&](LogSoftmaxOp op) { return runRows(op, /*logarithm=*/true); })
+      .Case([&](SquaredErrorOp op) {
+        return runEnergy(op, /*crossEntropy=*/false);
+      })
+      .Case([&](CrossEntropyOp op) {
+        return runEnergy(op, /*crossEntropy=*/true);
+      })
+      .Case([&](RandomNormalOp op) { return runRandomNormal(op); })
+      .Default([&](Operation *op) -> LogicalResult {
+        if (ScalarFunction function = lookupScalarFunction(op))
+          return runScalar(op, function);
+        return op->emitError()
+               << "the reference interpreter has no '" << op->getName() << "'";
+      });
+}
+
+//===----------------------------------------------------------------------===//
+// Numbers and control flow
+//===----------------------------------------------------------------------===//
+
+LogicalResult Evaluator::runConstant(arith::ConstantOp op) {
+  Attribute value = op.getValue();
+  if (auto real = dyn_cast<FloatAttr>(value))
+    return define(op, real.getValueAsDouble(), op);
+  if (auto whole = dyn_cast<IntegerAttr>(value))
+    return define(op, whole.getValue().getSExtValue(), op);
+  if (auto elements = dyn_cast<DenseElementsAttr>(value)) {
+    Tensor result(elements.getType().getShape().vec(), {});
+    Type element = elements.getElementType();
+    if (isa<FloatType>(element)) {
+      for (const APFloat &x : elements.getValues<APFloat>()) {
+        // A copy, because conversion changes the number in place.
+        APFloat wide = x;
+        bool inexact;
+        wide.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven,
+                     &inexact);
+        result.data.push_back(wide.convertToDouble());
+      }
+      return define(op, std::move(result), op);
+    }
+    if (element.isIntOrIndex()) {
+      for (const APInt &x : elements.getValues<APInt>())
+        result.data.push_back(static_cast<double>(x.getSExtValue()));
+      return define(op, std::move(result), op);
+    }
+  }
+  return op->emitError("the reference interpreter has no such constant");
+}
+
+LogicalResult Evaluator::runScalar(Operation *op, ScalarFunction function) {
+  SmallVector<Scalar, 4> operands;
+  for (SSAValue operand : op->getOperands()) {
+    Scalar scalar;
+    if (isa<FloatType>(operand.getType()))
+      scalar.f = number(operand);
+    else
+      scalar.i = integer(operand);
+    operands.push_back(scalar);
+  }
+  Scalar result = function(op, operands.data());
+  if (isa<FloatType>(op->getResult(0).getType()))
+    return define(op->getResult(0), result.f, op);
+  return define(op->getResult(0), result.i, op);
+}
+
+LogicalResult Evaluator::runFor(scf::ForOp op) {
+  int64_t lower = integer(op.getLowerBound());
+  int64_t upper = integer(op.getUpperBound());
+  int64_t step = integer(op.getStep());
+  if (step <= 0)
+    return op->emitError() << "expected a positive step, found " << step;
+  std::vector<RuntimeValue> carried;
+  for (SSAValue init : op.getInitArgs())
+    carried.push_back(values.find(init)->second);
+  for (int64_t i = lower; i < upper; i += step) {
+    std::vector<RuntimeValue> arguments = {i};
+    llvm::append_range(arguments, std::move(carried));
+    if (failed(runBlock(*op.getBody(), arguments, carried)))
+      return failure();
+  }
+  for (auto [result, value] : llvm::zip_equal(op.getResults(), carried))
+    if (failed(define(result, std::move(value), op)))
+      return failure();
+  return success();
+}
+
+LogicalResult Evaluator::runIf(scf::IfOp op) {
+  Region &region =
+      integer(op.getCondition()) ? op.getThenRegion() : op.getElseRegion();
+  std::vector<RuntimeValue> results;
+  if (!region.empty() && failed(runBlock(region.front(), {}, results)))
+    return failure();
+  for (auto [result, value] : llvm::zip_equal(op.getResults(), results))
+    if (failed(define(result, std::move(value), op)))
+      return failure();
+  return success();
+}
+
+LogicalResult Evaluator::runExtract(tensor::ExtractOp op) {
+  const Tensor &source = tensor(op.getTensor());
+  int64_t offset = 0;
+  for (auto [index, dim] : llvm::zip_equal(op.getIndices(), source.shape)) {
+    int64_t position = integer(index);
+    if (position < 0 || position >= dim)
+      return op->emitError() << "index " << position << " is outside of "
+                             << formatShape(source.shape);
+    offset = offset * dim + position;
+  }
+  double element = source.data[offset];
+  if (isa<FloatType>(op.getType()))
+    return define(op.getResult(), element, op);
+  return define(op.getResult(), static_cast<int64_t>(element), op);
+}
+
+//===----------------------------------------------------------------------===//
+// Stages
+//===----------------------------------------------------------------------===//
+
+/// True if a value is per sample outside of a stage.
+static bool isBatched(Type type) {
+  auto tensorType = dyn_cast<RankedTensorType>(type);
+  return tensorType && tensorType.getRank() > 0 && tensorType.isDynamicDim(0);
+}
+
+LogicalResult Evaluator::runStage(StageOp op) {
+  std::vector<RuntimeValue> inputs, results;
+  for (SSAValue input : op.getInputs())
+    inputs.push_back(values.find(input)->second);
+  Block &body = op.getBody().front();
+
+  if (op.getKind() == StageKind::Params) {
+    if (failed(runBlock(body, inputs, results)))
+      return failure();
+    for (auto [result, value] : llvm::zip_equal(op.getOutputs(), results))
+      if (failed(define(result, std::move(value), op)))
+        return failure();
+    return success();
+  }
+
+  // The rows of a block: the leading dimension of a per-sample argument, or of
+  // a per-sample result when no operand is per sample.
+  int64_t rows = 0;
+  auto note = [&](Type outside, Type inside) {
+    if (isBatched(outside))
+      rows = cast<RankedTensorType>(inside).getDimSize(0);
+  };
+  for (auto [input, argument] :
+       llvm::zip_equal(op.getInputs(), body.getArguments()))
+    note(input.getType(), argument.getType());
+  for (auto [result, yielded] :
+       llvm::zip_equal(op.getOutputs(), body.getTerminator()->getOperands()))
+    note(result.getType(), yielded.getType());
+  if (rows <= 0)
+    return op->emitError("expected sample blocks of a static size");
+  return runSampleBlocks(op, inputs, rows);
+}
+
+LogicalResult Evaluator::runSampleBlocks(StageOp op,
+                                         ArrayRef<RuntimeValue> inputs,
+                                         int64_t rows) {
+  Block &body = op.getBody().front();
+  std::vector<Tensor> outputs;
+  for (SSAValue result : op.getOutputs()) {
+    if (!isBatched(result.getType()))
+      return op->emitError()
+             << "expected per-sample results of a samples stage, found "
+             << result.getType();
+    FailureOr<std::vector<int64_t>> shape = resolveShape(op, result.getType());
+    if (failed(shape))
+      return failure();
+    outputs.push_back(Tensor::splat(*shape, 0.0));
+  }
+
+  int64_t outerFirst = firstSample;
+  std::vector<RuntimeValue> arguments, results;
+  for (int64_t first = 0; first < n; first += rows) {
+    int64_t present = std::min(rows, n - first);
+    arguments.clear();
+    for (auto [input, value] : llvm::zip_equal(op.getInputs(), inputs)) {
+      if (!isBatched(input.getType())) {
+        arguments.push_back(value);
+        continue;
+      }
+      const Tensor &whole = std::get<Tensor>(value);
+      int64_t width = product(ArrayRef(whole.shape).drop_front());
+      std::vector<int64_t> shape = whole.shape;
+      shape[0] = rows;
+      // Rows past the last sample hold what nothing may depend on.
+      Tensor block =
+          Tensor::splat(shape, std::numeric_limits<double>::quiet_NaN());
+      std::copy_n(whole.data.begin() + first * width, present * width,
+                  block.data.begin());
+      arguments.push_back(std::move(block));
+    }
+    firstSample = outerFirst + first;
+    if (failed(runBlock(body, arguments, results)))
+      return failure();
+    for (auto [output, value] : llvm::zip_equal(outputs, results)) {
+      const auto *block = std::get_if<Tensor>(&value);
+      if (!block || block->shape.empty() || block->shape[0] != rows)
+        return op->emitError()
+               << "expected blocks of " << rows << " samples as results";
+      int64_t width = product(ArrayRef(block->shape).drop_front());
+      if (first * width + present * width > output.size())
+        return op->emitError("a result does not have the shape of its blocks");
+      std::copy_n(block->data.begin(), present * width,
+                  output.data.begin() + first * width);
+    }
+  }
+  firstSample = outerFirst;
+  for (auto [result, value] : llvm::zip_equal(op.getOutputs(), outputs))
+    if (failed(define(result, std::move(value), op)))
+      return failure();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Element-wise operations
+//===----------------------------------------------------------------------===//
+
+LogicalResult Evaluator::mapUnary(Operation *op,
+                                  function_ref<double(double)> function) {
+  Tensor result = tensor(op->getOperand(0));
+  for (double &element : result.data)
+    element = function(element);
+  return define(op->getResult(0), std::move(result), op);
+}
+
+LogicalResult
+Evaluator::mapBinary(Operation *op,
+                     function_ref<double(double, double)> function) {
+  Tensor result = tensor(op->getOperand(0));
+  const Tensor &other = tensor(op->getOperand(1));
+  if (result.shape != other.shape)
+    return op->emitError() << "expected operands of one shape, found "
+                           << formatShape(result.shape) << " and "
+                           << formatShape(other.shape);
+  for (auto [left, right] : llvm::zip_equal(result.data, other.data))
+    left = function(left, right);
+  return define(op->getResult(0), std::move(result), op);
+}
+
+LogicalResult Evaluator::runElementwise(ElementwiseOp op) {
+  // The region as a list of instructions over numbered slots.
+  struct Instruction {
+    Operation *op;
+    ScalarFunction function;
+    SmallVector<unsigned, 3> operands;
+    unsigned result;
+  };
+  Block &body = op.getBody().front();
+  llvm::DenseMap<SSAValue, unsigned> slotOf;
+  std::vector<Scalar> slots;
+  auto addSlot = [&](SSAValue value, Scalar initial) {
+    slotOf[value] = slots.size();
+    slots.push_back(initial);
+  };
+  // A value from outside of the region: a constant that folding moved there.
+  auto getSlot = [&](SSAValue value) -> std::optional<unsigned> {
+    if (auto it = slotOf.find(value); it != slotOf.end())
+      return it->second;
+    auto it = values.find(value);
+    if (it == values.end() || std::holds_alternative<Tensor>(it->second))
+      return std::nullopt;
+    Scalar scalar;
+    if (auto *real = std::get_if<double>(&it->second))
+      scalar.f = *real;
+    else
+      scalar.i = std::get<int64_t>(it->second);
+    addSlot(value, scalar);
+    return slotOf[value];
+  };
+
+  for (SSAValue argument : body.getArguments())
+    addSlot(argument, {});
+  std::vector<Instruction> instructions;
+  for (Operation &inner : body.without_terminator()) {
+    if (auto constant = dyn_cast<arith::ConstantOp>(inner)) {
+      if (failed(runConstant(constant)) || !getSlot(constant))
+        return failure();
+      continue;
+    }
+    Instruction instruction{&inner, lookupScalarFunction(&inner), {}, 0};
+    if (!instruction.function)
+      return inner.emitError()
+             << "the reference interpreter has no '" << inner.getName() << "'";
+    for (SSAValue operand : inner.getOperands()) {
+      std::optional<unsigned> slot = getSlot(operand);
+      if (!slot)
+        return inner.emitError("reads a value that was not computed");
+      instruction.operands.push_back(*slot);
+    }
+    instruction.result = slots.size();
+    addSlot(inner.getResult(0), {});
+    instructions.push_back(std::move(instruction));
+  }
+  std::optional<unsigned> yielded =
+      getSlot(body.getTerminator()->getOperand(0));
+  if (!yielded)
+    return op->emitError("yields a value that was not computed");
+
+  FailureOr<std::vector<int64_t>> shape =
+      resolveShape(op, op.getOutput().getType());
+  if (failed(shape))
+    return failure();
+  Tensor result = Tensor::splat(*shape, 0.0);
+  SmallVector<const Tensor *> inputs;
+  for (SSAValue input : op.getInputs()) {
+    inputs.push_back(&tensor(input));
+    if (inputs.back()->shape != *shape)
+      return op->emitError()
+             << "expected an operand of shape " << formatShape(*shape)
+             << ", found " << formatShape(inputs.back()->shape);
+  }
+  SmallVector<Scalar, 4> operands;
+  for (int64_t i = 0; i < result.size(); ++i) {
+    for (auto [index, input] : llvm::enumerate(inputs))
+      slots[index].f = input->data[i];
+    for (const Instruction &instruction : instructions) {
+      operands.clear();
+      for (unsigned slot : instruction.operands)
+        operands.push_back(slots[slot]);
+      Scalar value = instruction.function(instruction.op, operands.data());
+      Type type = instruction.op->getResult(0).getType();
+      value.f = round(value.f, type);
+      value.i = wrapInteger(value.i, type);
+      slots[instruction.result] = value;
+    }
+    result.data[i] = slots[*yielded].f;
+  }
+  return define(op.getOutput(), std::move(result), op);
+}
+
+LogicalResult Evaluator::runAdamUpdate(AdamUpdateOp op) {
+  Tensor param = tensor(op.getParam());
+  Tensor m = tensor(op.getM()), v = tensor(op.getV());
+  const Tensor &gradient = tensor(op.getGradient());
+  double lr = number(op.getLr()), eps = number(op.getEps());
+  double b1 = number(op.getB1()), b2 = number(op.getB2());
+  double decay = number(op.getWeightDecay());
+  double c1 = number(op.getCorrection1()), c2 = number(op.getCorrection2());
+  if (gradient.shape != param.shape || m.shape != param.shape ||
+      v.shape != param.shape)
+    return op->emitError("expected four arrays of one shape");
+  for (int64_t i = 0; i < param.size(); ++i) {
+    double g = gradient.data[i];
+    m.data[i] = b1 * m.data[i] + (1 - b1) * g;
+    v.data[i] = b2 * v.data[i] + (1 - b2) * g * g;
+    double direction = m.data[i] / c1 / (std::sqrt(v.data[i] / c2) + eps);
+    param.data[i] -= lr * (direction + decay * param.data[i]);
+  }
+  return failure(failed(define(op.getNewParam(), std::move(param), op)) ||
+                 failed(define(op.getNewM(), std::move(m), op)) ||
+                 failed(define(op.getNewV(), std::move(v), op)));
+}
+
+//===----------------------------------------------------------------------===//
+// Contractions
+//===----------------------------------------------------------------------===//
+
+LogicalResult Evaluator::runDense(DenseOp op) {
+  const Tensor &input = tensor(op.getInput()), &weight = tensor(op.getWeight());
+  bool transposed = op.getTransposed();
+  auto mismatch = [&] {
+    return op->emitError() << "cannot multiply " << formatShape(input.shape)
+                           << " with a weight of " << formatShape(weight.shape);
+  };
+  if (weight.shape.size() != 2 || input.shape.empty())
+    return mismatch();
+  int64_t out = weight.shape[transposed ? 1 : 0];
+  int64_t in = weight.shape[transposed ? 0 : 1];
+  if (input.shape.back() != in)
+    return mismatch();
+  std::vector<int64_t> shape = input.shape;
+  shape.back() = out;
+  Tensor result = Tensor::splat(shape, 0.0);
+  int64_t rows = product(ArrayRef(shape).drop_back());
+  int64_t outStride = transposed ? 1 : in, inStride = transposed ? out : 1;
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t o = 0; o < out; ++o) {
+      double sum = 0.0;
+      for (int64_t k = 0; k < in; ++k)
+        sum += input.data[row * in + k] *
+               weight.data[o * outStride + k * inStride];
+      result.data[row * out + o] = sum;
+    }
+  return define(op.getOutput(), std::move(result), op);
+}
+
+LogicalResult Evaluator::runBatchOuter(BatchOuterOp op) {
+  const Tensor &lhs = tensor(op.getLhs()), &rhs = tensor(op.getRhs());
+  if (lhs.shape.size() != 2 || rhs.shape.size() != 2 ||
+      lhs.shape[0] != rhs.shape[0])
+    return op->emitError() << "expected two vectors per sample, found "
+                           << formatShape(lhs.shape) << " and "
+                           << formatShape(rhs.shape);
+  int64_t samples = lhs.shape[0], rows = lhs.shape[1], columns = rhs.shape[1];
+  Tensor result = Tensor::splat({rows, columns}, 0.0);
+  for (int64_t s = 0; s < samples; ++s)
+    for (int64_t i = 0; i < rows; ++i) {
+      double left = lhs.data[s * rows + i];
+      for (int64_t j = 0; j < columns; ++j)
+        result.data[i * columns + j] += left * rhs.data[s * columns + j];
+    }
+  return define(op.getOutput(), std::move(result), op);
+}
+
+//===----------------------------------------------------------------------===//
+// Parts
+//===----------------------------------------------------------------------===//
+
+LogicalResult Evaluator::runConcat(ConcatOp op) {
+  FailureOr<std::vector<int64_t>> shape = resolveShape(op, op.getType());
+  if (failed(shape))
+    return failure();
+  int64_t axis = op.getAxis(), rank = shape->size();
+  if (axis >= 0 || axis < -rank)
+    return op->emitError() << "expected an axis from " << -rank
+                           << " to -1, found " << axis;
+  Tensor result = Tensor::splat(*shape, 0.0);
+  AxisView to(*shape, axis);
+  int64_t offset = 0;
+  for (SSAValue operand : op.getInputs()) {
+    const Tensor &input = tensor(operand);
+    if (static_cast<int64_t>(input.shape.size()) != rank)
+      return op->emitError("expected operands of the rank of the result");
+    AxisView from(input.shape, axis);
+    if (from.outer != to.outer || from.inner != to.inner ||
+        offset + from.extent > to.extent)
+      return op->emitError() << "operand of shape " << formatShape(input.shape)
+                             << " does not fit into " << formatShape(*shape);
+    for (int64_t o = 0; o < from.outer; ++o)
+      for (int64_t a = 0; a < from.extent; ++a)
+        for (int64_t i = 0; i < from.inner; ++i)
+          result.data[(o * to.extent + offset + a) * to.inner + i] =
+              input.data[(o * from.extent + a) * from.inner + i];
+    offset += from.extent;
+  }
+  if (offset != to.extent)
+    return op->emitError() << "expected parts of " << to.extent
+                           << " elements in all along the axis, found "
+                           << offset;
+  return define(op.getOutput(), std::move(result), op);
+}
+
+/// A slice copies the part at `offset` out of the operand, a pad copies the
+/// operand to there.
+template <typename OpTy>
+LogicalResult Evaluator::runSlice(OpTy op, bool pad) {
+  FailureOr<std::vector<int64_t>> shape = resolveShape(op, op.getType());
+  if (failed(shape))
+    return failure();
+  const Tensor &input = tensor(op.getInput());
+  int64_t axis = op.getAxis(), offset = op.getOffset(), rank = shape->size();
+  if (axis >= 0 || axis < -rank ||
+      static_cast<int64_t>(input.shape.size()) != rank)
+    return op->emitError() << "expected an axis from " << -rank
+                           << " to -1, found " << axis;
+  Tensor result = Tensor::splat(*shape, 0.0);
+  AxisView from(input.shape, axis), to(*shape, axis);
+  const AxisView &part = pad ? from : to, &whole = pad ? to : from;
+  if (from.outer != to.outer || from.inner != to.inner || offset < 0 ||
+      offset + part.extent > whole.extent)
+    return op->emitError() << "part of " << part.extent << " elements at "
+                           << offset << " is outside of " << whole.extent;
+  for (int64_t o = 0; o < part.outer; ++o)
+    for (int64_t a = 0; a < part.extent; ++a)
+      for (int64_t i = 0; i < part.inner; ++i) {
+        int64_t inPart = (o * part.extent + a) * part.inner + i;
+        int64_t inWhole = (o * whole.extent + offset + a) * whole.inner + i;
+        result.data[pad ? inWhole : inPart] =
+            input.data[pad ? inPart : inWhole];
+      }
+  return define(op.getOutput(), std::move(result), op);
+}
+
+//===----------------------------------------------------------------------===//
+// Rows, energies, random numbers
+//===----------------------------------------------------------------------===//
+
+/// Replaces rows of `width` elements by their softmax or its logarithm.
+static void softmaxRows(Tensor &array, int64_t width, bool logarithm) {
+  for (int64_t row = 0; row + width <= array.size(); row += width) {
+    double *x = array.data.data() + row;
+    double shift = *std::max_element(x, x + width), sum = 0.0;
+    for (int64_t i = 0; i < width; ++i)
+      sum += std::exp(x[i] - shift);
+    for (int64_t i = 0; i < width; ++i)
+      x[i] = logarithm ? x[i] - shift - std::log(sum)
+                       : std::exp(x[i] - shift) / sum;
+  }
+}
+
+LogicalResult Evaluator::runRows(Operation *op, bool logarithm) {
+  Tensor result = tensor(op->getOperand(0));
+  if (result.shape.empty() || result.shape.back() == 0)
+    return op->emitError("expected rows, found ") << formatShape(result.shape);
+  softmaxRows(result, result.shape.back(), logarithm);
+  return define(op->getResult(0), std::move(result), op);
+}
+
+LogicalResult Evaluator::runEnergy(Operation *op, bool crossEntropy) {
+  const Tensor &state = tensor(op->getOperand(0));
+  Tensor prediction = tensor(op->getOperand(1));
+  FailureOr<std::vector<int64_t>> shape =
+      resolveShape(op, op->getResult(0).getType());
+  if (failed(shape))
+    return failure();
+  if (state.shape != prediction.shape || state.shape.empty())
+    return op->emitError()
+           << "expected state and prediction of one shape, found "
+           << formatShape(state.shape) << " and "
+           << formatShape(prediction.shape);
+  Tensor result = Tensor::splat(*shape, 0.0);
+  int64_t group = state.size() / std::max<int64_t>(result.size(), 1);
+  if (crossEntropy)
+    softmaxRows(prediction, state.shape.back(), /*logarithm=*/true);
+  for (int64_t i = 0; i < state.size(); ++i) {
+    double h = state.data[i], u = prediction.data[i];
+    result.data[i / group] += crossEntropy ? -h * u : 0.5 * (h - u) * (h - u);
+  }
+  return define(op->getResult(0), std::move(result), op);
+}
+
+LogicalResult Evaluator::runRandomNormal(RandomNormalOp op) {
+  FailureOr<std::vector<int64_t>> shape = resolveShape(op, op.getType());
+  if (failed(shape))
+    return failure();
+  uint64_t seed = integer(op.getSeed()), call = integer(op.getCall());
+  Tensor result = Tensor::splat(*shape, 0.0);
+  int64_t width = shape->empty() ? 1 : product(ArrayRef(*shape).drop_front());
+  for (int64_t i = 0; i < result.size(); ++i)
+    result.data[i] = randomNormal(seed, call, op.getStream(),
+                                  firstSample + i / width, i % width);
+  return define(op.getOutput(), std::move(result), op);
+}
+
+//===----------------------------------------------------------------------===//
+// Entry point
+//===----------------------------------------------------------------------===//
+
+FailureOr<std::vector<RuntimeValue>>
+reference::evaluate(func::FuncOp function, ArrayRef<RuntimeValue> arguments,
+                    int64_t n, const Options &options) {
+  if (n < 1)
+    return function.emitError() << "expected at least one sample, found " << n;
+  if (function.isExternal() || !function.getBody().hasOneBlock())
+    return function.emitError(
+        "the reference interpreter needs a body of one block");
+  if (arguments.size() != function.getNumArguments())
+    return function.emitError() << "expected " << function.getNumArguments()
+                                << " arguments, found " << arguments.size();
+  Evaluator evaluator(n, options);
+  std::vector<RuntimeValue> results;
+  if (failed(
+          evaluator.runBlock(function.getBody().front(), arguments, results)))
+    return failure();
+  return results;
+}
