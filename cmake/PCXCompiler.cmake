@@ -38,7 +38,8 @@ function(pc_use_pch target)
   pcx_warnings(${target})
   if(PCX_ENABLE_PCH AND TARGET ${target})
     target_precompile_headers(${target} REUSE_FROM pc_pch)
-    target_compile_options(${target} PRIVATE -Xclang -fno-pch-timestamp)
+    # The header is compiled as PIC, which an executable's -fPIE would not match.
+    target_compile_options(${target} PRIVATE -Xclang -fno-pch-timestamp -fPIC)
   endif()
 endfunction()
 

@@ -10,10 +10,12 @@
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "pc/Codegen/CPU/Passes.h"
 #include "pc/Dialect/PC/IR/PC.h"
 
 int main(int argc, char **argv) {
   mlir::registerAllPasses();
+  pc::registerPCCPUPasses();
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);

@@ -1,0 +1,42 @@
+//===- Passes.td - Passes of the CPU code generator --------*- tablegen -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Keep the passes in alphabetical order of their flags.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PC_CODEGEN_CPU_PASSES_TD
+#define PC_CODEGEN_CPU_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ExpandMathPass : Pass<"pc-expand-math"> {
+  let summary = "Expand transcendental math ops into arithmetic";
+  let description = [{
+    Rewrites `math` ops on f32 and f64, scalars and vectors of fixed size, into
+    `arith` ops, `math.fma` and the few `math` ops that are one instruction, so
+    that no call to a mathematical library is left and vectors stay vectors.
+
+    ```mlir
+    %y = math.tanh %x : vector<16xf32>
+    // becomes about twenty element-wise ops on vector<16xf32>
+    ```
+
+    Accuracy is stated, function by function, in `docs/spec.md`; signed zeros,
+    infinities and NaN give what C's Annex F gives. A result of `exp`, `exp2`
+    or `powf` that would be subnormal is flushed to zero. `sin` and `cos` give
+    NaN where their reduction ends: beyond 2^30 in f32 and 2^20 in f64.
+
+    Fast-math flags on an op change nothing. A `math` op that neither expands
+    nor has an instruction is an error.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+}
+
+#endif // PC_CODEGEN_CPU_PASSES_TD
