@@ -43,6 +43,8 @@ def PC_SplatOp : PC_ComputeOp<"splat", [ConstantLike,
     ```mlir
     %zero = pc.splat 0.0 : tensor<?x128xf32>
     ```
+
+    The value is rounded to the element type.
   }];
   let arguments = (ins F64Attr:$value);
   let results = (outs PC_Tensor:$output);
@@ -65,9 +67,14 @@ class PC_ActivationOp<string mnemonic, string kind, string formula,
     : PC_ComputeOp<mnemonic, !listconcat([SameOperandsAndResultType,
                    PC_Differentiable, PC_Elementwise], traits)> {
   let summary = formula;
+  let description = [{
+    Folds: of a splat of zero to a splat of zero where f(0) is exactly 0, that is
+    everywhere but for sigmoid and softplus.
+  }];
   let arguments = (ins PC_Tensor:$input);
   let results = (outs PC_Tensor:$output);
   let assemblyFormat = "$input attr-dict `:` type($output)";
+  let hasFolder = 1;
   let extraClassDeclaration = [{
     ::pc::ActivationKind getActivationKind() { return ::pc::ActivationKind::}] #
     kind # [{; }
@@ -79,6 +86,7 @@ class PC_ActivationOp<string mnemonic, string kind, string formula,
 def PC_IdentityOp : PC_ComputeOp<"identity", [SameOperandsAndResultType,
     PC_Differentiable, PC_LinearMap]> {
   let summary = "x";
+  let description = [{Folds to its operand.}];
   let arguments = (ins PC_Tensor:$input);
   let results = (outs PC_Tensor:$output);
   let assemblyFormat = "$input attr-dict `:` type($output)";
@@ -102,7 +110,7 @@ def PC_GeluOp : PC_ActivationOp<"gelu", "Gelu",
     "x Phi(x): by default 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))"> {
   let description = [{
     With `exact`, x/2 (1 + erf(x / sqrt 2)). Hendrycks and Gimpel,
-    arXiv:1606.08415.
+    arXiv:1606.08415. Folds: of a splat of zero to a splat of zero.
   }];
   let arguments = (ins PC_Tensor:$input, UnitAttr:$exact);
   let assemblyFormat = "$input (`exact` $exact^)? attr-dict `:` type($output)";
@@ -125,7 +133,8 @@ def PC_ActGradOp : PC_ComputeOp<"act_grad", [SameOperandsAndResultType,
     PC_Elementwise]> {
   let summary = "derivative f'(x) of an activation";
   let description = [{
-    Made by reverse mode.
+    Made by reverse mode. At a kink: relu 0 at 0, leaky_relu 1 at 0, hard_tanh 1
+    at -1 and 1. Nothing folds.
 
     ```mlir
     %d = pc.act_grad gelu %a : tensor<?x128xf32>
@@ -149,20 +158,36 @@ class PC_BinaryOp<string mnemonic, string formula, list<Trait> traits = []>
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($output)";
   let hasFolder = 1;
 }
-def PC_AddOp : PC_BinaryOp<"add", "lhs + rhs", [Commutative]>;
+def PC_AddOp : PC_BinaryOp<"add", "lhs + rhs", [Commutative]> {
+  let description = [{
+    Folds: of two splats to a splat, rounded in the element type; x + 0 to x;
+    x + (-y) to x - y.
+  }];
+  let hasCanonicalizer = 1;
+}
 def PC_SubOp : PC_BinaryOp<"sub", "lhs - rhs; of a value and itself, zero"> {
   let description = [{
     The prediction error `h - u`. Its fold `sub(x, x) -> 0` is exact for finite
     values and is where exact elimination starts: after a forward initialisation
-    state and prediction are one value.
+    state and prediction are one value. `sub(u - d, u) -> -d` is a
+    reassociation, not a fold.
+
+    Folds: x - x to 0; of two splats to a splat, rounded in the element type;
+    x - 0 to x; 0 - x to -x; x - (-y) to x + y.
   }];
   let hasCanonicalizer = 1;
 }
-def PC_MulOp : PC_BinaryOp<"mul", "lhs * rhs", [Commutative, PC_LinearMap]>;
+def PC_MulOp : PC_BinaryOp<"mul", "lhs * rhs", [Commutative, PC_LinearMap]> {
+  let description = [{
+    Folds: of two splats to a splat, rounded in the element type; by a splat of
+    1 to the other operand; with a zero operand to zero.
+  }];
+}
 
 def PC_NegOp : PC_ComputeOp<"neg", [SameOperandsAndResultType,
     PC_Differentiable, PC_Elementwise, PC_LinearMap]> {
   let summary = "-x";
+  let description = [{Folds: -(-x) to x; of a splat to a splat.}];
   let arguments = (ins PC_Tensor:$input);
   let results = (outs PC_Tensor:$output);
   let assemblyFormat = "$input attr-dict `:` type($output)";
@@ -173,7 +198,9 @@ def PC_ScaleOp : PC_ComputeOp<"scale", [AllTypesMatch<["input", "output"]>,
     PC_Differentiable, PC_Elementwise, PC_LinearMap]> {
   let summary = "x times a number that all samples share";
   let description = [{
-    The factor is rounded to the element type before the product.
+    The factor is rounded to the element type before the product. Folds: by a
+    constant 1 to x; by a constant 0, and of zero, to zero; of a splat by a
+    constant to a splat.
 
     ```mlir
     %y = pc.scale %x, %lr : tensor<?x128xf32>
@@ -186,7 +213,7 @@ def PC_ScaleOp : PC_ComputeOp<"scale", [AllTypesMatch<["input", "output"]>,
 }
 
 def PC_ElementwiseOp : PC_ComputeOp<"elementwise", [PC_Differentiable,
-    PC_Elementwise, SingleBlockImplicitTerminator<"YieldOp">]> {
+    PC_Elementwise, IsolatedFromAbove, SingleBlockImplicitTerminator<"YieldOp">]> {
   let summary = "any function of elements, written with arith and math";
   let description = [{
     ```mlir
@@ -197,8 +224,12 @@ def PC_ElementwiseOp : PC_ComputeOp<"elementwise", [PC_Differentiable,
     }
     ```
 
-    The region is a pure function of its arguments, one per operand. Reverse
-    mode differentiates it.
+    The region is a pure function of its arguments, one per operand, and captures
+    nothing: shared numbers come in as `pc.batch_broadcast` of a parameter.
+    Allowed are the elementwise operations of `arith` and `math`, constants, no
+    fast-math flags. Reverse mode differentiates it; where two branches of a
+    maximum or minimum tie, the first operand takes the cotangent, and |x| has
+    the slope 0 at 0. Nothing folds across it.
   }];
   let arguments = (ins Variadic<PC_Tensor>:$inputs);
   let results = (outs PC_Tensor:$output);
@@ -212,6 +243,7 @@ def PC_ElementwiseOp : PC_ComputeOp<"elementwise", [PC_Differentiable,
 def PC_DetachOp : PC_ComputeOp<"detach", [SameOperandsAndResultType,
     PC_Differentiable, PC_LinearMap]> {
   let summary = "x, through which no gradient flows";
+  let description = [{Of zero it folds to zero.}];
   let arguments = (ins PC_Tensor:$input);
   let results = (outs PC_Tensor:$output);
   let assemblyFormat = "$input attr-dict `:` type($output)";
@@ -254,6 +286,9 @@ def PC_DenseOp : PC_ComputeOp<"dense", [PC_Differentiable, PC_LinearMap]> {
     %b = pc.dense %d, %w transposed
        : tensor<?x128xf32>, tensor<128x784xf32> -> tensor<?x784xf32>
     ```
+
+    Folds: of a zero operand to zero; `dense(x, transpose(w))` to the dense of w
+    with the flag flipped.
   }];
   let arguments = (ins PC_Tensor:$input, PC_Tensor:$weight,
                        UnitAttr:$transposed);
@@ -263,6 +298,7 @@ def PC_DenseOp : PC_ComputeOp<"dense", [PC_Differentiable, PC_LinearMap]> {
     `:` type($input) `,` type($weight) `->` type($output)
   }];
   let hasVerifier = 1;
+  let hasCanonicalizer = 1;
 }
 
 def PC_BatchOuterOp : PC_ComputeOp<"batch_outer", [PC_Differentiable, PC_LinearMap]> {
@@ -273,6 +309,8 @@ def PC_BatchOuterOp : PC_ComputeOp<"batch_outer", [PC_Differentiable, PC_LinearM
     ```mlir
     %gw = pc.batch_outer %d, %x : tensor<?x128xf32>, tensor<?x784xf32> -> tensor<128x784xf32>
     ```
+
+    Of a zero operand it folds to zero.
   }];
   let arguments = (ins PC_Tensor:$lhs, PC_Tensor:$rhs);
   let results = (outs PC_Tensor:$output);
@@ -284,6 +322,13 @@ def PC_BatchOuterOp : PC_ComputeOp<"batch_outer", [PC_Differentiable, PC_LinearM
 
 def PC_BatchSumOp : PC_ComputeOp<"batch_sum", [PC_Differentiable, PC_LinearMap]> {
   let summary = "sum over the batch, in the order of the samples";
+  let description = [{
+    ```mlir
+    %gb = pc.batch_sum %d : tensor<?x128xf32> -> tensor<128xf32>
+    ```
+
+    Of zero it folds to zero.
+  }];
   let arguments = (ins PC_Tensor:$input);
   let results = (outs PC_Tensor:$output);
   let assemblyFormat =
@@ -293,11 +338,19 @@ def PC_BatchSumOp : PC_ComputeOp<"batch_sum", [PC_Differentiable, PC_LinearMap]>
 
 def PC_BatchBroadcastOp : PC_ComputeOp<"batch_broadcast", [PC_Differentiable, PC_LinearMap]> {
   let summary = "the same shared value for every sample";
+  let description = [{
+    ```mlir
+    %bb = pc.batch_broadcast %b : tensor<128xf32> -> tensor<?x128xf32>
+    ```
+
+    Of a splat it folds to a splat.
+  }];
   let arguments = (ins PC_Tensor:$input);
   let results = (outs PC_Tensor:$output);
   let assemblyFormat =
       "$input attr-dict `:` type($input) `->` type($output)";
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def PC_SumOp : PC_ComputeOp<"sum", [PC_Differentiable, PC_LinearMap]> {
@@ -305,30 +358,42 @@ def PC_SumOp : PC_ComputeOp<"sum", [PC_Differentiable, PC_LinearMap]> {
   let description = [{
     Sums over all dimensions that the result does not have: over the whole
     sample, `tensor<10xf32> -> tensor<f32>`, batched
-    `tensor<?x10xf32> -> tensor<?xf32>`.
+    `tensor<?x10xf32> -> tensor<?xf32>`. Folds: of zero to zero; over no
+    dimension at all to its operand.
   }];
   let arguments = (ins PC_Tensor:$input);
   let results = (outs PC_Tensor:$output);
   let assemblyFormat =
       "$input attr-dict `:` type($input) `->` type($output)";
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def PC_BroadcastOp : PC_ComputeOp<"broadcast", [PC_Differentiable, PC_LinearMap]> {
   let summary = "repeats a value along new trailing dimensions";
   let description = [{
     The adjoint of `pc.sum`: `tensor<f32> -> tensor<10xf32>`, batched
-    `tensor<?xf32> -> tensor<?x10xf32>`.
+    `tensor<?xf32> -> tensor<?x10xf32>`. Folds: of a splat to a splat; along no
+    dimension at all to its operand.
   }];
   let arguments = (ins PC_Tensor:$input);
   let results = (outs PC_Tensor:$output);
   let assemblyFormat =
       "$input attr-dict `:` type($input) `->` type($output)";
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def PC_ReshapeOp : PC_ComputeOp<"reshape", [PC_Differentiable, PC_LinearMap]> {
   let summary = "the same elements, row major, in another per-sample shape";
+  let description = [{
+    ```mlir
+    %y = pc.reshape %x : tensor<?x784xf32> -> tensor<?x28x28xf32>
+    ```
+
+    Folds: to the operand's own type to the operand; of a reshape to one
+    reshape; of a splat to a splat.
+  }];
   let arguments = (ins PC_Tensor:$input);
   let results = (outs PC_Tensor:$output);
   let assemblyFormat =
@@ -345,6 +410,8 @@ def PC_ConcatOp : PC_ComputeOp<"concat", [PC_Differentiable, PC_LinearMap]> {
     ```mlir
     %y = pc.concat %a, %b axis(-1) : tensor<4xf32>, tensor<6xf32> -> tensor<10xf32>
     ```
+
+    Folds: of one operand to it; of equal splats to a splat.
   }];
   let arguments = (ins Variadic<PC_Tensor>:$inputs, I64Attr:$axis);
   let results = (outs PC_Tensor:$output);
@@ -352,6 +419,7 @@ def PC_ConcatOp : PC_ComputeOp<"concat", [PC_Differentiable, PC_LinearMap]> {
     $inputs `axis` `(` $axis `)` attr-dict `:` type($inputs) `->` type($output)
   }];
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def PC_SliceOp : PC_ComputeOp<"slice", [PC_Differentiable, PC_LinearMap]> {
@@ -360,6 +428,8 @@ def PC_SliceOp : PC_ComputeOp<"slice", [PC_Differentiable, PC_LinearMap]> {
     ```mlir
     %y = pc.slice %x axis(-1) offset(2) : tensor<10xf32> -> tensor<4xf32>
     ```
+
+    Folds: the whole axis to the operand; of a splat to a splat.
   }];
   let arguments = (ins PC_Tensor:$input, I64Attr:$axis, I64Attr:$offset);
   let results = (outs PC_Tensor:$output);
@@ -368,11 +438,18 @@ def PC_SliceOp : PC_ComputeOp<"slice", [PC_Differentiable, PC_LinearMap]> {
     `:` type($input) `->` type($output)
   }];
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def PC_PadOp : PC_ComputeOp<"pad", [PC_Differentiable, PC_LinearMap]> {
   let summary = "zeros around a part along one per-sample axis";
-  let description = [{The adjoint of `pc.slice`.}];
+  let description = [{
+    ```mlir
+    %y = pc.pad %x axis(-1) offset(2) : tensor<4xf32> -> tensor<10xf32>
+    ```
+
+    The adjoint of `pc.slice`. Folds: by nothing to the operand; of zero to zero.
+  }];
   let arguments = (ins PC_Tensor:$input, I64Attr:$axis, I64Attr:$offset);
   let results = (outs PC_Tensor:$output);
   let assemblyFormat = [{
@@ -380,10 +457,18 @@ def PC_PadOp : PC_ComputeOp<"pad", [PC_Differentiable, PC_LinearMap]> {
     `:` type($input) `->` type($output)
   }];
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
-def PC_TransposeOp : PC_ComputeOp<"transpose", [PC_LinearMap]> {
+def PC_TransposeOp : PC_ComputeOp<"transpose", [PC_Differentiable, PC_LinearMap]> {
   let summary = "transpose of a shared matrix";
+  let description = [{
+    ```mlir
+    %t = pc.transpose %w : tensor<128x784xf32> -> tensor<784x128xf32>
+    ```
+
+    Folds: of a transpose to the matrix; of a splat to a splat.
+  }];
   let arguments = (ins PC_Tensor:$input);
   let results = (outs PC_Tensor:$output);
   let assemblyFormat =
@@ -430,7 +515,10 @@ class PC_EnergyValueOp<string mnemonic, string formula>
   let hasVerifier = 1;
 }
 def PC_SquaredErrorOp : PC_EnergyValueOp<"se_energy",
-    "sum 1/2 (h - u)^2: a Gaussian with unit precision">;
+    "sum 1/2 (h - u)^2: a Gaussian with unit precision"> {
+  let description = [{Folds: of a value and itself to zero.}];
+  let hasFolder = 1;
+}
 def PC_CrossEntropyOp : PC_EnergyValueOp<"ce_energy",
     "sum -h log_softmax(u) over the last axis; h need not sum to one">;
 
