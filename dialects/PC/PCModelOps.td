@@ -16,7 +16,7 @@ def PC_YieldOp : PC_Op<"yield", [Pure, ReturnLike, Terminator]> {
   let summary = "values that a region returns";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
-  let builders = [OpBuilder<(ins), [{}]>];
+  let builders = [OpBuilder<(ins), [{ /* No values. */ }]>];
 }
 
 def PC_ModelOp : PC_Op<"model", [Symbol, IsolatedFromAbove, NoTerminator,
