@@ -1,5 +1,4 @@
-//===- abi.h - Binary contract of a .pcx artifact ------------------*- C
-//-*-===//
+//===- abi.h - Binary contract of a .pcx artifact -----------------*- C -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

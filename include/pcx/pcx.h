@@ -1,5 +1,4 @@
-//===- pcx.h - Public C API of the pcx runtime ---------------------*- C
-//-*-===//
+//===- pcx.h - Public C API of the pcx runtime --------------------*- C -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

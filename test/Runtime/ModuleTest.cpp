@@ -1,0 +1,351 @@
+//===- ModuleTest.cpp - Loaded artifacts and their tables ---------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Module.h"
+#include "Fixtures.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+using namespace pcx;
+using namespace pcx::test;
+
+TEST(Module, DescribesTheArtifact) {
+  Module module = loadModule(toyArtifact());
+  const pcx_artifact_t *info = pcx_module_info(module.get());
+  EXPECT_STREQ(info->model, "toy");
+  EXPECT_EQ(info->max_batch, 8);
+  ASSERT_EQ(info->storage_count, 6u);
+  EXPECT_STREQ(info->storage[1].name, "fc2.weight");
+  ASSERT_EQ(info->program_count, 4u);
+  EXPECT_STREQ(info->programs[0].outputs[3].name, "rows");
+  EXPECT_EQ(info->programs[0].variants[1].kernels[0].flops_per_sample, 6);
+  EXPECT_EQ(pcx_module_find_program(module.get(), "spoil"), 2);
+  EXPECT_EQ(pcx_module_find_storage(module.get(), "mask"), 5);
+  EXPECT_EQ(pcx_module_find_hyper(module.get(), "w_lr"), 0);
+}
+
+TEST(Module, TakesTheFirstVariantThatThisCpuRuns) {
+  Module module = loadModule(toyArtifact());
+  EXPECT_STREQ(pcx_module_variant(module.get(), 0)->cpu, "x86-64");
+  EXPECT_EQ(pcx_module_variant(module.get(), 99), nullptr);
+  EXPECT_THAT(pcx_last_error(), testing::HasSubstr("4 programs"));
+  // Where the first one's feature exists, that one.
+  pcx_module_t richer(toyArtifact(), "toy.pcx", ~uint64_t(0));
+  EXPECT_STREQ(richer.variant(0).cpu, "unheard-of");
+}
+
+TEST(Module, UnknownNamesGetTheNearestMatch) {
+  Module module = loadModule(toyArtifact());
+  EXPECT_EQ(pcx_module_find_program(module.get(), "trian"), -1);
+  EXPECT_THAT(pcx_last_error(),
+              testing::HasSubstr("'toy.pcx' has no program 'trian', did you "
+                                 "mean 'train'?"));
+  EXPECT_EQ(pcx_module_find_hyper(module.get(), "wlr"), -1);
+  EXPECT_THAT(pcx_last_error(), testing::HasSubstr("did you mean 'w_lr'?"));
+  EXPECT_EQ(pcx_module_find_storage(module.get(), "fc1.wieght"), -1);
+  EXPECT_THAT(pcx_last_error(),
+              testing::HasSubstr("did you mean 'fc1.weight'?"));
+  EXPECT_EQ(pcx_module_find_program(module.get(), "xyzzy"), -1);
+  EXPECT_THAT(pcx_last_error(),
+              testing::HasSubstr("expected one of 'train', "
+                                 "'arguments', 'spoil', 'wide'"));
+}
+
+TEST(Module, NullArgumentsAreNamed) {
+  pcx_module_t *module = nullptr;
+  EXPECT_TRUE(failedWith(pcx_module_load(nullptr, &module), PCX_ERROR_ARGUMENT,
+                         {"'path' is NULL"}));
+  EXPECT_TRUE(failedWith(pcx_module_load("toy.pcx", nullptr),
+                         PCX_ERROR_ARGUMENT, {"'module' is NULL"}));
+  EXPECT_EQ(pcx_module_find_program(nullptr, "train"), -1);
+  pcx_module_destroy(nullptr);
+}
+
+TEST(Module, TwoArtifactsAreTwoLibraries) {
+  // One is loaded while the other is, and again after one has gone, so that
+  // descriptors' numbers come round.
+  for (int round = 0; round < 3; ++round) {
+    Module first = loadModule(toyArtifact());
+    Module second = loadModule(secondArtifact());
+    EXPECT_STREQ(pcx_module_info(first.get())->model, "toy");
+    EXPECT_STREQ(pcx_module_info(second.get())->model, "second");
+    first.reset();
+    Module third = loadModule(secondArtifact());
+    EXPECT_STREQ(pcx_module_info(third.get())->model, "second");
+    // Each copy has static data of its own.
+    for (const Module *module : {&second, &third}) {
+      Session session = makeSession(*module, 1);
+      double calls = 0;
+      pcx_array_t out = {&calls, sizeof(calls), PCX_F64};
+      ASSERT_EQ(pcx_run(session.get(), 0, 1, nullptr, 0, &out, 1), PCX_OK)
+          << pcx_last_error();
+      EXPECT_EQ(calls, 1);
+    }
+  }
+}
+
+TEST(Module, ObjectsWithoutAUsableTableAreRefused) {
+  pcx_module_t *module = nullptr;
+  Bytes bytes = makeArtifact(readFile(PCX_TEST_NO_QUERY));
+  EXPECT_TRUE(failedWith(
+      pcx_module_load_bytes(bytes.data(), bytes.size(), "a.pcx", &module),
+      PCX_ERROR_FORMAT, {"'a.pcx'", PCX_QUERY_SYMBOL}));
+  bytes = makeArtifact(readFile(PCX_TEST_REFUSES));
+  EXPECT_TRUE(failedWith(
+      pcx_module_load_bytes(bytes.data(), bytes.size(), "a.pcx", &module),
+      PCX_ERROR_VERSION, {"'a.pcx'", "does not serve ABI version 1"}));
+}
+
+TEST(Module, AnObjectThatTheLinkerRefusesIsNamed) {
+  // Whole by its hash, but its program headers lead nowhere.
+  Bytes object = readFile(PCX_TEST_TOY);
+  std::fill(object.begin() + 32, object.begin() + 40, 0xff);
+  Bytes bytes = makeArtifact(object);
+  pcx_module_t *module = nullptr;
+  EXPECT_TRUE(failedWith(
+      pcx_module_load_bytes(bytes.data(), bytes.size(), "a.pcx", &module),
+      PCX_ERROR_FORMAT, {"cannot load 'a.pcx'"}));
+}
+
+TEST(Module, TheObjectCanBeKeptForAProfiler) {
+  TemporaryFolder folder;
+  setenv("PCX_OBJECT_DIR", (folder / "").c_str(), 1);
+  {
+    Module module = loadModule(toyArtifact(), "models/toy.pcx");
+  }
+  auto names = folder.names();
+  ASSERT_EQ(names.size(), 1u);
+  EXPECT_EQ(names[0].substr(0, 8), "toy.pcx.");
+  EXPECT_EQ(readFile(folder / names[0]).size(), readFile(PCX_TEST_TOY).size());
+
+  setenv("PCX_OBJECT_DIR", (folder / "missing").c_str(), 1);
+  Bytes bytes = toyArtifact();
+  pcx_module_t *module = nullptr;
+  EXPECT_TRUE(failedWith(
+      pcx_module_load_bytes(bytes.data(), bytes.size(), "toy.pcx", &module),
+      PCX_ERROR_IO, {"PCX_OBJECT_DIR", "missing"}));
+  unsetenv("PCX_OBJECT_DIR");
+}
+
+//===----------------------------------------------------------------------===//
+// Tables
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+int32_t doNothing(const pcx_run_args_t *) { return PCX_RUN_OK; }
+
+/// A small correct table whose parts a test may spoil.
+struct Table {
+  pcx_storage_t storage[2] = {
+      {sizeof(pcx_storage_t),
+       "w",
+       PCX_PARAMETER,
+       PCX_F32,
+       2,
+       {3, 4},
+       {4, 1},
+       48,
+       PCX_INIT_ZERO,
+       0,
+       0,
+       0},
+      {sizeof(pcx_storage_t),
+       "b",
+       PCX_PARAMETER,
+       PCX_F32,
+       1,
+       {3},
+       {1},
+       12,
+       PCX_INIT_ZERO,
+       0,
+       0,
+       0},
+  };
+  pcx_hyper_t hyper = {sizeof(pcx_hyper_t), "lr", 0.5, 0, 1, 0};
+  pcx_port_t input = {sizeof(pcx_port_t), "x", PCX_F32, 1, 1, {3}, 0, 0};
+  pcx_port_t output = {sizeof(pcx_port_t), "e", PCX_F32, 0, 0, {},
+                       PCX_REDUCE_MEAN,    0};
+  pcx_kernel_info_t kernel = {sizeof(pcx_kernel_info_t), "k", 0, 0, 0, 0};
+  pcx_variant_t variant = {
+      sizeof(pcx_variant_t), "x86-64", 0, doNothing, 0, 0, 4, 1, &kernel};
+  uint32_t writes[1] = {1};
+  pcx_program_t program = {sizeof(pcx_program_t),
+                           "train",
+                           PCX_ROLE_TRAIN,
+                           1,
+                           &input,
+                           1,
+                           &output,
+                           1,
+                           &variant,
+                           1,
+                           0,
+                           nullptr,
+                           1,
+                           writes};
+  pcx_artifact_t artifact = {sizeof(pcx_artifact_t),
+                             1,
+                             "pcc",
+                             "m",
+                             "m.pcir",
+                             nullptr,
+                             nullptr,
+                             PCX_F32,
+                             0,
+                             16,
+                             2,
+                             storage,
+                             1,
+                             &hyper,
+                             1,
+                             &program};
+  Table() = default;
+  Table(const Table &) = delete;
+};
+
+/// Whether the table is refused, with this in the message.
+template <typename Spoil>
+testing::AssertionResult refusedTable(const char *word, Spoil spoil) {
+  Table table;
+  spoil(table);
+  try {
+    Description description(&table.artifact, "m.pcx");
+  } catch (const Error &error) {
+    if (error.status() == PCX_ERROR_FORMAT &&
+        std::string(error.what()).find(word) != std::string::npos &&
+        std::string(error.what()).find("'m.pcx'") != std::string::npos)
+      return testing::AssertionSuccess();
+    return testing::AssertionFailure() << error.what();
+  }
+  return testing::AssertionFailure() << "it was accepted";
+}
+
+} // namespace
+
+TEST(Table, ACorrectOneIsAccepted) {
+  Table table;
+  Description description(&table.artifact, "m.pcx");
+  EXPECT_STREQ(description.artifact.source_sha256, "");
+  EXPECT_STREQ(description.artifact.storage[1].name, "b");
+}
+
+TEST(Table, WrongOnesAreRefused) {
+  EXPECT_TRUE(refusedTable("artifact of at least",
+                           [](Table &t) { t.artifact.struct_size = 8; }));
+  EXPECT_TRUE(refusedTable("ABI version",
+                           [](Table &t) { t.artifact.abi_version = 2; }));
+  EXPECT_TRUE(
+      refusedTable("dtype", [](Table &t) { t.artifact.dtype = PCX_I32; }));
+  EXPECT_TRUE(refusedTable("largest batch",
+                           [](Table &t) { t.artifact.max_batch = 0; }));
+  EXPECT_TRUE(
+      refusedTable("NULL", [](Table &t) { t.artifact.storage = nullptr; }));
+  EXPECT_TRUE(refusedTable(
+      "at most", [](Table &t) { t.artifact.storage_count = 0xffffffff; }));
+  EXPECT_TRUE(refusedTable("storage of at least",
+                           [](Table &t) { t.storage[1].struct_size = 4; }));
+  EXPECT_TRUE(
+      refusedTable("no name", [](Table &t) { t.storage[1].name = nullptr; }));
+  EXPECT_TRUE(
+      refusedTable("are named 'w'", [](Table &t) { t.storage[1].name = "w"; }));
+  EXPECT_TRUE(
+      refusedTable("unknown dtype", [](Table &t) { t.storage[0].dtype = 77; }));
+  EXPECT_TRUE(refusedTable("rank 9", [](Table &t) { t.storage[0].rank = 9; }));
+  EXPECT_TRUE(
+      refusedTable("dimension 1", [](Table &t) { t.storage[0].dims[1] = 0; }));
+  EXPECT_TRUE(refusedTable("more than", [](Table &t) {
+    t.storage[0].dims[0] = t.storage[0].dims[1] = int64_t(1) << 40;
+  }));
+  EXPECT_TRUE(
+      refusedTable("unknown kind", [](Table &t) { t.storage[0].kind = 4; }));
+  EXPECT_TRUE(refusedTable("unknown initialiser",
+                           [](Table &t) { t.storage[0].init = 4; }));
+  EXPECT_TRUE(refusedTable("random initialiser", [](Table &t) {
+    t.storage[0].dtype = PCX_I32;
+    t.storage[0].init = PCX_INIT_NORMAL;
+  }));
+  EXPECT_TRUE(refusedTable("not finite", [](Table &t) {
+    t.storage[0].init_arg1 = std::numeric_limits<double>::infinity();
+  }));
+  EXPECT_TRUE(refusedTable("whole number from 0 to 255", [](Table &t) {
+    t.storage[0].dtype = PCX_U8;
+    t.storage[0].init = PCX_INIT_CONSTANT;
+    t.storage[0].init_arg0 = 256;
+  }));
+  EXPECT_TRUE(refusedTable("overlapping",
+                           [](Table &t) { t.storage[0].strides[0] = 3; }));
+  EXPECT_TRUE(refusedTable("overlapping",
+                           [](Table &t) { t.storage[0].strides[1] = 0; }));
+  EXPECT_TRUE(refusedTable("overlapping",
+                           [](Table &t) { t.storage[0].strides[1] = -1; }));
+  EXPECT_TRUE(refusedTable("expected at least 48",
+                           [](Table &t) { t.storage[0].bytes = 47; }));
+  EXPECT_TRUE(refusedTable("more than", [](Table &t) {
+    t.storage[0].strides[0] = int64_t(1) << 62;
+  }));
+  EXPECT_TRUE(refusedTable("'lr' is 2", [](Table &t) { t.hyper.value = 2; }));
+  EXPECT_TRUE(refusedTable("'lr'", [](Table &t) { t.hyper.value = NAN; }));
+  EXPECT_TRUE(
+      refusedTable("unknown role", [](Table &t) { t.program.role = 9; }));
+  EXPECT_TRUE(
+      refusedTable("per_sample", [](Table &t) { t.input.per_sample = 2; }));
+  EXPECT_TRUE(
+      refusedTable("unknown reduction", [](Table &t) { t.output.reduce = 4; }));
+  EXPECT_TRUE(
+      refusedTable("no code", [](Table &t) { t.program.variant_count = 0; }));
+  EXPECT_TRUE(
+      refusedTable("no code", [](Table &t) { t.variant.run = nullptr; }));
+  EXPECT_TRUE(
+      refusedTable("no CPU", [](Table &t) { t.variant.cpu = nullptr; }));
+  EXPECT_TRUE(refusedTable("sample block 0",
+                           [](Table &t) { t.variant.sample_block = 0; }));
+  EXPECT_TRUE(refusedTable("workspace", [](Table &t) {
+    t.variant.worker_bytes = uint64_t(1) << 60;
+  }));
+  EXPECT_TRUE(refusedTable(
+      "a batch", [](Table &t) { t.input.dims[0] = int64_t(1) << 43; }));
+  EXPECT_TRUE(
+      refusedTable("a kernel", [](Table &t) { t.kernel.name = nullptr; }));
+  EXPECT_TRUE(
+      refusedTable("storage entry 2 of 2", [](Table &t) { t.writes[0] = 2; }));
+  EXPECT_TRUE(refusedTable("3 storage entries", [](Table &t) {
+    t.program.storage_write_count = 3;
+  }));
+}
+
+TEST(Table, StructsThatGrewAreReadByTheirOwnSize) {
+  // What a later compiler of the same ABI version would write.
+  struct Longer {
+    pcx_storage_t known;
+    double added;
+  };
+  Table table;
+  Longer longer[2] = {{table.storage[0], 1}, {table.storage[1], 2}};
+  longer[0].known.struct_size = longer[1].known.struct_size = sizeof(Longer);
+  table.artifact.storage = &longer[0].known;
+  Description description(&table.artifact, "m.pcx");
+  EXPECT_STREQ(description.artifact.storage[0].name, "w");
+  EXPECT_STREQ(description.artifact.storage[1].name, "b");
+  EXPECT_EQ(description.artifact.storage[1].struct_size, sizeof(pcx_storage_t));
+}
+
+TEST(Table, PaddedAndPermutedStridesAreAccepted) {
+  Table table;
+  table.storage[0].strides[0] = 1;
+  table.storage[0].strides[1] = 16;
+  table.storage[0].bytes = (2 + 3 * 16 + 1) * 4;
+  Description padded(&table.artifact, "m.pcx");
+  // A dimension of one may have any stride.
+  table.storage[0].dims[0] = 1;
+  table.storage[0].strides[0] = 0;
+  Description single(&table.artifact, "m.pcx");
+}
