@@ -180,7 +180,7 @@ def PC_PortAttr : PC_Attr<"Port", "port"> {
   let parameters = (ins EnumParameter<PC_PortKind>:$kind,
                         "::mlir::StringAttr":$name,
                         OptionalParameter<"::mlir::DictionaryAttr">:$details);
-  let assemblyFormat = "`<` $kind $name (`` $details^)? `>`";
+  let assemblyFormat = "`<` $kind $name custom<PortDetails>($details) `>`";
   let extraClassDeclaration = [{
     /// Returns the named detail or null.
     ::mlir::Attribute getDetail(::llvm::StringRef key) const {

@@ -1,4 +1,5 @@
-//===- PCDialect.cpp - The pc dialect, its attributes and types -------------===//
+//===- PCDialect.cpp - The pc dialect, its attributes and types
+//-------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -22,6 +23,22 @@ using namespace pc;
 #include "pc/Dialect/PC/IR/PCDialect.cpp.inc"
 #include "pc/Dialect/PC/IR/PCEnums.cpp.inc"
 #include "pc/Dialect/PC/IR/PCInterfaces.cpp.inc"
+
+// The details of a port: a dictionary in braces, or nothing.
+static ParseResult parsePortDetails(AsmParser &parser,
+                                    DictionaryAttr &details) {
+  NamedAttrList attributes;
+  if (parser.parseOptionalAttrDict(attributes))
+    return failure();
+  details = attributes.empty() ? DictionaryAttr()
+                               : attributes.getDictionary(parser.getContext());
+  return success();
+}
+
+static void printPortDetails(AsmPrinter &printer, DictionaryAttr details) {
+  if (details && !details.empty())
+    printer << " " << details;
+}
 
 #define GET_ATTRDEF_CLASSES
 #include "pc/Dialect/PC/IR/PCAttrs.cpp.inc"
@@ -161,6 +178,21 @@ ParseResult parseInit(AsmParser &parser, InitAttr &init);
 void printInitBody(AsmPrinter &printer, InitAttr init);
 } // namespace pc
 
+/// A number, whole or not: `16` and `-0.5`.
+static ParseResult parseNumber(AsmParser &parser, double &number) {
+  SMLoc loc = parser.getCurrentLocation();
+  Attribute attribute;
+  if (parser.parseAttribute(attribute))
+    return failure();
+  if (auto real = dyn_cast<FloatAttr>(attribute))
+    number = real.getValueAsDouble();
+  else if (auto whole = dyn_cast<IntegerAttr>(attribute))
+    number = whole.getValue().signedRoundToDouble();
+  else
+    return parser.emitError(loc, "expected a number");
+  return success();
+}
+
 ParseResult pc::parseInit(AsmParser &parser, InitAttr &init) {
   StringRef keyword;
   SMLoc loc = parser.getCurrentLocation();
@@ -179,7 +211,7 @@ ParseResult pc::parseInit(AsmParser &parser, InitAttr &init) {
     if (*kind != InitKind::FanIn && parser.parseLParen())
       return failure();
     for (unsigned i = 0; i < arity; ++i)
-      if ((i > 0 && parser.parseComma()) || parser.parseFloat(args[i]))
+      if ((i > 0 && parser.parseComma()) || parseNumber(parser, args[i]))
         return failure();
     if (parser.parseRParen())
       return failure();
