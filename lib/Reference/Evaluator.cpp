@@ -605,53 +605,37 @@ LogicalResult Evaluator::runElementwise(ElementwiseOp op) {
   Block &body = op.getBody().front();
   llvm::DenseMap<SSAValue, unsigned> slotOf;
   std::vector<Scalar> slots;
-  auto addSlot = [&](SSAValue value, Scalar initial) {
+  auto addSlot = [&](SSAValue value, Scalar initial = {}) {
     slotOf[value] = slots.size();
     slots.push_back(initial);
   };
-  // A value from outside of the region: a constant that folding moved there.
-  auto getSlot = [&](SSAValue value) -> std::optional<unsigned> {
-    if (auto it = slotOf.find(value); it != slotOf.end())
-      return it->second;
-    auto it = values.find(value);
-    if (it == values.end() || std::holds_alternative<Tensor>(it->second))
-      return std::nullopt;
-    Scalar scalar;
-    if (auto *real = std::get_if<double>(&it->second))
-      scalar.f = *real;
-    else
-      scalar.i = std::get<int64_t>(it->second);
-    addSlot(value, scalar);
-    return slotOf[value];
-  };
-
   for (SSAValue argument : body.getArguments())
-    addSlot(argument, {});
+    addSlot(argument);
   std::vector<Instruction> instructions;
   for (Operation &inner : body.without_terminator()) {
     if (auto constant = dyn_cast<arith::ConstantOp>(inner)) {
-      if (failed(runConstant(constant)) || !getSlot(constant))
-        return failure();
+      Scalar scalar;
+      if (auto real = dyn_cast<FloatAttr>(constant.getValue()))
+        scalar.f = round(real.getValueAsDouble(), real.getType());
+      else if (auto whole = dyn_cast<IntegerAttr>(constant.getValue()))
+        scalar.i =
+            wrapInteger(whole.getValue().getSExtValue(), whole.getType());
+      else
+        return inner.emitError("expected a scalar constant");
+      addSlot(constant, scalar);
       continue;
     }
     Instruction instruction{&inner, lookupScalarFunction(&inner), {}, 0};
     if (!instruction.function)
       return inner.emitError()
              << "the reference interpreter has no '" << inner.getName() << "'";
-    for (SSAValue operand : inner.getOperands()) {
-      std::optional<unsigned> slot = getSlot(operand);
-      if (!slot)
-        return inner.emitError("reads a value that was not computed");
-      instruction.operands.push_back(*slot);
-    }
+    for (SSAValue operand : inner.getOperands())
+      instruction.operands.push_back(slotOf.at(operand));
     instruction.result = slots.size();
-    addSlot(inner.getResult(0), {});
+    addSlot(inner.getResult(0));
     instructions.push_back(std::move(instruction));
   }
-  std::optional<unsigned> yielded =
-      getSlot(body.getTerminator()->getOperand(0));
-  if (!yielded)
-    return op->emitError("yields a value that was not computed");
+  unsigned yielded = slotOf.at(body.getTerminator()->getOperand(0));
 
   FailureOr<std::vector<int64_t>> shape =
       resolveShape(op, op.getOutput().getType());
@@ -680,7 +664,7 @@ LogicalResult Evaluator::runElementwise(ElementwiseOp op) {
       value.i = wrapInteger(value.i, type);
       slots[instruction.result] = value;
     }
-    result.data[i] = slots[*yielded].f;
+    result.data[i] = slots[yielded].f;
   }
   return define(op.getOutput(), std::move(result), op);
 }
