@@ -12,9 +12,15 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "pc/Codegen/CPU/Passes.h"
 #include "pc/Dialect/PC/IR/PC.h"
+#ifdef PC_INCLUDE_TESTS
+#include "TestPasses.h"
+#endif
 
 int main(int argc, char **argv) {
   mlir::registerAllPasses();
+#ifdef PC_INCLUDE_TESTS
+  pc::test::registerTestPasses();
+#endif
   pc::registerPCCPUPasses();
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);

@@ -351,7 +351,7 @@ LogicalResult ConcatOp::verify() {
     expected[*axis] = shape[*axis];
     if (!agree(shape, expected))
       return emitOpError("expects operands that differ along axis ")
-             << getAxis() << " only, but found shapes "
+             << static_cast<int64_t>(getAxis()) << " only, but found shapes "
              << shapeString(first.getShape()) << " and " << shapeString(shape);
   }
   // concat_c5
