@@ -1,0 +1,91 @@
+//===- ModelGraph.cpp - States, parameters and terms of a model -------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "pc/Dialect/PC/Transforms/ModelGraph.h"
+#include "pc/Dialect/PC/IR/Suggest.h"
+
+using namespace mlir;
+using namespace pc;
+
+ModelGraph::ModelGraph(ModelOp model) : model(model) {
+  for (Operation &op : model.getBody().front()) {
+    if (isa<InputOp, StateOp>(op)) {
+      auto input = dyn_cast<InputOp>(op);
+      StringRef name = input ? input.getName() : cast<StateOp>(op).getName();
+      nodeIndex[name] = nodes.size();
+      nodeValues[op.getResult(0)] = nodes.size();
+      nodes.push_back({name, &op,
+                       cast<RankedTensorType>(op.getResult(0).getType()),
+                       input != nullptr, Value(), {}});
+    } else if (auto param = dyn_cast<ParamOp>(op)) {
+      auto [it, inserted] =
+          paramIndex.try_emplace(param.getName(), params.size());
+      if (inserted)
+        params.push_back({param.getName(), param.getType(),
+                          param.getInitAttr()
+                              ? param.getInitAttr()
+                              : InitAttr::get(op.getContext(), InitKind::Zeros),
+                          op.getLoc(), static_cast<int64_t>(params.size())});
+      paramValues[param.getResult()] = it->second;
+    }
+  }
+  for (TermOp term : model.getBody().front().getOps<TermOp>()) {
+    ModelNode &node = nodes[nodeIndex.lookup(term.getVode())];
+    if (term.getPrediction())
+      node.prediction = term.getPrediction();
+    if (term.getEnergy())
+      node.terms.push_back(term);
+  }
+}
+
+template <typename Map>
+static std::optional<unsigned> lookup(const Map &map,
+                                      typename Map::const_iterator it) {
+  return it == map.end() ? std::nullopt : std::optional<unsigned>(it->second);
+}
+
+std::optional<unsigned> ModelGraph::findNode(StringRef name) const {
+  return lookup(nodeIndex, nodeIndex.find(name));
+}
+std::optional<unsigned> ModelGraph::findParam(StringRef name) const {
+  return lookup(paramIndex, paramIndex.find(name));
+}
+std::optional<unsigned> ModelGraph::getNodeOf(Value value) const {
+  return lookup(nodeValues, nodeValues.find(value));
+}
+std::optional<unsigned> ModelGraph::getParamOf(Value value) const {
+  return lookup(paramValues, paramValues.find(value));
+}
+
+void ModelGraph::getDependences(Value value, SetVector<unsigned> &nodes,
+                                SetVector<unsigned> &params) const {
+  SmallVector<Value> worklist = {value};
+  DenseSet<Value> seen;
+  SmallVector<unsigned> foundNodes, foundParams;
+  while (!worklist.empty()) {
+    Value next = worklist.pop_back_val();
+    if (!seen.insert(next).second)
+      continue;
+    if (std::optional<unsigned> node = getNodeOf(next))
+      foundNodes.push_back(*node);
+    else if (std::optional<unsigned> param = getParamOf(next))
+      foundParams.push_back(*param);
+    else if (Operation *op = next.getDefiningOp())
+      llvm::append_range(worklist, op->getOperands());
+  }
+  llvm::sort(foundNodes);
+  llvm::sort(foundParams);
+  nodes.insert(foundNodes.begin(), foundNodes.end());
+  params.insert(foundParams.begin(), foundParams.end());
+}
+
+std::string ModelGraph::suggestNode(StringRef name) const {
+  return suggest(name, llvm::map_range(nodes, [](const ModelNode &node) {
+                   return node.name;
+                 }));
+}

@@ -1,0 +1,270 @@
+//===- PeelErrorFront.cpp - Peels the steps that exact elimination shortens -------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
+#include "pc/Dialect/PC/Transforms/Passes.h"
+
+namespace pc {
+#define GEN_PASS_DEF_PEELERRORFRONTPASS
+#include "pc/Dialect/PC/Transforms/Passes.h.inc"
+} // namespace pc
+
+using namespace mlir;
+using namespace pc;
+
+namespace {
+
+//===----------------------------------------------------------------------===//
+// Cost
+//===----------------------------------------------------------------------===//
+
+int64_t getStaticElements(Type type) {
+  int64_t count = 1;
+  if (auto tensor = dyn_cast<RankedTensorType>(type))
+    for (int64_t extent : tensor.getShape())
+      count *= ShapedType::isDynamic(extent) ? 1 : extent;
+  return count;
+}
+
+/// Arithmetic of an operation per sample, roughly: enough to see whether a step
+/// became cheaper.
+int64_t getCost(Operation *op) {
+  if (isa<SplatOp>(op))
+    return 0;
+  if (auto dense = dyn_cast<DenseOp>(op))
+    return 2 * getStaticElements(dense.getWeight().getType());
+  int64_t cost = 0;
+  for (Type type : op->getResultTypes())
+    if (isa<RankedTensorType>(type))
+      cost += getStaticElements(type) * (isa<BatchOuterOp>(op) ? 2 : 1);
+  return cost;
+}
+
+//===----------------------------------------------------------------------===//
+// Cloning with folds
+//===----------------------------------------------------------------------===//
+
+/// Hashes operations by what they compute.
+struct SameComputation : public llvm::DenseMapInfo<Operation *> {
+  static unsigned getHashValue(const Operation *op) {
+    return OperationEquivalence::computeHash(
+        const_cast<Operation *>(op),
+        /*hashOperands=*/OperationEquivalence::directHashValue,
+        /*hashResults=*/OperationEquivalence::ignoreHashValue,
+        OperationEquivalence::IgnoreLocations);
+  }
+  static bool isEqual(const Operation *lhs, const Operation *rhs) {
+    if (lhs == rhs)
+      return true;
+    if (lhs == getTombstoneKey() || lhs == getEmptyKey() ||
+        rhs == getTombstoneKey() || rhs == getEmptyKey())
+      return false;
+    return OperationEquivalence::isEquivalentTo(
+        const_cast<Operation *>(lhs), const_cast<Operation *>(rhs),
+        OperationEquivalence::IgnoreLocations);
+  }
+};
+
+/// Clones operations in front of the loop, folding each at once and reusing what
+/// the block has computed already: linear in the size of the code, however many
+/// steps are peeled.
+class FoldingCloner {
+public:
+  FoldingCloner(scf::ForOp loop) : builder(loop) {
+    for (Operation &op :
+         llvm::make_range(loop->getBlock()->begin(), loop->getIterator()))
+      if (isReusable(&op))
+        known.insert(&op);
+  }
+
+  /// Clones `op`; maps its results to new or known values.
+  void clone(Operation *op, IRMapping &mapping) {
+    Operation *copy = builder.clone(*op, mapping);
+    SmallVector<Value> results;
+    if (!simplify(copy, results)) {
+      if (isReusable(copy)) {
+        auto [it, inserted] = known.insert(copy);
+        if (!inserted) {
+          results.assign((*it)->result_begin(), (*it)->result_end());
+          copy->erase();
+          mapping.map(op->getResults(), results);
+          return;
+        }
+      }
+      created.push_back(copy);
+      return;
+    }
+    copy->erase();
+    mapping.map(op->getResults(), results);
+  }
+
+  /// Erases what was created since the last call and `live` does not need;
+  /// returns the cost of the rest.
+  int64_t finishStep(ArrayRef<Value> live) {
+    DenseSet<Operation *> needed;
+    for (Value value : live)
+      if (Operation *op = value.getDefiningOp())
+        needed.insert(op);
+    int64_t cost = 0;
+    for (Operation *op : llvm::reverse(created)) {
+      if (!needed.contains(op) && op->use_empty() && isMemoryEffectFree(op)) {
+        known.erase(op);
+        op->erase();
+        continue;
+      }
+      cost += getCost(op);
+    }
+    created.clear();
+    return cost;
+  }
+
+private:
+  static bool isReusable(Operation *op) {
+    return op->getNumResults() > 0 && isMemoryEffectFree(op) &&
+           op->getNumRegions() <= 1;
+  }
+
+  Value getConstant(Attribute value, Type type, Operation *op) {
+    Operation *constant = op->getDialect()->materializeConstant(
+        builder, value, type, op->getLoc());
+    if (!constant)
+      if (auto *dialect = builder.getContext()->getLoadedDialect<PCDialect>())
+        constant =
+            dialect->materializeConstant(builder, value, type, op->getLoc());
+    if (!constant)
+      return nullptr;
+    auto [it, inserted] = known.insert(constant);
+    if (!inserted)
+      constant->erase();
+    else
+      created.push_back(constant);
+    return (*it)->getResult(0);
+  }
+
+  /// Folds `op`. On success `results` has its values, and `op` can go.
+  bool simplify(Operation *op, SmallVectorImpl<Value> &results) {
+    // Zeros through linear maps: all that exact elimination is.
+    if (auto map = dyn_cast<LinearMapOpInterface>(op))
+      for (OpOperand &operand : op->getOpOperands())
+        if (isZeroSplat(operand.get()) &&
+            map.isZeroPreserving(operand.getOperandNumber())) {
+          for (Type type : op->getResultTypes())
+            results.push_back(
+                getConstant(builder.getF64FloatAttr(0.0), type, op));
+          return true;
+        }
+    SmallVector<OpFoldResult> folded;
+    if (op->hasTrait<OpTrait::ConstantLike>() || failed(op->fold(folded)) ||
+        folded.empty())
+      return false;
+    for (auto [fold, type] : llvm::zip_equal(folded, op->getResultTypes())) {
+      Value value = dyn_cast<Value>(fold);
+      if (!value)
+        value = getConstant(cast<Attribute>(fold), type, op);
+      if (!value)
+        return false;
+      results.push_back(value);
+    }
+    return true;
+  }
+
+  OpBuilder builder;
+  llvm::DenseSet<Operation *, SameComputation> known;
+  SmallVector<Operation *> created;
+};
+
+//===----------------------------------------------------------------------===//
+// Pass
+//===----------------------------------------------------------------------===//
+
+struct PeelErrorFrontPass
+    : public pc::impl::PeelErrorFrontPassBase<PeelErrorFrontPass> {
+  using PeelErrorFrontPassBase::PeelErrorFrontPassBase;
+  void runOnOperation() final;
+
+private:
+  void peel(scf::ForOp loop);
+};
+} // namespace
+
+void PeelErrorFrontPass::peel(scf::ForOp loop) {
+  APInt lower, upper, step;
+  if (!matchPattern(loop.getLowerBound(), m_ConstantInt(&lower)) ||
+      !matchPattern(loop.getUpperBound(), m_ConstantInt(&upper)) ||
+      !matchPattern(loop.getStep(), m_ConstantInt(&step)) ||
+      step.getSExtValue() != 1) {
+    remark::missed(loop.getLoc(), remark::RemarkOpts::name("ErrorFront")
+                                      .category("pc-peel-error-front"))
+        << "no step is peeled: the number of steps is known at run time only";
+    return;
+  }
+  int64_t first = lower.getSExtValue(), last = upper.getSExtValue();
+  if (first >= last)
+    return;
+
+  int64_t full = 0;
+  for (Operation &op : loop.getBody()->without_terminator())
+    full += getCost(&op);
+
+  FoldingCloner cloner(loop);
+  OpBuilder builder(loop);
+  SmallVector<Value> carried(loop.getInitArgs());
+  auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
+  int64_t t = first;
+  for (; t < last && t - first < maxSteps; ++t) {
+    IRMapping mapping;
+    mapping.map(loop.getInductionVar(),
+                arith::ConstantIndexOp::create(builder, loop.getLoc(), t));
+    mapping.map(loop.getRegionIterArgs(), carried);
+    for (Operation &op : loop.getBody()->without_terminator())
+      cloner.clone(&op, mapping);
+    SmallVector<Value> next;
+    for (Value value : yield.getOperands())
+      next.push_back(mapping.lookupOrDefault(value));
+    int64_t cost = cloner.finishStep(next);
+    if (cost >= full) {
+      // A whole step: it belongs to the loop. What was cloned for it is dead.
+      break;
+    }
+    carried = next;
+    remark::passed(loop.getLoc(), remark::RemarkOpts::name("ErrorFront")
+                                      .category("pc-peel-error-front"))
+        << "step " << remark::metric("Step", t) << " is peeled: "
+        << remark::metric("Removed", full - cost) << " of "
+        << remark::metric("Operations", full)
+        << " operations a sample are provably nothing before the error front "
+           "arrives";
+  }
+  if (t == first) {
+    remark::missed(loop.getLoc(), remark::RemarkOpts::name("ErrorFront")
+                                      .category("pc-peel-error-front"))
+        << "no step is peeled: the first step is as much work as any (weights "
+           "move, noise, or no forward initialisation)";
+    return;
+  }
+  if (t == last) {
+    loop.replaceAllUsesWith(carried);
+    loop.erase();
+    return;
+  }
+  loop.getLowerBoundMutable().assign(
+      arith::ConstantIndexOp::create(builder, loop.getLoc(), t));
+  loop.getInitArgsMutable().assign(carried);
+}
+
+void PeelErrorFrontPass::runOnOperation() {
+  // Loops at the top of the function only: what surrounds an inner one is not
+  // known.
+  for (auto loop :
+       llvm::to_vector(getOperation().getBody().getOps<scf::ForOp>()))
+    peel(loop);
+}
