@@ -12,6 +12,7 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "pc/Codegen/CPU/Passes.h"
 #include "pc/Dialect/PC/IR/PC.h"
+#include "pc/Dialect/PC/Transforms/Passes.h"
 #ifdef PC_INCLUDE_TESTS
 #include "TestPasses.h"
 #endif
@@ -22,6 +23,7 @@ int main(int argc, char **argv) {
   pc::test::registerTestPasses();
 #endif
   pc::registerPCCPUPasses();
+  pc::registerPCPasses();
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
