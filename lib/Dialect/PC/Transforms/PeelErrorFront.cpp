@@ -11,6 +11,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
 
 namespace pc {
@@ -238,11 +239,10 @@ void PeelErrorFrontPass::peel(scf::ForOp loop) {
     carried = next;
     remark::passed(loop.getLoc(), remark::RemarkOpts::name("ErrorFront")
                                       .category("pc-peel-error-front"))
-        << "step " << remark::metric("Step", t) << " is peeled: "
-        << remark::metric("Removed", full - cost) << " of "
-        << remark::metric("Operations", full)
-        << " operations a sample are provably nothing before the error front "
-           "arrives";
+        << llvm::formatv("step {0} is peeled: {1} of {2} operations a sample "
+                         "are provably nothing before the error front arrives",
+                         t, full - cost, full)
+               .str();
   }
   if (t == first) {
     remark::missed(loop.getLoc(), remark::RemarkOpts::name("ErrorFront")
