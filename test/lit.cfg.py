@@ -1,34 +1,81 @@
-# Configuration of lit: text tests of the compiler and of the tools.
+# -*- Python -*-
+#
+# Configuration of the lit test suite.
+
 import os
+import re
 import shutil
 
 import lit.formats
 from lit.llvm import llvm_config
 
-config.name = "PC"
+config.name = "PCX"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".pcir", ".test"]
+config.excludes = ["Inputs", "corpus", "lib", "CMakeLists.txt", "lit.cfg.py"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.pc_obj_root, "test")
-config.excludes = ["Inputs", "lib", "lit.cfg.py"]
 
 config.environment["FILECHECK_OPTS"] = (
     "--enable-var-scope --allow-unused-prefixes=false"
 )
-llvm_config.with_system_environment(["HOME", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS"])
+for name in ["ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "LLVM_PROFILE_FILE"]:
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
+if "address" in config.pc_sanitizer:
+    # The shared LLVM is not instrumented: what it allocates and its containers
+    # cannot be followed.
+    config.environment.setdefault(
+        "ASAN_OPTIONS",
+        "detect_leaks=0:allow_user_poisoning=0:detect_container_overflow=0",
+    )
 
-# %models: the zoo; %shared: data sets and golden numbers beside the checkout.
+llvm_config.with_system_environment(["HOME", "TMPDIR"])
+# Our tools; each is also a feature, so that a partial build tests what it has.
+tools = ["pc-interpret", "pc-lsp-server", "pc-opt", "pc-reduce", "pcc", "pcx-run"]
+for tool in tools:
+    if os.path.exists(os.path.join(config.pc_tools_dir, tool)):
+        config.available_features.add(tool)
+        llvm_config.add_tool_substitutions([tool], [config.pc_tools_dir])
+llvm_config.add_tool_substitutions(
+    [
+        "FileCheck",
+        "count",
+        "llc",
+        "llvm-dwarfdump",
+        "llvm-nm",
+        "llvm-readelf",
+        "llvm-symbolizer",
+        "mlir-translate",
+        "not",
+        "opt",
+        "split-file",
+    ],
+    [config.llvm_tools_dir],
+)
 config.substitutions.append(("%models", os.path.join(config.pc_src_root, "models")))
+config.substitutions.append(("%pc_tools", config.pc_tools_dir))
 config.substitutions.append(("%shared", config.pc_shared_dir))
+config.substitutions.append(("%src_root", config.pc_src_root))
+
+# shared: golden numbers and real data sets are at hand.
 if os.path.isdir(os.path.join(config.pc_shared_dir, "golden")):
     config.available_features.add("shared")
-if shutil.which("ptxas"):
+if shutil.which("ptxas") or os.path.exists("/usr/local/cuda/bin/ptxas"):
     config.available_features.add("ptxas")
 
-bin_dir = os.path.join(config.pc_obj_root, "bin")
-tools = ["pc-opt", "FileCheck", "not", "count", "split-file"]
-for tool in ["pcc", "pc-reduce", "pc-interpret", "pc-lsp-server", "pcx-run"]:
-    if os.path.exists(os.path.join(bin_dir, tool)):
-        config.available_features.add(tool)
-        tools.append(tool)
-llvm_config.add_tool_substitutions(tools, [bin_dir, config.llvm_tools_dir])
+
+def cpu_flags():
+    try:
+        with open("/proc/cpuinfo") as file:
+            found = re.search(r"^flags\s*:(.*)$", file.read(), re.MULTILINE)
+            return set(found.group(1).split()) if found else set()
+    except OSError:
+        return set()
+
+
+flags = cpu_flags()
+if flags >= {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"}:
+    config.available_features.add("x86-64-v3")
+if flags >= {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}:
+    config.available_features.add("x86-64-v4")

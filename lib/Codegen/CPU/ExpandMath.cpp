@@ -7,11 +7,10 @@
 //===----------------------------------------------------------------------===//
 //
 // Every function here is branch-free and the same for a scalar and for a
-// vector. The coefficients are minimax fits (Remez exchange for polynomials,
-// weighted linearised least squares for the two rational functions) computed
-// in 60 to 90 digits for the intervals that the comments name; relative errors
-// of the fits are 2^-26 or less in f32 and 2^-56 or less in f64, so what is
-// left is rounding.
+// vector. The coefficients are minimax fits (Remez exchange in 60 digits, then
+// rounded) on the reduced intervals that the comments name. The fits' relative
+// errors are 2^-26 or less in f32 and 2^-55 or less in f64; what is left is
+// rounding.
 //
 // The rewrites rely on strict IEEE semantics of the ops that they create. No
 // op carries fast-math flags, and fused multiply-adds are explicit.
@@ -261,9 +260,10 @@ static Value expandExp2(Emitter &e, Value x) {
   return e.mul(p, halfScale);
 }
 
-/// e^x - 1 = 2^n q + (2^n - 1) with q = e^r - 1 = r + r^2 P(r); for n = 0 that
-/// is q, so nothing cancels for small x.
-static Value expandExpM1(Emitter &e, Value x) {
+/// (e^x - 1) / 2 for an x that is clamped already. With q = e^r - 1 = r + r^2
+/// P(r) it is 2^(n-1) q + (2^(n-1) - 1/2); for n = 0 that is q / 2, so nothing
+/// cancels for small x.
+static Value halfExpM1(Emitter &e, Value x) {
   static constexpr double single[] = {0.5, 0.166665763, 0.0416663736,
                                       0.00836319476, 0.00139411353};
   static constexpr double full[] = {0.5,
@@ -277,16 +277,59 @@ static Value expandExpM1(Emitter &e, Value x) {
                                     2.755725286242098e-07,
                                     2.5105238433731087e-08,
                                     2.0921606293136337e-09};
-  Value clamped = e.atMost(x, e.constant(88.75, 709.8));
-  // From here down the result rounds to -1.
-  clamped = e.atLeast(clamped, e.constant(-17.5, -37.5));
-  Reduced reduced = reduceByLn2(e, clamped);
+  Reduced reduced = reduceByLn2(e, x);
   Value r = reduced.r;
   Value p = e.isSingle() ? e.polynomial(r, single) : e.polynomial(r, full);
   Value q = e.fma(e.mul(r, r), p, r);
-  Value half =
-      e.fma(reduced.halfScale, q, e.sub(reduced.halfScale, e.constant(0.5)));
+  return e.fma(reduced.halfScale, q, e.sub(reduced.halfScale, e.constant(0.5)));
+}
+
+/// Below this, e^x - 1 rounds to -1.
+static Value clampForExpM1(Emitter &e, Value x) {
+  return e.atLeast(x, e.constant(-17.5, -37.5));
+}
+
+static Value expandExpM1(Emitter &e, Value x) {
+  Value clamped = e.atMost(x, e.constant(88.75, 709.8));
+  Value half = halfExpM1(e, clampForExpM1(e, clamped));
   // The sign is that of x already, but for -0.
+  return e.copySign(e.add(half, half), x);
+}
+
+/// tanh |x| = -E / (E + 2) with E = e^(-2|x|) - 1. It is accurate at both ends:
+/// E is -2|x| for tiny x, so the result is x, and its absolute error is small
+/// where it saturates, so |tanh x| <= 1.
+static Value expandTanh(Emitter &e, Value x) {
+  Value argument = e.mul(e.abs(x), e.constant(-2.0));
+  Value half = halfExpM1(e, clampForExpM1(e, argument));
+  return e.copySign(e.div(half, e.add(half, e.constant(1.0))), x);
+}
+
+/// erf |x| = -expm1(log(erfc |x|)), and -log(erfc(x)) = x G(x) with a smooth G:
+/// one formula is accurate for tiny x and where erf saturates. G is fitted with
+/// the weight x erfc(x) / erf(x), the relative error that it causes.
+static Value expandErf(Emitter &e, Value x) {
+  static constexpr double single[] = {
+      1.12837923,     0.636616528,   0.102814414,     -0.0193217471,
+      0.000205793796, 0.00125166401, -0.000380962185, 4.07015214e-05};
+  static constexpr double full[] = {
+      1.1283791670955126,      0.63661977236759093,
+      0.10277260330131568,     -0.019128446993099551,
+      -0.00020919485387102261, 0.001696207669512798,
+      -0.00059013242849220054, 2.5904494126286239e-05,
+      6.4420486238128086e-05,  -2.9575694564516531e-05,
+      3.1697103906750197e-06,  3.1329199787280328e-06,
+      -2.0371527450553673e-06, 5.7060871473282172e-07,
+      -1.1695673842626951e-08, -6.5738824445700161e-08,
+      3.4586617337245146e-08,  -1.0773815800938395e-08,
+      2.360609660124027e-09,   -3.7608577064706195e-10,
+      4.3019501267760303e-11,  -3.364476421083754e-12,
+      1.6149307735976704e-13,  -3.5923251992241441e-15};
+  // From here up the result rounds to 1.
+  Value magnitude = e.atMost(e.abs(x), e.constant(3.93, 5.95));
+  Value g = e.isSingle() ? e.polynomial(magnitude, single)
+                         : e.polynomial(magnitude, full);
+  Value half = halfExpM1(e, e.mul(e.neg(magnitude), g));
   return e.copySign(e.add(half, half), x);
 }
 
@@ -391,90 +434,6 @@ static Value expandLog1p(Emitter &e, Value x) {
   Value result = logOfDecomposed(e, parts.k, f);
   // The sign is that of x already, but for -0.
   return fixLogDomain(e, x, e.copySign(result, x), -1.0);
-}
-
-//===----------------------------------------------------------------------===//
-// tanh and erf: x P(x^2) / Q(x^2), all coefficients positive
-//===----------------------------------------------------------------------===//
-
-/// Odd by construction: only x itself carries the sign.
-static Value oddRational(Emitter &e, Value x, double limit,
-                         ArrayRef<double> numerator,
-                         ArrayRef<double> denominator) {
-  x = e.atMost(x, e.constant(limit));
-  x = e.atLeast(x, e.constant(-limit));
-  Value z = e.mul(x, x);
-  return e.div(e.mul(x, e.polynomial(z, numerator)),
-               e.polynomial(z, denominator));
-}
-
-/// P(0) = Q(0) = 1, so tanh(x) is x when x^2 does not matter.
-static Value expandTanh(Emitter &e, Value x) {
-  if (e.isSingle()) {
-    static constexpr double p[] = {1, 0.133826047, 0.00349735981,
-                                   2.06342647e-05, 1.33822446e-08};
-    static constexpr double q[] = {1, 0.467159241, 0.0258839857, 0.000328835944,
-                                   7.78938727e-07};
-    return oddRational(e, x, 9.02, p, q);
-  }
-  static constexpr double p[] = {1,
-                                 0.15345555248688758,
-                                 0.0062241038698312946,
-                                 0.00010329562922583256,
-                                 8.3125291679614911e-07,
-                                 3.4786038228750023e-09,
-                                 7.6488329537551454e-12,
-                                 8.4593678628328181e-15,
-                                 4.1830199203721756e-18,
-                                 7.0505074949921917e-22,
-                                 1.7097195722144012e-26};
-  static constexpr double q[] = {1,
-                                 0.4867888858202209,
-                                 0.035153732476571602,
-                                 0.00088427564697420914,
-                                 1.008315441251713e-05,
-                                 5.824463488457919e-08,
-                                 1.7702399397793764e-10,
-                                 2.7861998967967536e-13,
-                                 2.1045538219820057e-16,
-                                 6.3913499627050909e-20,
-                                 4.9983248319513776e-24};
-  return oddRational(e, x, 19.08, p, q);
-}
-
-static Value expandErf(Emitter &e, Value x) {
-  if (e.isSingle()) {
-    static constexpr double p[] = {1.12837911,    0.190775946,
-                                   0.0527892299,  0.00377927162,
-                                   0.00028480115, 2.04203093e-06};
-    static constexpr double q[] = {1,
-                                   0.502403498,
-                                   0.114254259,
-                                   0.0149967568,
-                                   0.00116513134,
-                                   3.8004313e-05};
-    return oddRational(e, x, 3.925, p, q);
-  }
-  static constexpr double p[] = {
-      1.1283791670955126,     0.22050419641366834,    0.066179719397273393,
-      0.0069075515022821244,  0.0008572657628024646,  5.7145334220128213e-05,
-      3.9110875191482196e-06, 1.7017626528621959e-07, 6.7789762202993114e-09,
-      1.7256853494828014e-10, 3.3322390127389447e-12, 2.2109435680315741e-14,
-      1.5532370789738151e-17};
-  static constexpr double q[] = {1,
-                                 0.52875008937044699,
-                                 0.13490027903895743,
-                                 0.022022932682213114,
-                                 0.0025703398711666597,
-                                 0.00022670050461132054,
-                                 1.5546813736824962e-05,
-                                 8.3788153167207763e-07,
-                                 3.5279002245316076e-08,
-                                 1.1281018396425428e-09,
-                                 2.5540390705691606e-11,
-                                 3.3044617021965532e-13,
-                                 8.7671964226523819e-16};
-  return oddRational(e, x, 5.93, p, q);
 }
 
 //===----------------------------------------------------------------------===//
@@ -790,8 +749,8 @@ static bool isNative(Operation *op) {
   return isa<math::AbsFOp, math::AbsIOp, math::CeilOp, math::CopySignOp,
              math::CountLeadingZerosOp, math::CountTrailingZerosOp,
              math::CtPopOp, math::FloorOp, math::FmaOp, math::IsFiniteOp,
-             math::IsInfOp, math::IsNaNOp, math::IsNormalOp, math::RoundEvenOp,
-             math::RoundOp, math::SqrtOp, math::TruncOp>(op);
+             math::IsNaNOp, math::RoundEvenOp, math::RoundOp, math::SqrtOp,
+             math::TruncOp>(op);
 }
 
 void ExpandMathPass::runOnOperation() {
