@@ -1,0 +1,42 @@
+// RUN: pc-opt %s --pc-bind-constants | FileCheck %s --check-prefix=DEFAULT
+// RUN: pc-opt %s --pc-bind-constants="define=width=16,depth=3" | FileCheck %s --check-prefix=SET
+// RUN: not pc-opt %s --pc-bind-constants="define=widht=16" 2>&1 | FileCheck %s --check-prefix=TYPO
+// RUN: not pc-opt %s --pc-bind-constants="define=width=wide" 2>&1 | FileCheck %s --check-prefix=NUMBER
+// RUN: not pc-opt %s --pc-bind-constants="define=width=-1" 2>&1 | FileCheck %s --check-prefix=NEGATIVE
+
+// TYPO: error: -D widht=16: no model has a parameter 'widht'; did you mean 'width'?
+// NUMBER: error: -D width=wide: expected name=integer
+// NEGATIVE: bind-constants.mlir:[[#@LINE+7]]:{{.*}} needs the dimension 'width' to be positive, found -1
+
+!hidden = tensor<?xf32, #pc.dims<width>>
+
+// DEFAULT-LABEL: pc.block @dense(%{{.*}}: tensor<8xf32>) -> tensor<8xf32>
+// SET-LABEL: pc.block @dense(%{{.*}}: tensor<16xf32>) -> tensor<16xf32>
+pc.block @dense(%x: !hidden) -> !hidden {
+  %u = pc.linear @fc %x : !hidden -> !hidden
+  pc.yield %u : !hidden
+}
+
+// DEFAULT-LABEL: pc.model @m
+// SET-LABEL: pc.model @m
+pc.model @m (width = 8, depth = 2) {
+  %x = pc.input @x : tensor<4xf32>
+  // DEFAULT: pc.linear @in %{{.*}} : tensor<4xf32> -> tensor<8xf32>
+  // SET: pc.linear @in %{{.*}} : tensor<4xf32> -> tensor<16xf32>
+  %u = pc.linear @in %x : tensor<4xf32> -> !hidden
+  %h = pc.vode @h %u energy(se) : !hidden
+  // DEFAULT: times(2) : (tensor<8xf32>) -> tensor<8xf32>
+  // SET: times(3) : (tensor<16xf32>) -> tensor<16xf32>
+  %v = pc.apply @dense %h as @stack times(@depth) : (!hidden) -> !hidden
+}
+
+// DEFAULT-LABEL: pc.program @read on @m
+// SET-LABEL: pc.program @read on @m
+pc.program @read on @m (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  // DEFAULT: pc.read @h : tensor<8xf32>
+  // SET: pc.read @h : tensor<16xf32>
+  %h = pc.read @h : !hidden
+  pc.output "h" = %h : !hidden
+}

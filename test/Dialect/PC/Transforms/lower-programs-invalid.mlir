@@ -1,0 +1,289 @@
+// RUN: pc-opt %s --pc-expand-layers --pc-lower-programs --split-input-file --verify-diagnostics
+
+// expected-note @below {{the model is here}}
+pc.model @m {
+  %x = pc.input @image : tensor<4xf32>
+  %u = pc.linear @fc %x : tensor<4xf32> -> tensor<2xf32>
+  %h = pc.vode @label %u energy(se) : tensor<2xf32>
+}
+
+// program_c5
+pc.program @unknown_vode on @m (%x: tensor<4xf32>) {
+  // expected-error @below {{names the unknown vode '@imgae' of model '@m'; did you mean 'image'?}}
+  pc.clamp @imgae = %x : tensor<4xf32>
+}
+
+// program_c7
+pc.program @unknown_param on @m (%x: tensor<4xf32>) {
+  pc.clamp @image = %x : tensor<4xf32>
+  pc.init forward
+  // expected-error @below {{names the unknown parameter '@fcc'}}
+  pc.learn sgd(lr = 0.1) params(@fcc)
+}
+
+// clamp_c1: both shapes are named.
+pc.program @clamp_type on @m (%x: tensor<3xf32>) {
+  // expected-error @below {{sets '@image' of type 'tensor<4xf32>' to a value of type 'tensor<3xf32>'}}
+  pc.clamp @image = %x : tensor<3xf32>
+}
+
+// -----
+
+pc.model @m {
+  // expected-note @below {{declared here}}
+  %x = pc.input @image : tensor<4xf32>
+  %u = pc.linear @fc %x : tensor<4xf32> -> tensor<2xf32>
+  %h = pc.vode @label %u energy(se) : tensor<2xf32>
+}
+
+// program_c8
+pc.program @unclamped on @m () {
+  // expected-error @below {{needs '@image', which has no value yet; clamp it first: pc.clamp @image}}
+  pc.init forward
+}
+
+// -----
+
+// program_c10
+pc.model @mlp {
+  %x = pc.input @image : tensor<4xf32>
+}
+// expected-error @below {{is on the unknown model '@mpl'; did you mean 'mlp'?}}
+pc.program @unknown_model on @mpl () {
+}
+
+// -----
+
+// program_c8, for a state.
+pc.model @m {
+  %x = pc.input @image : tensor<4xf32>
+  %u = pc.linear @fc %x : tensor<4xf32> -> tensor<2xf32>
+  %h = pc.vode @label %u energy(se) : tensor<2xf32>
+}
+pc.program @uninitialised on @m (%x: tensor<4xf32>) {
+  pc.clamp @image = %x : tensor<4xf32>
+  // expected-error @below {{moves '@label', which has no value yet; pc.init must come before}}
+  pc.infer sgd(lr = 0.1)
+}
+
+// program_c6
+pc.program @clamped on @m (%x: tensor<4xf32>, %y: tensor<2xf32>) {
+  pc.clamp @image = %x : tensor<4xf32>
+  pc.clamp @label = %y : tensor<2xf32>
+  // expected-error @below {{moves '@label', which is clamped}}
+  pc.infer sgd(lr = 0.1) vodes(@label)
+}
+
+// program_c6
+pc.program @input on @m (%x: tensor<4xf32>) {
+  pc.clamp @image = %x : tensor<4xf32>
+  // expected-error @below {{moves '@image', which is an input}}
+  pc.infer sgd(lr = 0.1) vodes(@image)
+}
+
+// release_c1
+pc.program @release on @m (%x: tensor<4xf32>) {
+  pc.clamp @image = %x : tensor<4xf32>
+  // expected-error @below {{'@image' is an input: it has no energy to move by}}
+  pc.release @image
+}
+
+// release_c1
+pc.program @release_free on @m () {
+  // expected-error @below {{'@label' is not clamped}}
+  pc.release @label
+}
+
+// nudge_c1
+pc.program @nudge on @m (%x: tensor<4xf32>) {
+  %b = arith.constant 0.5 : f64
+  // expected-error @below {{vode '@image' has no prediction}}
+  pc.nudge @image = %x beta(%b) : tensor<4xf32>
+}
+
+// predict_c1
+pc.program @predict on @m (%x: tensor<4xf32>) {
+  pc.clamp @image = %x : tensor<4xf32>
+  // expected-error @below {{vode '@image' has no prediction}}
+  %p = pc.predict @image : tensor<4xf32>
+}
+
+// predict_c2
+pc.program @predict_type on @m (%x: tensor<4xf32>) {
+  pc.clamp @image = %x : tensor<4xf32>
+  // expected-error @below {{has type 'tensor<3xf32>' but '@label' is 'tensor<2xf32>'}}
+  %p = pc.predict @label : tensor<3xf32>
+}
+
+// read_c1
+pc.program @read_type on @m (%x: tensor<4xf32>) {
+  pc.clamp @image = %x : tensor<4xf32>
+  // expected-error @below {{has type 'tensor<3xf32>' but '@image' is 'tensor<4xf32>'}}
+  %p = pc.read @image : tensor<3xf32>
+}
+
+// program_c9
+pc.program @no_energy on @m (%x: tensor<4xf32>) {
+  pc.clamp @image = %x : tensor<4xf32>
+  // expected-error @below {{vode '@image' has no energy}}
+  pc.report "e" = energy(@image)
+}
+
+// output_c1
+pc.program @output_in_loop on @m (%x: tensor<4xf32>) {
+  pc.clamp @image = %x : tensor<4xf32>
+  pc.init forward
+  pc.repeat 2 {
+    // expected-error @below {{cannot stand in a loop: it would have many values}}
+    pc.output "x" = %x : tensor<4xf32>
+  }
+}
+
+// output_c2
+// expected-error @below {{has two outputs named 'x'}}
+pc.program @two_outputs on @m (%x: tensor<4xf32>) {
+  pc.output "x" = %x : tensor<4xf32>
+  pc.output "x" = %x : tensor<4xf32>
+}
+
+// repeat_c4
+pc.program @clamp_in_loop on @m (%x: tensor<4xf32>, %y: tensor<2xf32>) {
+  pc.clamp @image = %x : tensor<4xf32>
+  pc.init forward
+  // expected-error @below {{clamps or releases a vode for the rest of the program; do so outside}}
+  pc.repeat 2 {
+    pc.clamp @label = %y : tensor<2xf32>
+  }
+}
+
+// repeat_c5
+pc.program @init_in_loop on @m (%x: tensor<4xf32>) {
+  pc.clamp @image = %x : tensor<4xf32>
+  // expected-error @below {{gives '@label' its first value; initialise it before the loop}}
+  pc.repeat 2 {
+    pc.init forward
+  }
+}
+
+// joint_c1
+pc.program @nested_joint on @m (%x: tensor<4xf32>) {
+  pc.joint {
+    // expected-error @below {{cannot stand in another pc.joint}}
+    pc.joint {
+    }
+  }
+}
+
+// backprop_c1
+pc.program @backprop on @m (%x: tensor<4xf32>) {
+  pc.clamp @image = %x : tensor<4xf32>
+  // expected-error @below {{vode '@image' has no prediction}}
+  pc.backprop @image = %x loss(se) sgd(lr = 0.1) : tensor<4xf32>
+}
+
+// backprop_c2
+pc.program @backprop_type on @m (%x: tensor<4xf32>) {
+  pc.clamp @image = %x : tensor<4xf32>
+  // expected-error @below {{compares '@label' of type 'tensor<2xf32>' with a value of type 'tensor<4xf32>'}}
+  pc.backprop @label = %x loss(se) sgd(lr = 0.1) : tensor<4xf32>
+}
+
+// -----
+
+// A cycle of predictions has no order.
+pc.model @cycle {
+  %a = pc.state @a : tensor<4xf32>
+  %b = pc.state @b : tensor<4xf32>
+  %ua = pc.tanh %b : tensor<4xf32>
+  %ub = pc.tanh %a : tensor<4xf32>
+  %ea = pc.se_energy %a, %ua : tensor<4xf32> -> tensor<f32>
+  %eb = pc.se_energy %b, %ub : tensor<4xf32> -> tensor<f32>
+  pc.term @a prediction(%ua : tensor<4xf32>) energy(%ea : tensor<f32>)
+  pc.term @b prediction(%ub : tensor<4xf32>) energy(%eb : tensor<f32>)
+}
+// init_c3
+pc.program @forward on @cycle () {
+  // expected-error @below {{forward needs an order, but predictions form a cycle: @a <- @b <- @a; set one of them first (pc.init zero vodes(@a)) and name the others in pc.init forward vodes(...)}}
+  pc.init forward
+}
+// backprop_c4
+pc.program @backprop on @cycle (%y: tensor<4xf32>) {
+  // expected-error @below {{needs an order, but the predictions form a cycle through '@a'}}
+  pc.backprop @a = %y loss(se) sgd(lr = 0.1) : tensor<4xf32>
+}
+
+// -----
+
+pc.model @latent {
+  // expected-note @below {{declared here}}
+  %z = pc.state @z : tensor<4xf32>
+  %u = pc.linear @fc %z : tensor<4xf32> -> tensor<2xf32>
+  %h = pc.vode @h %u energy(se) : tensor<2xf32>
+}
+// init_c4
+pc.program @forward on @latent () {
+  // expected-error @below {{forward cannot set '@z', which has no prediction; before it, say pc.init zero vodes(@z)}}
+  pc.init forward
+}
+// infer_c2: nothing is clamped, so there is nothing to infer from.
+pc.program @unreachable on @latent () {
+  pc.init zero
+  // expected-error @below {{moves '@z', which no energy ties to a clamped vode}}
+  pc.infer sgd(lr = 0.1)
+}
+// backprop_c3
+pc.program @backprop on @latent (%y: tensor<2xf32>) {
+  // expected-error @below {{needs a prediction of '@z', which is a free latent}}
+  pc.backprop @h = %y loss(se) sgd(lr = 0.1) : tensor<2xf32>
+}
+
+// -----
+
+// Fewer steps than layers: who never learns is said.
+pc.model @deep {
+  %x = pc.input @x : tensor<4xf32>
+  %u1 = pc.linear @fc1 %x : tensor<4xf32> -> tensor<4xf32>
+  %h1 = pc.vode @h1 %u1 energy(se) : tensor<4xf32>
+  %u2 = pc.linear @fc2 %h1 : tensor<4xf32> -> tensor<4xf32>
+  %h2 = pc.vode @h2 %u2 energy(se) : tensor<4xf32>
+  %u3 = pc.linear @fc3 %h2 : tensor<4xf32> -> tensor<4xf32>
+  %h3 = pc.vode @h3 %u3 energy(se) : tensor<4xf32>
+  %u4 = pc.linear @fc4 %h3 : tensor<4xf32> -> tensor<2xf32>
+  %h4 = pc.vode @y %u4 energy(se) : tensor<2xf32>
+}
+pc.program @short on @deep (%x: tensor<4xf32>, %y: tensor<2xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  pc.clamp @y = %y : tensor<2xf32>
+  pc.repeat 2 {
+    // expected-remark @below {{2 inference steps are fewer than the distance to the clamped output: the predictions of @h1 never learn}}
+    pc.infer sgd(lr = 0.1)
+  }
+  pc.learn sgd(lr = 0.1)
+}
+// Enough steps: no remark.
+pc.program @enough on @deep (%x: tensor<4xf32>, %y: tensor<2xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  pc.clamp @y = %y : tensor<2xf32>
+  pc.repeat 3 {
+    pc.infer sgd(lr = 0.1)
+  }
+  pc.learn sgd(lr = 0.1)
+}
+
+// -----
+
+// dense_c4: the samples of a batch share a layer's weight.
+pc.model @shared {
+  %x = pc.input @x : tensor<4xf32>
+  %w = pc.input @w : tensor<2x4xf32>
+  // expected-error @below {{expects a weight that all samples share, but it depends on a state or an input}}
+  %u = pc.dense %x, %w : tensor<4xf32>, tensor<2x4xf32> -> tensor<2xf32>
+  %h = pc.vode @h %u energy(se) : tensor<2xf32>
+}
+pc.program @p on @shared (%x: tensor<4xf32>, %w: tensor<2x4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.clamp @w = %w : tensor<2x4xf32>
+  pc.init forward
+}
