@@ -34,13 +34,13 @@ TEST(File, NamesPathAndReason) {
             "cannot open '" + dir / "none" + "': No such file or directory");
   EXPECT_EQ(messageOf(readFile(dir.path())),
             "cannot read '" + dir.path() +
-                "': it is a folder, expected a file");
+                "': expected a file, found a folder");
   EXPECT_EQ(messageOf(writeFile(dir / "no/such", "x")),
             "cannot write '" + dir / "no/such" +
                 "': No such file or directory");
   EXPECT_EQ(messageOf(writeFile(dir.path(), "x")),
             "cannot write '" + dir.path() +
-                "': it is a folder, expected a file");
+                "': expected a file, found a folder");
 }
 
 TEST(File, FullDiskLeavesTheOldFile) {

@@ -16,6 +16,17 @@
 using namespace pcx;
 using namespace pcx::test;
 
+// A request that is too large is one of the tests: it must return NULL here as
+// it does in the plain C library.
+extern "C" const char *__asan_default_options();
+extern "C" const char *__asan_default_options() {
+  return "allocator_may_return_null=1";
+}
+extern "C" const char *__tsan_default_options();
+extern "C" const char *__tsan_default_options() {
+  return "allocator_may_return_null=1";
+}
+
 using SessionTest = ToyTest;
 
 TEST_F(SessionTest, BeginsWithZerosAndDefaults) {

@@ -57,13 +57,9 @@ LogicalResult pc::reverseSweep(OpBuilder &builder, Value output, Value seed,
     }
 
     // Backwards from the output: an operation with an adjoint of a result is on
-    // a path to it. Listed first, because rules may insert right behind `last`.
-    SmallVector<Operation *> path;
-    for (Operation &op :
-         llvm::make_range(block->begin(), std::next(last->getIterator())))
-      path.push_back(&op);
-    for (Operation *visited : llvm::reverse(path)) {
-      Operation &op = *visited;
+    // a path to it.
+    for (Operation &op : llvm::reverse(llvm::make_range(
+             block->begin(), std::next(last->getIterator())))) {
       SmallVector<Value> results;
       bool reached = false;
       for (Value result : op.getResults()) {
