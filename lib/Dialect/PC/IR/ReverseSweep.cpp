@@ -11,6 +11,7 @@
 #include "pc/Dialect/PC/IR/PC.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace pc;
@@ -31,6 +32,25 @@ static void forEachRead(Operation &op, function_ref<void(Value)> visit) {
       [&](Operation *nested) { llvm::for_each(nested->getOperands(), visit); });
 }
 
+/// Operations of last's block that it depends on, in their order, itself
+/// included. What defines a variable is not looked into.
+static SmallVector<Operation *> collectSlice(Operation *last,
+                                             const DenseSet<Value> &variables) {
+  SetVector<Operation *> slice;
+  slice.insert(last);
+  for (size_t next = 0; next < slice.size(); ++next)
+    forEachRead(*slice[next], [&](Value value) {
+      Operation *op = value.getDefiningOp();
+      if (op && op->getBlock() == last->getBlock() &&
+          !variables.contains(value))
+        slice.insert(op);
+    });
+  SmallVector<Operation *> ops = slice.takeVector();
+  llvm::sort(ops,
+             [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  return ops;
+}
+
 LogicalResult pc::reverseSweep(OpBuilder &builder, Value output, Value seed,
                                ValueRange wrt, AddCotangents add,
                                SmallVectorImpl<Value> &cotangents) {
@@ -40,29 +60,27 @@ LogicalResult pc::reverseSweep(OpBuilder &builder, Value output, Value seed,
   adjoints[output] = seed;
 
   if (Operation *last = output.getDefiningOp()) {
-    Block *block = last->getBlock();
     DenseSet<Value> variables(wrt.begin(), wrt.end());
+    SmallVector<Operation *> ops = collectSlice(last, variables);
 
     // Values that depend on a variable.
     DenseSet<Value> varied = variables;
-    for (Operation &op :
-         llvm::make_range(block->begin(), std::next(last->getIterator()))) {
+    for (Operation *op : ops) {
       bool reads = false;
-      forEachRead(op, [&](Value value) { reads |= varied.contains(value); });
+      forEachRead(*op, [&](Value value) { reads |= varied.contains(value); });
       if (!reads)
         continue;
-      for (Value result : op.getResults())
+      for (Value result : op->getResults())
         if (isDifferentiable(result.getType()))
           varied.insert(result);
     }
 
     // Backwards from the output: an operation with an adjoint of a result is on
     // a path to it.
-    for (Operation &op : llvm::reverse(llvm::make_range(
-             block->begin(), std::next(last->getIterator())))) {
+    for (Operation *op : llvm::reverse(ops)) {
       SmallVector<Value> results;
       bool reached = false;
-      for (Value result : op.getResults()) {
+      for (Value result : op->getResults()) {
         // A variable's cotangent is complete; it does not move on.
         Value adjoint =
             variables.contains(result) ? Value() : adjoints.lookup(result);
@@ -72,30 +90,30 @@ LogicalResult pc::reverseSweep(OpBuilder &builder, Value output, Value seed,
       if (!reached)
         continue;
       bool active = false;
-      forEachRead(op, [&](Value value) { active |= varied.contains(value); });
+      forEachRead(*op, [&](Value value) { active |= varied.contains(value); });
       if (!active)
         continue;
       auto rule = dyn_cast<DifferentiableOpInterface>(op);
       if (!rule)
-        return op.emitError("'")
-               << op.getName() << "' has no vector-Jacobian product";
-      llvm::SmallBitVector asked(op.getNumOperands());
-      for (OpOperand &operand : op.getOpOperands())
+        return op->emitError("'")
+               << op->getName() << "' has no vector-Jacobian product";
+      llvm::SmallBitVector asked(op->getNumOperands());
+      for (OpOperand &operand : op->getOpOperands())
         if (varied.contains(operand.get()))
           asked.set(operand.getOperandNumber());
       SmallVector<Value> contributions;
       if (failed(rule.buildVJP(builder, results, asked, contributions)))
         return failure();
-      assert(contributions.size() == op.getNumOperands() &&
+      assert(contributions.size() == op->getNumOperands() &&
              "a rule returns one cotangent per operand");
       for (auto [operand, contribution] :
-           llvm::zip(op.getOperands(), contributions)) {
+           llvm::zip(op->getOperands(), contributions)) {
         if (!contribution || !varied.contains(operand))
           continue;
         assert(contribution.getType() == operand.getType() &&
                "a cotangent has its value's type");
         Value &adjoint = adjoints[operand];
-        adjoint = adjoint ? add(builder, op.getLoc(), adjoint, contribution)
+        adjoint = adjoint ? add(builder, op->getLoc(), adjoint, contribution)
                           : contribution;
       }
     }
