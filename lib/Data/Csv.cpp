@@ -171,7 +171,7 @@ Result<int64_t> CsvTable::column(const std::string &wanted,
     return Error{fmt::format("{}: expected a column from 0 to {}, found {}",
                              file, columns() - 1, wanted)};
   }
-  return Error{fmt::format(
-      "{}: no column '{}'{}{}", file, wanted, didYouMean(wanted, names),
-      names.empty() ? "; the file has no header row" : "")};
+  return Error{fmt::format("{}: no column '{}'{}", file, wanted,
+                           names.empty() ? "; the file has no header row"
+                                         : suggest(wanted, names))};
 }

@@ -95,8 +95,8 @@ Result<DataSet> pcx::data::openDigits() {
   std::vector<std::byte> pixels[2];
   std::vector<int32_t> classes[2];
   for (int64_t i = 0; i < images->rows(); ++i) {
-    // Tens, not single samples: the writers wrote 0 to 9 in turn, so every fifth
-    // sample would be a 4 or a 9.
+    // Tens, not single samples: the writers wrote 0 to 9 in turn, so every
+    // fifth sample would be a 4 or a 9.
     bool test = i / 10 % 5 == 4;
     auto row = images->bytes.begin() +
                static_cast<ptrdiff_t>(static_cast<size_t>(i) * rowBytes);

@@ -7,106 +7,37 @@
 //===----------------------------------------------------------------------===//
 
 #include "pcx/Data/File.h"
+#include "pcx/Support/Error.h"
+#include "pcx/Support/File.h"
 
 #include <fmt/format.h>
 #include <zlib.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 using namespace pcx::data;
 
-/// Closes a file descriptor at the end of a scope.
-namespace {
-struct Descriptor {
-  int fd;
-  ~Descriptor() {
-    if (fd >= 0)
-      ::close(fd);
-  }
-};
-} // namespace
-
-static Error systemError(const std::string &path, const char *what, int code) {
-  return Error{fmt::format("cannot {} '{}': {}", what, path, strerror(code))};
-}
-
 Result<std::vector<std::byte>> pcx::data::readFile(const std::string &path) {
-  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.fd < 0)
-    return systemError(path, "open", errno);
-  struct stat info;
-  if (::fstat(file.fd, &info) != 0)
-    return systemError(path, "read", errno);
-  if (S_ISDIR(info.st_mode))
-    return Error{
-        fmt::format("cannot read '{}': expected a file, found a folder", path)};
-  std::vector<std::byte> bytes(
-      info.st_size > 0 ? static_cast<size_t>(info.st_size) : 0);
-  size_t used = 0;
-  for (;;) {
-    if (used == bytes.size())
-      bytes.resize(used + 65536); // a pipe, or a file that grew
-    ssize_t count = ::read(file.fd, bytes.data() + used, bytes.size() - used);
-    if (count < 0) {
-      if (errno == EINTR)
-        continue;
-      return systemError(path, "read", errno);
-    }
-    if (count == 0)
-      break;
-    used += static_cast<size_t>(count);
+  try {
+    std::vector<uint8_t> read = pcx::readFile(path);
+    Bytes bytes = std::as_bytes(std::span(read));
+    return std::vector<std::byte>(bytes.begin(), bytes.end());
+  } catch (const pcx::Error &error) {
+    return Error{error.what()};
   }
-  bytes.resize(used);
-  return bytes;
 }
 
 Status pcx::data::writeFile(const std::string &path,
                             std::initializer_list<Bytes> parts) {
-  // Something like /dev/stdout cannot be renamed over.
-  struct stat info;
-  bool direct = ::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
-  if (direct && S_ISDIR(info.st_mode))
-    return Error{fmt::format(
-        "cannot write '{}': expected a file, found a folder", path)};
-  std::string target =
-      direct ? path : fmt::format("{}.tmp.{}", path, ::getpid());
-  int code = 0;
-  {
-    Descriptor file{::open(target.c_str(),
-                           direct ? O_WRONLY | O_CLOEXEC
-                                  : O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                           0666)};
-    if (file.fd < 0)
-      return systemError(path, "write", errno);
-    for (Bytes part : parts) {
-      while (!part.empty() && !code) {
-        ssize_t count = ::write(file.fd, part.data(), part.size());
-        if (count >= 0)
-          part = part.subspan(static_cast<size_t>(count));
-        else if (errno != EINTR)
-          code = errno;
-      }
-    }
-    // A full disk may only show here.
-    if (!code && !direct && ::fsync(file.fd) != 0)
-      code = errno;
-    int fd = std::exchange(file.fd, -1);
-    if (::close(fd) != 0 && !code)
-      code = errno;
+  try {
+    AtomicFile file(path);
+    for (Bytes part : parts)
+      file.write(part.data(), part.size());
+    file.commit();
+    return success();
+  } catch (const pcx::Error &error) {
+    return Error{error.what()};
   }
-  if (!code && !direct && ::rename(target.c_str(), path.c_str()) != 0)
-    code = errno;
-  if (code) {
-    if (!direct)
-      ::unlink(target.c_str());
-    return systemError(path, "write", code);
-  }
-  return success();
 }
 
 Status pcx::data::writeFile(const std::string &path, std::string_view text) {

@@ -181,7 +181,7 @@ Result<Array> NpzFile::read(const std::string &name) const {
   auto it = members.find(name);
   if (it == members.end())
     return Error{fmt::format("{}: no array '{}'{}", fileName, name,
-                             didYouMean(name, order))};
+                             suggest(name, order))};
   const Member &member = it->second;
   std::string label = fmt::format("{}: array '{}'", fileName, name);
   if (member.encrypted)

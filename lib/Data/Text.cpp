@@ -7,54 +7,23 @@
 //===----------------------------------------------------------------------===//
 
 #include "pcx/Data/Text.h"
+#include "pcx/Support/Names.h"
 
-#include <algorithm>
 #include <charconv>
-#include <vector>
 
 using namespace pcx::data;
 
-/// Levenshtein's distance.
-static size_t editDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j)
-    row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      size_t substituted = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({substituted, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
-std::optional<std::string>
-pcx::data::nearestName(std::string_view name,
-                       std::span<const std::string> candidates) {
-  const std::string *best = nullptr;
-  size_t bestDistance = 0;
-  for (const std::string &candidate : candidates) {
-    size_t distance = editDistance(name, candidate);
-    if (distance > (std::max(name.size(), candidate.size()) + 2) / 3)
-      continue;
-    if (!best || distance < bestDistance) {
-      best = &candidate;
-      bestDistance = distance;
-    }
-  }
-  if (!best)
-    return std::nullopt;
-  return *best;
+std::string pcx::data::suggest(std::string_view name,
+                               std::span<const std::string> candidates) {
+  return suggestName(name, {candidates.begin(), candidates.end()});
 }
 
 std::string pcx::data::didYouMean(std::string_view name,
                                   std::span<const std::string> candidates) {
-  if (auto nearest = nearestName(name, candidates))
-    return "; did you mean '" + *nearest + "'?";
-  return "";
+  std::string_view nearest =
+      nearestName(name, {candidates.begin(), candidates.end()});
+  return nearest.empty() ? ""
+                         : ", did you mean '" + std::string(nearest) + "'?";
 }
 
 std::optional<long long> pcx::data::parseInteger(std::string_view text) {

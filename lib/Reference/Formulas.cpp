@@ -9,7 +9,6 @@
 #include "Formulas.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 #include <cmath>
 #include <numbers>
@@ -128,6 +127,12 @@ static uint64_t uns(Operation *op, const Scalar *x, unsigned index) {
   return asUnsigned(x[index].i, op->getOperand(index).getType());
 }
 
+/// A signed operand: an i1 that is true is -1.
+static int64_t sgn(Operation *op, const Scalar *x, unsigned index) {
+  return op->getOperand(index).getType().isInteger(1) ? -x[index].i
+                                                      : x[index].i;
+}
+
 static bool compare(arith::CmpFPredicate predicate, double a, double b) {
   using P = arith::CmpFPredicate;
   bool unordered = std::isnan(a) || std::isnan(b);
@@ -222,6 +227,13 @@ static int64_t toInteger(double value) {
   return static_cast<int64_t>(value);
 }
 
+/// The same for the unsigned range, as a bit pattern.
+static int64_t toUnsigned(double value) {
+  if (value >= 0x1p63 && value < 0x1p64)
+    return static_cast<int64_t>(static_cast<uint64_t>(value));
+  return toInteger(value);
+}
+
 static int64_t integerPower(int64_t base, int64_t exponent) {
   if (exponent < 0)
     return base == 1 ? 1 : base == -1 ? (exponent % 2 ? -1 : 1) : 0;
@@ -241,376 +253,148 @@ static bool divides(int64_t a, int64_t b) {
   return b != 0 && !(a == INT64_MIN && b == -1);
 }
 
-#define UNARY(OP, EXPR)                                                        \
-  .Case<OP>([](auto) -> ScalarFunction {                                       \
-    return [](Operation *, const Scalar *s) {                                  \
-      double x = s[0].f;                                                       \
-      return real(EXPR);                                                       \
-    };                                                                         \
-  })
-#define BINARY(OP, EXPR)                                                       \
-  .Case<OP>([](auto) -> ScalarFunction {                                       \
-    return [](Operation *, const Scalar *s) {                                  \
-      double x = s[0].f, y = s[1].f;                                           \
-      return real(EXPR);                                                       \
-    };                                                                         \
-  })
-#define INTEGER(OP, EXPR)                                                      \
-  .Case<OP>([](auto) -> ScalarFunction {                                       \
-    return [](Operation *op, const Scalar *s) {                                \
-      [[maybe_unused]] int64_t x = s[0].i;                                     \
-      [[maybe_unused]] int64_t y = op->getNumOperands() > 1 ? s[1].i : 0;      \
-      return whole(static_cast<int64_t>(EXPR));                                \
-    };                                                                         \
-  })
+// Each macro returns the function of one operation. The expression sees the
+// floating-point operands as x, y and z, or the integer operands as i and j;
+// `op` is the operation and `s` its operands.
+#define PC_RETURN(OP, RESULT)                                                  \
+  if (isa<OP>(op))                                                             \
+  return []([[maybe_unused]] Operation *op, const Scalar *s) -> Scalar {       \
+    return RESULT;                                                             \
+  }
+#define PC_REAL1(OP, EXPR)                                                     \
+  if (isa<OP>(op))                                                             \
+  return [](Operation *, const Scalar *s) -> Scalar {                          \
+    double x = s[0].f;                                                         \
+    return real(EXPR);                                                         \
+  }
+#define PC_REAL2(OP, EXPR)                                                     \
+  if (isa<OP>(op))                                                             \
+  return [](Operation *, const Scalar *s) -> Scalar {                          \
+    double x = s[0].f, y = s[1].f;                                             \
+    return real(EXPR);                                                         \
+  }
+#define PC_REAL3(OP, EXPR)                                                     \
+  if (isa<OP>(op))                                                             \
+  return [](Operation *, const Scalar *s) -> Scalar {                          \
+    double x = s[0].f, y = s[1].f, z = s[2].f;                                 \
+    return real(EXPR);                                                         \
+  }
+#define PC_WHOLE1(OP, EXPR)                                                    \
+  if (isa<OP>(op))                                                             \
+  return []([[maybe_unused]] Operation *op, const Scalar *s) -> Scalar {       \
+    [[maybe_unused]] int64_t i = s[0].i;                                       \
+    return whole(static_cast<int64_t>(EXPR));                                  \
+  }
+#define PC_WHOLE2(OP, EXPR)                                                    \
+  if (isa<OP>(op))                                                             \
+  return []([[maybe_unused]] Operation *op, const Scalar *s) -> Scalar {       \
+    [[maybe_unused]] int64_t i = s[0].i, j = s[1].i;                           \
+    return whole(static_cast<int64_t>(EXPR));                                  \
+  }
 
 ScalarFunction reference::lookupScalarFunction(Operation *op) {
   if (op->getNumResults() != 1 ||
       !op->getResult(0).getType().isIntOrIndexOrFloat())
     return nullptr;
-  return TypeSwitch<Operation *, ScalarFunction>(op)
-      // Floating point.
-      UNARY(arith::NegFOp, -x) BINARY(arith::AddFOp, x + y) BINARY(
-             arith::SubFOp,
-             x - y) BINARY(arith::MulFOp,
-                           x * y) BINARY(arith::DivFOp,
-                                         x / y) BINARY(arith::RemFOp,
-                                                       std::fmod(x, y))
-          BINARY(arith::MaximumFOp, maximum(x, y)) BINARY(
-              arith::MinimumFOp,
-              minimum(x, y)) BINARY(arith::MaxNumFOp,
-                                    std::fmax(x, y)) BINARY(arith::MinNumFOp,
-                                                            std::fmin(x, y))
-              UNARY(arith::ExtFOp, x) UNARY(arith::TruncFOp, x) UNARY(
-                  math::AbsFOp,
-                  std::abs(x)) UNARY(math::AcosOp,
-                                     std::acos(x)) UNARY(math::AcoshOp,
-                                                         std::acosh(x))
-                  UNARY(math::AsinOp, std::asin(x)) UNARY(
-                      math::AsinhOp,
-                      std::asinh(x)) UNARY(math::AtanOp,
-                                           std::atan(
-                                               x)) UNARY(math::AtanhOp, std::atanh(x))
-                      UNARY(math::CbrtOp, std::cbrt(x)) UNARY(
-                          math::CeilOp,
-                          std::ceil(x)) UNARY(math::CosOp, std::cos(x))
-                          UNARY(math::CoshOp,
-                                std::cosh(x)) UNARY(math::ErfOp, std::erf(x))
-                              UNARY(math::ErfcOp, std::erfc(x)) UNARY(
-                                  math::ExpOp,
-                                  std::exp(x)) UNARY(math::Exp2Op, std::exp2(x))
-                                  UNARY(math::ExpM1Op, std::expm1(x)) UNARY(
-                                      math::FloorOp,
-                                      std::floor(
-                                          x)) UNARY(math::LogOp, std::log(x))
-                                      UNARY(math::Log10Op, std::log10(x)) UNARY(
-                                          math::Log1pOp,
-                                          std::log1p(
-                                              x)) UNARY(math::Log2Op, std::log2(x))
-                                          UNARY(math::RoundOp, std::round(x)) UNARY(
-                                              math::RoundEvenOp,
-                                              std::nearbyint(
-                                                  x)) UNARY(math::RsqrtOp, 1.0 / std::sqrt(x))
-                                              UNARY(math::SinOp, std::sin(x)) UNARY(
-                                                  math::SinhOp,
-                                                  std::sinh(
-                                                      x)) UNARY(math::SqrtOp, std::sqrt(x))
-                                                  UNARY(math::TanOp, std::tan(x)) UNARY(
-                                                      math::TanhOp,
-                                                      std::tanh(
-                                                          x)) UNARY(math::TruncOp, std::trunc(x))
-                                                      BINARY(math::Atan2Op, std::atan2(x, y)) BINARY(
-                                                          math::CopySignOp,
-                                                          std::copysign(
-                                                              x,
-                                                              y)) BINARY(math::PowFOp, std::pow(x, y))
-                                                          .Case<
-                                                              math::
-                                                                  FmaOp>([](auto)
-                                                                             -> ScalarFunction {
-                                                            return [](Operation
-                                                                          *,
-                                                                      const Scalar
-                                                                          *s) {
-                                                              return real(
-                                                                  std::fma(
-                                                                      s[0].f,
-                                                                      s[1].f,
-                                                                      s[2].f));
-                                                            };
-                                                          })
-                                                          .Case<
-                                                              math::FPowIOp>([](auto)
-                                                                                 -> ScalarFunction {
-                                                            return [](Operation
-                                                                          *,
-                                                                      const Scalar
-                                                                          *s) {
-                                                              return real(std::pow(
-                                                                  s[0].f,
-                                                                  static_cast<
-                                                                      double>(
-                                                                      s[1].i)));
-                                                            };
-                                                          })
-                                                          .Case<
-                                                              math::
-                                                                  IsNaNOp>([](auto)
-                                                                               -> ScalarFunction {
-                                                            return [](Operation
-                                                                          *,
-                                                                      const Scalar
-                                                                          *s) {
-                                                              return whole(
-                                                                  std::isnan(
-                                                                      s[0].f));
-                                                            };
-                                                          })
-                                                          .Case<
-                                                              math::IsFiniteOp>(
-                                                              [](auto)
-                                                                  -> ScalarFunction {
-                                                                return [](Operation
-                                                                              *,
-                                                                          const Scalar
-                                                                              *s) {
-                                                                  return whole(
-                                                                      std::isfinite(
-                                                                          s[0].f));
-                                                                };
-                                                              })
-                                                          .Case<math::IsInfOp>(
-                                                              [](auto)
-                                                                  -> ScalarFunction {
-                                                                return [](Operation
-                                                                              *,
-                                                                          const Scalar
-                                                                              *s) {
-                                                                  return whole(
-                                                                      std::isinf(
-                                                                          s[0].f));
-                                                                };
-                                                              })
-                                                          .Case<
-                                                              arith::
-                                                                  CmpFOp>([](auto)
-                                                                              -> ScalarFunction {
-                                                            return [](Operation
-                                                                          *op,
-                                                                      const Scalar
-                                                                          *s) {
-                                                              return whole(compare(
-                                                                  cast<
-                                                                      arith::
-                                                                          CmpFOp>(
-                                                                      op)
-                                                                      .getPredicate(),
-                                                                  s[0].f,
-                                                                  s[1].f));
-                                                            };
-                                                          })
-                                                          // Conversions and
-                                                          // selection.
-                                                          .Case<
-                                                              arith::SelectOp>(
-                                                              [](auto)
-                                                                  -> ScalarFunction {
-                                                                return [](Operation
-                                                                              *,
-                                                                          const Scalar
-                                                                              *s) {
-                                                                  return s[0].i
-                                                                             ? s[1]
-                                                                             : s[2];
-                                                                };
-                                                              })
-                                                          .Case<
-                                                              arith::
-                                                                  SIToFPOp>([](auto)
-                                                                                -> ScalarFunction {
-                                                            return [](Operation
-                                                                          *op,
-                                                                      const Scalar
-                                                                          *s) {
-                                                              bool boolean =
-                                                                  op->getOperand(
-                                                                        0)
-                                                                      .getType()
-                                                                      .isInteger(
-                                                                          1);
-                                                              return real(static_cast<
-                                                                          double>(
-                                                                  boolean
-                                                                      ? -s[0].i
-                                                                      : s[0].i));
-                                                            };
-                                                          })
-                                                          .Case<
-                                                              arith::UIToFPOp>(
-                                                              [](auto)
-                                                                  -> ScalarFunction {
-                                                                return [](Operation
-                                                                              *op,
-                                                                          const Scalar
-                                                                              *s) {
-                                                                  return real(
-                                                                      static_cast<
-                                                                          double>(
-                                                                          uns(op,
-                                                                              s,
-                                                                              0)));
-                                                                };
-                                                              })
-                                                          .Case<
-                                                              arith::FPToSIOp>(
-                                                              [](auto)
-                                                                  -> ScalarFunction {
-                                                                return [](Operation
-                                                                              *,
-                                                                          const Scalar
-                                                                              *s) {
-                                                                  return whole(
-                                                                      toInteger(
-                                                                          s[0].f));
-                                                                };
-                                                              })
-                                                          .Case<
-                                                              arith::
-                                                                  FPToUIOp>([](auto)
-                                                                                -> ScalarFunction {
-                                                            return [](Operation
-                                                                          *,
-                                                                      const Scalar
-                                                                          *s) {
-                                                              if (s[0].f >=
-                                                                      0x1p63 &&
-                                                                  s[0].f <
-                                                                      0x1p64)
-                                                                return whole(static_cast<
-                                                                             int64_t>(
-                                                                    static_cast<
-                                                                        uint64_t>(
-                                                                        s[0].f)));
-                                                              return whole(
-                                                                  toInteger(
-                                                                      s[0].f));
-                                                            };
-                                                          })
-      // Integers.
-      INTEGER(arith::AddIOp, bits(x) + bits(y)) INTEGER(arith::SubIOp,
-                                                        bits(x) - bits(y))
-          INTEGER(arith::MulIOp,
-                  bits(x) *
-                      bits(y)) INTEGER(arith::DivSIOp,
-                                       divides(x, y)
-                                           ? x / y
-                                           : 0) INTEGER(arith::RemSIOp,
-                                                        divides(x, y) ? x % y
-                                                                      : 0)
-              INTEGER(arith::DivUIOp,
-                      uns(op, s, 1)
-                          ? uns(op, s, 0) /
-                                uns(op, s, 1)
-                          : 0) INTEGER(arith::RemUIOp,
-                                       uns(op, s, 1) ? uns(op, s, 0) %
-                                                           uns(op, s, 1)
-                                                     : 0)
-                  INTEGER(arith::CeilDivSIOp,
-                          divides(x, y)
-                              ? x / y +
-                                    (x % y != 0 && (x % y > 0) == (y > 0))
-                              : 0) INTEGER(arith::FloorDivSIOp,
-                                           divides(x, y) ? x / y -
-                                                               (x % y != 0 &&
-                                                                (x % y >
-                                                                 0) != (y > 0))
-                                                         : 0)
-                      INTEGER(arith::CeilDivUIOp,
-                              uns(op, s, 1)
-                                  ? uns(op, s, 0) /
-                                            uns(op, s, 1) +
-                                        (uns(op, s, 0) % uns(op, s, 1) != 0)
-                                  : 0) INTEGER(arith::AndIOp,
-                                               x & y) INTEGER(arith::OrIOp, x | y)
-                          INTEGER(arith::XOrIOp,
-                                  x ^ y) INTEGER(arith::ShLIOp, y >= 0 && y < 64
-                                                                    ? bits(x)
-                                                                          << y
-                                                                    : 0)
-                              INTEGER(arith::ShRSIOp,
-                                      y >= 0 && y < 64 ? x >> y : 0)
-                                  INTEGER(arith::ShRUIOp,
-                                          y >= 0 && y < 64
-                                              ? uns(op, s, 0) >> y
-                                              : 0) INTEGER(arith::MaxSIOp,
-                                                           x > y ? x
-                                                                 : y)
-                                      INTEGER(arith::MinSIOp,
-                                              x < y
-                                                  ? x
-                                                  : y) INTEGER(arith::MaxUIOp,
-                                                               uns(op, s,
-                                                                   0) > uns(op,
-                                                                            s,
-                                                                            1)
-                                                                   ? x
-                                                                   : y)
-                                          INTEGER(arith::MinUIOp,
-                                                  uns(op, s, 0) <
-                                                          uns(op, s, 1)
-                                                      ? x
-                                                      : y)
-                                              INTEGER(arith::ExtSIOp,
-                                                      op->getOperand(0)
-                                                              .getType()
-                                                              .isInteger(1)
-                                                          ? -x
-                                                          : x) INTEGER(arith::
-                                                                           ExtUIOp,
-                                                                       uns(op,
-                                                                           s,
-                                                                           0))
-                                                  INTEGER(arith::TruncIOp, x)
-                                                      INTEGER(arith::IndexCastOp, x)
-                                                          INTEGER(
-                                                              arith::
-                                                                  IndexCastUIOp,
-                                                              uns(op, s, 0))
-                                                              INTEGER(
-                                                                  math::AbsIOp,
-                                                                  x < 0
-                                                                      ? 0 - bits(
-                                                                                x)
-                                                                      : bits(x))
-                                                                  INTEGER(
-                                                                      math::
-                                                                          IPowIOp,
-                                                                      integerPower(
-                                                                          x, y))
-                                                          .Case<
-                                                              arith::
-                                                                  CmpIOp>([](auto)
-                                                                              -> ScalarFunction {
-                                                            return [](Operation
-                                                                          *op,
-                                                                      const Scalar
-                                                                          *s) {
-                                                              return whole(compare(
-                                                                  cast<
-                                                                      arith::
-                                                                          CmpIOp>(
-                                                                      op)
-                                                                      .getPredicate(),
-                                                                  s[0].i,
-                                                                  s[1].i,
-                                                                  op->getOperand(
-                                                                        0)
-                                                                      .getType()));
-                                                            };
-                                                          })
-                                                          .Default(
-                                                              [](Operation *)
-                                                                  -> ScalarFunction {
-                                                                return nullptr;
-                                                              });
+
+  // Floating point.
+  PC_REAL1(arith::NegFOp, -x);
+  PC_REAL1(arith::ExtFOp, x);
+  PC_REAL1(arith::TruncFOp, x);
+  PC_REAL1(math::AbsFOp, std::abs(x));
+  PC_REAL1(math::AcosOp, std::acos(x));
+  PC_REAL1(math::AcoshOp, std::acosh(x));
+  PC_REAL1(math::AsinOp, std::asin(x));
+  PC_REAL1(math::AsinhOp, std::asinh(x));
+  PC_REAL1(math::AtanOp, std::atan(x));
+  PC_REAL1(math::AtanhOp, std::atanh(x));
+  PC_REAL1(math::CbrtOp, std::cbrt(x));
+  PC_REAL1(math::CeilOp, std::ceil(x));
+  PC_REAL1(math::CosOp, std::cos(x));
+  PC_REAL1(math::CoshOp, std::cosh(x));
+  PC_REAL1(math::ErfOp, std::erf(x));
+  PC_REAL1(math::ErfcOp, std::erfc(x));
+  PC_REAL1(math::ExpOp, std::exp(x));
+  PC_REAL1(math::Exp2Op, std::exp2(x));
+  PC_REAL1(math::ExpM1Op, std::expm1(x));
+  PC_REAL1(math::FloorOp, std::floor(x));
+  PC_REAL1(math::LogOp, std::log(x));
+  PC_REAL1(math::Log10Op, std::log10(x));
+  PC_REAL1(math::Log1pOp, std::log1p(x));
+  PC_REAL1(math::Log2Op, std::log2(x));
+  PC_REAL1(math::RoundOp, std::round(x));
+  PC_REAL1(math::RoundEvenOp, std::nearbyint(x));
+  PC_REAL1(math::RsqrtOp, 1.0 / std::sqrt(x));
+  PC_REAL1(math::SinOp, std::sin(x));
+  PC_REAL1(math::SinhOp, std::sinh(x));
+  PC_REAL1(math::SqrtOp, std::sqrt(x));
+  PC_REAL1(math::TanOp, std::tan(x));
+  PC_REAL1(math::TanhOp, std::tanh(x));
+  PC_REAL1(math::TruncOp, std::trunc(x));
+  PC_REAL2(arith::AddFOp, x + y);
+  PC_REAL2(arith::SubFOp, x - y);
+  PC_REAL2(arith::MulFOp, x * y);
+  PC_REAL2(arith::DivFOp, x / y);
+  PC_REAL2(arith::RemFOp, std::fmod(x, y));
+  PC_REAL2(arith::MaximumFOp, maximum(x, y));
+  PC_REAL2(arith::MinimumFOp, minimum(x, y));
+  PC_REAL2(arith::MaxNumFOp, std::fmax(x, y));
+  PC_REAL2(arith::MinNumFOp, std::fmin(x, y));
+  PC_REAL2(math::Atan2Op, std::atan2(x, y));
+  PC_REAL2(math::CopySignOp, std::copysign(x, y));
+  PC_REAL2(math::PowFOp, std::pow(x, y));
+  PC_REAL3(math::FmaOp, std::fma(x, y, z));
+  PC_REAL3(math::ClampFOp, minimum(maximum(x, y), z));
+  PC_RETURN(math::FPowIOp,
+            (real(std::pow(s[0].f, static_cast<double>(s[1].i)))));
+  PC_WHOLE1(math::IsNaNOp, std::isnan(s[0].f));
+  PC_WHOLE1(math::IsFiniteOp, std::isfinite(s[0].f));
+  PC_WHOLE1(math::IsInfOp, std::isinf(s[0].f));
+  PC_RETURN(arith::CmpFOp, whole(compare(cast<arith::CmpFOp>(op).getPredicate(),
+                                         s[0].f, s[1].f)));
+
+  // Conversions and selection.
+  PC_RETURN(arith::SelectOp, s[0].i ? s[1] : s[2]);
+  PC_RETURN(arith::SIToFPOp, real(static_cast<double>(sgn(op, s, 0))));
+  PC_RETURN(arith::UIToFPOp, real(static_cast<double>(uns(op, s, 0))));
+  PC_WHOLE1(arith::FPToSIOp, toInteger(s[0].f));
+  PC_WHOLE1(arith::FPToUIOp, toUnsigned(s[0].f));
+
+  // Integers.
+  PC_WHOLE2(arith::AddIOp, bits(i) + bits(j));
+  PC_WHOLE2(arith::SubIOp, bits(i) - bits(j));
+  PC_WHOLE2(arith::MulIOp, bits(i) * bits(j));
+  PC_WHOLE2(arith::DivSIOp, divides(i, j) ? i / j : 0);
+  PC_WHOLE2(arith::RemSIOp, divides(i, j) ? i % j : 0);
+  PC_WHOLE2(arith::DivUIOp, uns(op, s, 1) ? uns(op, s, 0) / uns(op, s, 1) : 0);
+  PC_WHOLE2(arith::RemUIOp, uns(op, s, 1) ? uns(op, s, 0) % uns(op, s, 1) : 0);
+  PC_WHOLE2(arith::CeilDivSIOp,
+            divides(i, j) ? i / j + (i % j != 0 && (i % j > 0) == (j > 0)) : 0);
+  PC_WHOLE2(arith::FloorDivSIOp,
+            divides(i, j) ? i / j - (i % j != 0 && (i % j > 0) != (j > 0)) : 0);
+  PC_WHOLE2(arith::CeilDivUIOp, uns(op, s, 1)
+                                    ? uns(op, s, 0) / uns(op, s, 1) +
+                                          (uns(op, s, 0) % uns(op, s, 1) != 0)
+                                    : 0);
+  PC_WHOLE2(arith::AndIOp, i & j);
+  PC_WHOLE2(arith::OrIOp, i | j);
+  PC_WHOLE2(arith::XOrIOp, i ^ j);
+  PC_WHOLE2(arith::ShLIOp, j >= 0 && j < 64 ? bits(i) << j : 0);
+  PC_WHOLE2(arith::ShRSIOp, j >= 0 && j < 64 ? i >> j : 0);
+  PC_WHOLE2(arith::ShRUIOp, j >= 0 && j < 64 ? uns(op, s, 0) >> j : 0);
+  PC_WHOLE2(arith::MaxSIOp, i > j ? i : j);
+  PC_WHOLE2(arith::MinSIOp, i < j ? i : j);
+  PC_WHOLE2(arith::MaxUIOp, uns(op, s, 0) > uns(op, s, 1) ? i : j);
+  PC_WHOLE2(arith::MinUIOp, uns(op, s, 0) < uns(op, s, 1) ? i : j);
+  PC_WHOLE1(arith::ExtSIOp, sgn(op, s, 0));
+  PC_WHOLE1(arith::ExtUIOp, uns(op, s, 0));
+  PC_WHOLE1(arith::TruncIOp, i);
+  PC_WHOLE1(arith::IndexCastOp, i);
+  PC_WHOLE1(arith::IndexCastUIOp, uns(op, s, 0));
+  PC_WHOLE1(math::AbsIOp, i < 0 ? 0 - bits(i) : bits(i));
+  PC_WHOLE2(math::IPowIOp, integerPower(i, j));
+  PC_RETURN(arith::CmpIOp,
+            whole(compare(cast<arith::CmpIOp>(op).getPredicate(), s[0].i,
+                          s[1].i, op->getOperand(0).getType())));
+  return nullptr;
 }

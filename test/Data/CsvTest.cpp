@@ -35,7 +35,7 @@ TEST(Csv, FindsColumns) {
   EXPECT_EQ(*table->column("0", "x"), 0);
   EXPECT_EQ(*table->column("-1", "x"), 1);
   EXPECT_EQ(messageOf(table->column("lable", "x")),
-            "x: no column 'lable'; did you mean 'label'?");
+            "x: no column 'lable', did you mean 'label'?");
   EXPECT_EQ(messageOf(table->column("2", "x")),
             "x: expected a column from 0 to 1, found 2");
   EXPECT_EQ(messageOf(parseCsv("1,2", "x")->column("label", "x")),

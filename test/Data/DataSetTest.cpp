@@ -142,7 +142,7 @@ TEST(DataSet, UnknownNames) {
   EXPECT_EQ(messageOf(openDataSet("fashion-mnits")),
             "data set 'fashion-mnits': expected a name (digits, "
             "fashion-mnist), a folder of IDX files, an .npz or a .csv file, "
-            "found no such file; did you mean 'fashion-mnist'?");
+            "found no such file, did you mean 'fashion-mnist'?");
   TempDir dir;
   ASSERT_TRUE(writeFile(dir / "a.txt", ""));
   EXPECT_EQ(messageOf(openDataSet(dir / "a.txt")),

@@ -34,13 +34,13 @@ TEST(File, NamesPathAndReason) {
             "cannot open '" + dir / "none" + "': No such file or directory");
   EXPECT_EQ(messageOf(readFile(dir.path())),
             "cannot read '" + dir.path() +
-                "': expected a file, found a folder");
+                "': it is a folder, expected a file");
   EXPECT_EQ(messageOf(writeFile(dir / "no/such", "x")),
             "cannot write '" + dir / "no/such" +
                 "': No such file or directory");
   EXPECT_EQ(messageOf(writeFile(dir.path(), "x")),
             "cannot write '" + dir.path() +
-                "': expected a file, found a folder");
+                "': it is a folder, expected a file");
 }
 
 TEST(File, FullDiskLeavesTheOldFile) {

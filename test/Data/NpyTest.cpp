@@ -147,7 +147,7 @@ TEST(Npz, ReadsWhatNumPyStores) {
             std::string::npos);
   EXPECT_EQ(messageOf(npz->read("imag")),
             input("numpy-stored.npz") +
-                ": no array 'imag'; did you mean 'image'?");
+                ": no array 'imag', did you mean 'image'?");
 }
 
 TEST(Npz, ReadsWhatNumPyDeflates) {

@@ -11,13 +11,12 @@
 
 using namespace pcx::data;
 
-TEST(Text, NearestName) {
-  std::vector<std::string> names = {"h_lr", "w_lr", "fashion-mnist"};
-  EXPECT_EQ(nearestName("hlr", names), "h_lr");
-  EXPECT_EQ(nearestName("fashion_mnist", names), "fashion-mnist");
-  EXPECT_EQ(nearestName("momentum", names), std::nullopt);
-  EXPECT_EQ(didYouMean("w_lrr", names), "; did you mean 'w_lr'?");
+TEST(Text, Suggests) {
+  std::vector<std::string> names = {"h_lr", "w_lr"};
+  EXPECT_EQ(suggest("w_lrr", names), ", did you mean 'w_lr'?");
+  EXPECT_EQ(didYouMean("w_lrr", names), ", did you mean 'w_lr'?");
   EXPECT_EQ(didYouMean("momentum", names), "");
+  EXPECT_EQ(suggest("momentum", names), "; expected one of 'h_lr', 'w_lr'");
 }
 
 TEST(Text, ParsesWholeText) {

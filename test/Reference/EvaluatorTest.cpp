@@ -416,6 +416,10 @@ struct ScalarCase {
   const char *result = nullptr;
 };
 
+void PrintTo(const ScalarCase &test, std::ostream *stream) {
+  *stream << test.op;
+}
+
 class ScalarTest : public EvaluatorTest,
                    public testing::WithParamInterface<ScalarCase> {};
 
@@ -478,6 +482,8 @@ INSTANTIATE_TEST_SUITE_P(
         ScalarCase{"math.atan2 %a, %b : f64", "f64", {-1, -1}, -0.75 * kPi},
         ScalarCase{"math.cbrt %a : f64", "f64", {-27}, -3},
         ScalarCase{"math.ceil %a : f64", "f64", {1.2}, 2},
+        ScalarCase{"math.clampf %a to [%b, %c] : f64", "f64", {3, 0, 1}, 1},
+        ScalarCase{"math.clampf %a to [%b, %c] : f64", "f64", {-3, 0, 1}, 0},
         ScalarCase{"math.copysign %a, %b : f64", "f64", {2, -1}, -2},
         ScalarCase{"math.cos %a : f64", "f64", {kPi}, -1},
         ScalarCase{"math.cosh %a : f64", "f64", {1}, (kE + 1 / kE) / 2},

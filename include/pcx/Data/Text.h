@@ -16,13 +16,13 @@
 
 namespace pcx::data {
 
-/// The candidate with the smallest edit distance to `name` (the first of
-/// equals), if that distance is at most a third of the longer one's length,
-/// rounded up.
-std::optional<std::string> nearestName(std::string_view name,
-                                       std::span<const std::string> candidates);
+/// What to append to a message about an unknown name: the nearest candidate, or
+/// all of them (suggestName() of pcx/Support/Names.h).
+std::string suggest(std::string_view name,
+                    std::span<const std::string> candidates);
 
-/// "; did you mean 'x'?" or "" when nothing is near.
+/// The same where the message lists the candidates anyway: ", did you mean
+/// 'x'?" or "".
 std::string didYouMean(std::string_view name,
                        std::span<const std::string> candidates);
 

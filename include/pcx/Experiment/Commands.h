@@ -1,0 +1,112 @@
+//===- Commands.h - What the verbs of pcx-run do ----------------*- C++ -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+// One function a verb. They report a user's mistake as an Error and return the
+// exit code otherwise.
+
+#ifndef PCX_EXPERIMENT_COMMANDS_H
+#define PCX_EXPERIMENT_COMMANDS_H
+
+#include "pcx/Experiment/Binding.h"
+
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace pcx::experiment {
+
+/// Exit codes of pcx-run.
+enum ExitCode : int {
+  ExitOk = 0,
+  ExitMistake = 1,      ///< a user's mistake: file, data, name, NaN
+  ExitUsage = 2,        ///< malformed command line
+  ExitInterrupted = 130 ///< Ctrl-C (143 for SIGTERM), after a clean stop
+};
+
+/// Where the verbs write.
+struct Console {
+  std::FILE *out = stdout; ///< results
+  std::FILE *err = stderr; ///< progress, notes
+  bool quiet = false;      ///< no progress, no notes, no epoch lines
+};
+
+/// The data set and how to read it. What is not given comes from the
+/// checkpoint, if there is one, else from the data set.
+struct DataChoice {
+  std::optional<std::string> data;
+  std::optional<Normalisation> normalise;
+  std::optional<int64_t> labelOffset;
+  std::optional<std::string> labelColumn;
+};
+
+struct TrainOptions {
+  std::string artifact;
+  DataChoice data;
+  std::optional<int64_t> epochs; ///< 10
+  std::optional<int64_t> batch;  ///< the artifact's largest
+  std::optional<uint64_t> seed;  ///< 0
+  std::optional<bool> shuffle;   ///< true
+  std::optional<bool> dropLast;  ///< false
+  std::optional<std::string> program, evalProgram, prediction;
+  std::vector<std::string> set;  ///< name=value
+  std::string params;            ///< initial parameters
+  std::string save, resume, log; ///< files; "" for none
+  int64_t saveEvery = 0;         ///< steps; 0: after each epoch only
+  int64_t maxSteps = 0;          ///< of this invocation; 0: no limit
+  int64_t trainSubset = 10000;   ///< samples for the training accuracy
+  uint32_t threads = 0;
+};
+
+struct EvalOptions {
+  std::string artifact;
+  std::string params;
+  DataChoice data;
+  std::optional<std::string> split; ///< "train" or "test"
+  std::optional<int64_t> batch;
+  std::optional<std::string> program, prediction;
+  std::vector<std::string> set;
+  uint64_t seed = 0;
+  uint32_t threads = 0;
+  bool json = false;
+};
+
+struct PredictOptions {
+  EvalOptions eval;
+  std::vector<std::string> inputs; ///< name=x.npy or name=file.npz:array
+  std::string output;              ///< .npz, .npy or .csv
+};
+
+struct ExecOptions {
+  std::string artifact;
+  std::string params;              ///< parameters: .npz or .safetensors
+  std::string resume;              ///< a whole checkpoint
+  std::vector<std::string> inputs; ///< name=x.npy or name=file.npz:array
+  std::optional<std::string> program;
+  std::vector<std::string> set;
+  std::optional<uint64_t> seed;
+  std::optional<double> totalSteps;
+  std::string output; ///< .npz
+  uint32_t threads = 0;
+};
+
+struct InspectOptions {
+  std::string artifact;
+  std::optional<int64_t> batch; ///< for FLOPs and bytes a call
+  bool json = false;
+};
+
+Result<int> train(const TrainOptions &options, const Console &console);
+Result<int> eval(const EvalOptions &options, const Console &console);
+Result<int> predict(const PredictOptions &options, const Console &console);
+Result<int> exec(const ExecOptions &options, const Console &console);
+Result<int> inspect(const InspectOptions &options, const Console &console);
+
+} // namespace pcx::experiment
+
+#endif // PCX_EXPERIMENT_COMMANDS_H

@@ -1,0 +1,377 @@
+//===- CommandLine.cpp - The command line of pcx-run ----------------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "pcx/Experiment/CommandLine.h"
+#include "Recipe.h"
+#include "pcx/Data/Text.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+using namespace pcx;
+using namespace pcx::experiment;
+
+static constexpr const char *exitCodes =
+    "Exit codes: 0 done; 1 a user's mistake (a file, a name, a shape, NaN); 2 "
+    "a "
+    "malformed command line; 130 stopped by Ctrl-C (143 by SIGTERM) after the "
+    "running step, with everything saved.";
+
+/// "0.5,0.5" to a normalisation.
+static std::optional<Normalisation> parseNormalise(const std::string &text) {
+  size_t comma = text.find(',');
+  if (comma == std::string::npos)
+    return std::nullopt;
+  auto mean = data::parseNumber(text.substr(0, comma));
+  auto std = data::parseNumber(text.substr(comma + 1));
+  if (!mean || !std || !(*std > 0))
+    return std::nullopt;
+  return Normalisation{*mean, *std};
+}
+
+/// Takes MEAN,STD.
+static void addNormalise(CLI::App &verb, std::optional<Normalisation> &out) {
+  verb.add_option_function<std::string>(
+          "--normalise",
+          [&out](const std::string &text) { out = parseNormalise(text); },
+          "Subtract MEAN and divide by STD after scaling u8 to [0, 1]; the "
+          "default is the data set's own: 0.5,0.5 for images, 0,1 otherwise")
+      ->type_name("MEAN,STD")
+      ->check([](const std::string &text) {
+        return parseNormalise(text)
+                   ? std::string()
+                   : "expected MEAN,STD with STD above 0, found " + text;
+      });
+}
+
+/// An option that stays empty unless given.
+template <typename T>
+static CLI::Option *addOptional(CLI::App &verb, const std::string &name,
+                                std::optional<T> &out,
+                                const std::string &description) {
+  return verb.add_option_function<T>(
+      name, [&out](const T &value) { out = value; }, description);
+}
+
+static void addDataOptions(CLI::App &verb, DataChoice &data) {
+  addOptional(verb, "--data", data.data,
+              "Data set: digits (embedded), fashion-mnist, a folder of IDX "
+              "files, an .npz with arrays named after the inputs (prefixes "
+              "train_ and test_ choose the split), or a .csv")
+      ->type_name("NAME|FOLDER|FILE");
+  addNormalise(verb, data.normalise);
+  addOptional(verb, "--label-offset", data.labelOffset,
+              "Number of the first class in the label file (emnist-letters: 1)")
+      ->type_name("N");
+  addOptional(verb, "--label-column", data.labelColumn,
+              "Label column of a .csv: a name, or an index from 0 (-1: last)")
+      ->type_name("NAME|INDEX");
+}
+
+static void addCommon(CLI::App &verb, std::string &artifact) {
+  verb.add_option("artifact", artifact, "The .pcx file that pcc made")
+      ->required()
+      ->type_name("FILE");
+}
+
+static void addSet(CLI::App &verb, std::vector<std::string> &set) {
+  verb.add_option("--set", set,
+                  "Set a hyper-parameter; may be repeated (`inspect` lists "
+                  "them)")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+}
+
+static void addThreads(CLI::App &verb, uint32_t &threads) {
+  verb.add_option("--threads", threads,
+                  "Threads; 0 for one a CPU. Results do not depend on it")
+      ->type_name("N");
+}
+
+static void addQuiet(CLI::App &verb, bool &quiet) {
+  verb.add_flag("--quiet,-q", quiet, "Print errors only");
+}
+
+namespace {
+/// The parser and what it fills.
+struct CommandLine {
+  CLI::App app{"Trains, evaluates and inspects predictive coding networks that "
+               "pcc compiled",
+               "pcx-run"};
+  bool quiet = false;
+  std::string recipe;
+  TrainOptions train;
+  EvalOptions eval;
+  PredictOptions predict;
+  ExecOptions exec;
+  InspectOptions inspect;
+  bool shuffle = true, dropLast = false;
+  CLI::App *trainVerb, *evalVerb, *predictVerb, *execVerb, *inspectVerb;
+
+  CommandLine();
+  Result<int> run(const Console &console);
+
+private:
+  void addTrain();
+  void addEvalOptions(CLI::App &verb, EvalOptions &options);
+};
+} // namespace
+
+void CommandLine::addTrain() {
+  CLI::App &verb = *trainVerb;
+  addCommon(verb, train.artifact);
+  addDataOptions(verb, train.data);
+  verb.add_option("--recipe", recipe,
+                  "TOML file whose keys are these long flags; the command "
+                  "line wins")
+      ->type_name("FILE.toml");
+  addOptional(verb, "--epochs", train.epochs, "Epochs of the run (10)")
+      ->type_name("N");
+  addOptional(verb, "--batch", train.batch,
+              "Samples a step (the artifact's largest)")
+      ->type_name("N");
+  addOptional(verb, "--seed", train.seed,
+              "Key of the initial parameters, the shuffles and all noise (0)")
+      ->type_name("N");
+  addSet(verb, train.set);
+  verb.add_flag("--shuffle,!--no-shuffle", shuffle,
+                "Another order of the samples each epoch (on)");
+  verb.add_flag("--drop-last,!--keep-last", dropLast,
+                "Leave out a last batch that is not full (kept)");
+  verb.add_option("--params", train.params,
+                  "Start from the parameters of a .safetensors or .npz file")
+      ->type_name("FILE");
+  verb.add_option("--save", train.save,
+                  "Write a checkpoint after each epoch and at the end")
+      ->type_name("FILE.safetensors");
+  verb.add_option("--save-every", train.saveEvery,
+                  "Write it after every N steps of an epoch too")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--resume", train.resume,
+                  "Continue the run of a checkpoint, exact to the bit")
+      ->type_name("FILE.safetensors");
+  verb.add_option("--log", train.log,
+                  "Write one JSON object an epoch: epoch, seconds (of training "
+                  "alone), energy, train_accuracy, test_accuracy, ...")
+      ->type_name("FILE.jsonl");
+  verb.add_option("--max-steps", train.maxSteps,
+                  "Stop after N steps of this invocation")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  addOptional(verb, "--program", train.program,
+              "Program that trains (the one with that role)");
+  addOptional(verb, "--eval-program", train.evalProgram,
+              "Program that measures the accuracy (the one with the role "
+              "evaluate)");
+  addOptional(verb, "--prediction", train.prediction,
+              "Its per-sample output whose argmax is the class");
+  verb.add_option("--train-accuracy-samples", train.trainSubset,
+                  "Samples of the training split, from its start, on which the "
+                  "training accuracy is measured (10000); 0 for none")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  addThreads(verb, train.threads);
+  addQuiet(verb, quiet);
+}
+
+void CommandLine::addEvalOptions(CLI::App &verb, EvalOptions &options) {
+  addCommon(verb, options.artifact);
+  verb.add_option("--params", options.params,
+                  "Parameters: a checkpoint, a .safetensors or an .npz file; "
+                  "without it they are the initial ones. A checkpoint also "
+                  "says which data and normalisation it was trained with")
+      ->type_name("FILE");
+  addDataOptions(verb, options.data);
+  addOptional(verb, "--split", options.split,
+              "train or test (test, if there is one)")
+      ->check(CLI::IsMember({"train", "test"}));
+  addOptional(verb, "--batch", options.batch,
+              "Samples a call (the artifact's largest)")
+      ->type_name("N");
+  addOptional(verb, "--program", options.program,
+              "Program to run (the one with the role evaluate)");
+  addOptional(verb, "--prediction", options.prediction,
+              "Its per-sample output whose argmax is the class");
+  addSet(verb, options.set);
+  verb.add_option("--seed", options.seed, "Key of the random numbers (0)")
+      ->type_name("N");
+  addThreads(verb, options.threads);
+}
+
+CommandLine::CommandLine() {
+  app.set_version_flag("--version",
+                       [] { return fmt::format("pcx-run {}", pcx_version()); });
+  app.require_subcommand(1);
+  app.footer(exitCodes);
+
+  trainVerb = app.add_subcommand("train", "Train a model");
+  addTrain();
+
+  evalVerb = app.add_subcommand("eval", "Measure accuracy and reports");
+  addEvalOptions(*evalVerb, eval);
+  evalVerb->add_flag("--json", eval.json, "Print one JSON object");
+
+  predictVerb =
+      app.add_subcommand("predict", "Write a program's per-sample outputs");
+  addEvalOptions(*predictVerb, predict.eval);
+  predictVerb
+      ->add_option("--input", predict.inputs,
+                   "Array for an input, instead of --data")
+      ->type_name("NAME=FILE.npy|NAME=FILE.npz:ARRAY")
+      ->allow_extra_args(false);
+  predictVerb
+      ->add_option("-o,--output", predict.output,
+                   ".npz: all outputs by name; .npy: the prediction; .csv: the "
+                   "prediction with its argmax")
+      ->required()
+      ->type_name("FILE");
+  addQuiet(*predictVerb, quiet);
+
+  execVerb = app.add_subcommand(
+      "exec", "Run one program once on arrays and write everything");
+  addCommon(*execVerb, exec.artifact);
+  execVerb
+      ->add_option("--params", exec.params,
+                   "Parameters and buffers from a .safetensors or .npz file; "
+                   "from an .npz also the optimiser's arrays that it has")
+      ->type_name("FILE");
+  execVerb
+      ->add_option("--resume", exec.resume,
+                   "Everything from a checkpoint, counters included")
+      ->type_name("FILE.safetensors");
+  execVerb
+      ->add_option("--input", exec.inputs,
+                   "Array for an input; class indices become one-hot rows")
+      ->type_name("NAME=FILE.npy|NAME=FILE.npz:ARRAY")
+      ->allow_extra_args(false);
+  addOptional(*execVerb, "--program", exec.program,
+              "Program to run (the one that trains)");
+  addSet(*execVerb, exec.set);
+  addOptional(*execVerb, "--seed", exec.seed,
+              "Key of the initial parameters and of all noise (0)")
+      ->type_name("N");
+  addOptional(*execVerb, "--total-steps", exec.totalSteps,
+              "Weight steps of the whole run, for schedules (those of one "
+              "call)")
+      ->type_name("N");
+  execVerb
+      ->add_option("-o,--output", exec.output,
+                   "Archive of all outputs by name and of all storage after "
+                   "the call as params/NAME")
+      ->required()
+      ->type_name("FILE.npz");
+  addThreads(*execVerb, exec.threads);
+  addQuiet(*execVerb, quiet);
+
+  inspectVerb = app.add_subcommand(
+      "inspect", "Print programs, inputs, parameters, hyper-parameters, FLOPs, "
+                 "bytes and kernels");
+  addCommon(*inspectVerb, inspect.artifact);
+  addOptional(*inspectVerb, "--batch", inspect.batch,
+              "Batch size of the FLOPs and bytes (the artifact's largest)")
+      ->type_name("N");
+  inspectVerb->add_flag("--json", inspect.json, "Print one JSON object");
+}
+
+Result<int> CommandLine::run(const Console &console) {
+  if (trainVerb->parsed()) {
+    if (!recipe.empty())
+      if (auto status = applyRecipe(*trainVerb, recipe); !status)
+        return status.error();
+    if (trainVerb->get_option("--shuffle")->count() > 0)
+      train.shuffle = shuffle;
+    if (trainVerb->get_option("--drop-last")->count() > 0)
+      train.dropLast = dropLast;
+    // A recipe may have said so.
+    Console own = console;
+    own.quiet = console.quiet || quiet;
+    return experiment::train(train, own);
+  }
+  if (evalVerb->parsed())
+    return experiment::eval(eval, console);
+  if (predictVerb->parsed())
+    return experiment::predict(predict, console);
+  if (execVerb->parsed())
+    return experiment::exec(exec, console);
+  return experiment::inspect(inspect, console);
+}
+
+/// The nearest name for the first argument that nobody expected.
+static std::string suggestion(const CLI::App &app) {
+  for (const CLI::App *verb : app.get_subcommands()) {
+    std::vector<std::string> flags;
+    for (const CLI::Option *option : verb->get_options())
+      for (const std::string &name : option->get_lnames())
+        flags.push_back("--" + name);
+    for (const std::string &argument : verb->remaining())
+      if (std::string near =
+              data::didYouMean(argument.substr(0, argument.find('=')), flags);
+          !near.empty())
+        return near;
+    return "";
+  }
+  std::vector<std::string> verbs;
+  for (const CLI::App *verb :
+       app.get_subcommands([](const CLI::App *) { return true; }))
+    verbs.push_back(verb->get_name());
+  for (const std::string &argument : app.remaining())
+    if (std::string near = data::didYouMean(argument, verbs); !near.empty())
+      return near;
+  return "";
+}
+
+int experiment::runCommandLine(int argc, const char *const *argv,
+                               Console console) {
+  CommandLine line;
+  try {
+    line.app.parse(argc, argv);
+  } catch (const CLI::Success &success) {
+    // --help, --version
+    std::string text;
+    if (dynamic_cast<const CLI::CallForVersion *>(&success))
+      text = std::string(success.what()) + "\n";
+    else {
+      auto verbs = line.app.get_subcommands();
+      text = verbs.empty() ? line.app.help() : verbs.front()->help("pcx-run");
+    }
+    fmt::print(console.out, "{}", text);
+    return ExitOk;
+  } catch (const CLI::ParseError &error) {
+    std::string message = error.what();
+    if (!message.empty())
+      message[0] = static_cast<char>(std::tolower(message[0]));
+    fmt::print(console.err, "pcx-run: error: {}{}\ntry `pcx-run --help`\n",
+               message, suggestion(line.app));
+    return ExitUsage;
+  }
+  console.quiet = console.quiet || line.quiet;
+  try {
+    auto code = line.run(console);
+    if (code) {
+      // A result that did not reach the disk or the pipe is no success.
+      if (std::fflush(console.out) != 0 || std::ferror(console.out)) {
+        fmt::print(console.err, "pcx-run: error: cannot write the output: {}\n",
+                   std::strerror(errno));
+        return ExitMistake;
+      }
+      return *code;
+    }
+    fmt::print(console.err, "pcx-run: error: {}\n", code.error().message);
+  } catch (const std::bad_alloc &) {
+    fmt::print(console.err, "pcx-run: error: out of memory\n");
+  } catch (const std::exception &error) {
+    fmt::print(console.err, "pcx-run: error: {}\n", error.what());
+  }
+  return ExitMistake;
+}

@@ -1,0 +1,13 @@
+//===- main.cpp - pcx-run -------------------------------------------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "pcx/Experiment/CommandLine.h"
+
+int main(int argc, char **argv) {
+  return pcx::experiment::runCommandLine(argc, argv);
+}
