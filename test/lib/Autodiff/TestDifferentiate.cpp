@@ -52,6 +52,9 @@ struct TestDifferentiatePass
       if (type && isa<FloatType>(type.getElementType()))
         variables.push_back(argument);
     }
+    for (Operation &op : function.front())
+      if (op.hasAttr("test.variable"))
+        llvm::append_range(variables, op.getResults());
     OpBuilder builder(ret);
     FailureOr<SmallVector<Value>> gradients =
         pc::differentiate(builder, energy, seed, variables);
