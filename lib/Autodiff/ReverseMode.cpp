@@ -18,12 +18,14 @@ FailureOr<SmallVector<Value>> pc::differentiate(OpBuilder &builder,
                                                 Value energy, Value seed,
                                                 ValueRange wrt) {
   Location loc = energy.getLoc();
+  // differentiate_c1
   auto type = dyn_cast<RankedTensorType>(energy.getType());
   if (!type || !isa<FloatType>(type.getElementType()) || type.getRank() > 1)
     return emitError(loc, "expects an energy with one float per sample, but "
                           "found ")
            << energy.getType();
   for (Value variable : wrt) {
+    // differentiate_c2
     auto variableType = dyn_cast<RankedTensorType>(variable.getType());
     if (!variableType || !isa<FloatType>(variableType.getElementType()))
       return emitError(variable.getLoc(),

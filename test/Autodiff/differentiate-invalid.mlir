@@ -1,5 +1,6 @@
 // RUN: pc-opt %s --test-pc-differentiate --split-input-file --verify-diagnostics
 
+// differentiate_c3
 func.func @no_rule(%x: tensor<?xf32>) -> tensor<?xf32> {
   // expected-error @below {{'pc.act_grad' has no vector-Jacobian product}}
   %e = pc.act_grad tanh %x : tensor<?xf32>
@@ -35,6 +36,7 @@ func.func @no_rule_in_region(%x: tensor<?xf32>) -> tensor<?xf32> {
 
 // -----
 
+// differentiate_c1
 func.func @several_numbers(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   // expected-error @below {{expects an energy with one float per sample, but found 'tensor<?x4xf32>'}}
   %e = pc.tanh %x : tensor<?x4xf32>
@@ -55,4 +57,14 @@ func.func @dynamic_concat(%x: tensor<?xf32>, %y: tensor<?xf32>) -> tensor<f32> {
   %0 = pc.concat %x, %y axis(-1) : tensor<?xf32>, tensor<?xf32> -> tensor<?xf32>
   %e = pc.sum %0 : tensor<?xf32> -> tensor<f32>
   return %e : tensor<f32>
+}
+
+// -----
+
+// differentiate_c2
+func.func @number(%x: tensor<f64>) -> tensor<f64> {
+  // expected-error @below {{expects a tensor of floats to differentiate with respect to, but found 'f64'}}
+  %n = pc.batch_size {test.variable}
+  %e = pc.scale %x, %n : tensor<f64>
+  return %e : tensor<f64>
 }

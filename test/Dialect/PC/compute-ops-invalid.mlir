@@ -51,6 +51,14 @@ func.func @act_grad_c1(%x: tensor<4xf32>) {
 
 // -----
 
+func.func @act_grad_c2(%x: tensor<4xf32>) {
+  // expected-error @below {{requires the same type for all operands and results}}
+  %0 = "pc.act_grad"(%x) {kind = #pc.activation<tanh>} : (tensor<4xf32>) -> tensor<4xf64>
+  return
+}
+
+// -----
+
 func.func @adam_update_c1(%p: tensor<4xf32>, %g: tensor<5xf32>, %s: f64) {
   // expected-error @below {{failed to verify that all of {param, gradient, m, v, newParam, newM, newV} have same type}}
   %0:3 = "pc.adam_update"(%p, %g, %p, %p, %s, %s, %s, %s, %s, %s, %s) : (tensor<4xf32>, tensor<5xf32>, tensor<4xf32>, tensor<4xf32>, f64, f64, f64, f64, f64, f64, f64) -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>)
@@ -527,6 +535,30 @@ func.func @softmax_c1(%x: tensor<f32>) {
 func.func @log_softmax_c1(%x: tensor<f32>) {
   // expected-error @below {{expects an axis to sum over, but found a scalar}}
   %0 = pc.log_softmax %x : tensor<f32>
+  return
+}
+
+// -----
+
+func.func @softmax_c2(%x: tensor<4xf32>) {
+  // expected-error @below {{requires the same type for all operands and results}}
+  %0 = "pc.softmax"(%x) : (tensor<4xf32>) -> tensor<5xf32>
+  return
+}
+
+// -----
+
+func.func @log_softmax_c2(%x: tensor<4xf32>) {
+  // expected-error @below {{requires the same type for all operands and results}}
+  %0 = "pc.log_softmax"(%x) : (tensor<4xf32>) -> tensor<5xf32>
+  return
+}
+
+// -----
+
+func.func @dims_c1(
+  // expected-error @below {{#pc.dims names 2 dimensions but the shape has 1 dynamic ones}}
+  %x: tensor<?xf32, #pc.dims<a, b>>) {
   return
 }
 

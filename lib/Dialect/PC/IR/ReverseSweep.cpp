@@ -93,6 +93,7 @@ LogicalResult pc::reverseSweep(OpBuilder &builder, Value output, Value seed,
       forEachRead(*op, [&](Value value) { active |= varied.contains(value); });
       if (!active)
         continue;
+      // differentiate_c3
       auto rule = dyn_cast<DifferentiableOpInterface>(op);
       if (!rule)
         return op->emitError("'")
