@@ -13,6 +13,8 @@
 #include "pc/Codegen/CPU/Passes.h"
 #include "pc/Dialect/PC/IR/PC.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
+#include "pc/Pipelines/Passes.h"
+#include "pc/Pipelines/Pipelines.h"
 #ifdef PC_INCLUDE_TESTS
 #include "TestPasses.h"
 #endif
@@ -24,6 +26,8 @@ int main(int argc, char **argv) {
 #endif
   pc::registerPCCPUPasses();
   pc::registerPCPasses();
+  pc::registerPCPipelinePasses();
+  pc::registerPipelines();
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);

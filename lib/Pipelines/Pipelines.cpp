@@ -1,0 +1,140 @@
+//===- Pipelines.cpp - Phases of the compiler and their order -------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "pc/Pipelines/Pipelines.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+#include "pc/Dialect/PC/Transforms/Passes.h"
+#include "pc/Pipelines/Passes.h"
+
+using namespace mlir;
+using namespace pc;
+
+static constexpr PhaseInfo kPhases[] = {
+    {Phase::Input, "input", "parsed and verified"},
+    {Phase::Model, "model",
+     "constants bound, blocks inlined, parameters explicit"},
+    {Phase::Functional, "functional",
+     "programs are pure functions of batched tensors"},
+    {Phase::Simplified, "simplified",
+     "zeros folded, the error front peeled, constants hoisted"},
+    {Phase::Scheduled, "scheduled", "cut into stages without barriers"},
+    {Phase::CPU, "cpu", "kernels, buffers and calls"},
+    {Phase::LLVM, "llvm", "LLVM dialect only"},
+    {Phase::Artifact, "artifact", "object code, linked"},
+};
+
+ArrayRef<PhaseInfo> pc::getPhases() { return kPhases; }
+
+std::optional<Phase> pc::symbolizePhase(StringRef name) {
+  for (const PhaseInfo &info : kPhases)
+    if (info.name == name)
+      return info.phase;
+  return std::nullopt;
+}
+
+StringRef pc::stringifyPhase(Phase phase) {
+  return kPhases[static_cast<unsigned>(phase)].name;
+}
+
+//===----------------------------------------------------------------------===//
+// Phases
+//===----------------------------------------------------------------------===//
+
+static void buildModel(OpPassManager &pm, const PipelineOptions &options) {
+  BindConstantsPassOptions constants;
+  llvm::append_range(constants.define, options.define);
+  pm.addPass(createBindConstantsPass(constants));
+  pm.addPass(createInlineBlocksPass());
+  ConvertFloatPassOptions element;
+  element.type = options.floatType;
+  pm.addPass(createConvertFloatPass(element));
+  pm.addPass(createExpandLayersPass());
+  AttachProgramsPassOptions programs;
+  programs.algorithm = options.algorithm;
+  programs.steps = options.steps;
+  pm.addPass(createAttachProgramsPass(programs));
+}
+
+static void buildFunctional(OpPassManager &pm, const PipelineOptions &options) {
+  LowerProgramsPassOptions lowering;
+  lowering.trace = options.trace;
+  pm.addPass(createLowerProgramsPass(lowering));
+}
+
+static void buildSimplified(OpPassManager &pm, const PipelineOptions &options) {
+  // Zero folding and common subexpressions are semantics, not optimisations:
+  // gradients that the algebra makes zero are exactly zero at every level.
+  auto &functions = pm.nest<func::FuncOp>();
+  auto clean = [&]() {
+    functions.addPass(createCanonicalizerPass());
+    functions.addPass(createCSEPass());
+  };
+  clean();
+  functions.addPass(createLoopInvariantCodeMotionPass());
+  clean();
+  if (options.eliminate) {
+    functions.addPass(createPeelErrorFrontPass());
+    clean();
+    functions.addPass(createLoopInvariantCodeMotionPass());
+    clean();
+  }
+}
+
+void pc::buildPhase(OpPassManager &pm, Phase phase,
+                    const PipelineOptions &options) {
+  switch (phase) {
+  case Phase::Input:
+  case Phase::Artifact:
+    return;
+  case Phase::Model:
+    buildModel(pm, options);
+    break;
+  case Phase::Functional:
+    buildFunctional(pm, options);
+    break;
+  case Phase::Simplified:
+    buildSimplified(pm, options);
+    break;
+  case Phase::Scheduled:
+  case Phase::CPU:
+  case Phase::LLVM:
+    break;
+  }
+  VerifyPhasePassOptions contract;
+  contract.phase = stringifyPhase(phase).str();
+  pm.addPass(createVerifyPhasePass(contract));
+}
+
+//===----------------------------------------------------------------------===//
+// Registration
+//===----------------------------------------------------------------------===//
+
+void pc::registerPipelines() {
+  for (const PhaseInfo &info : getPhases()) {
+    Phase phase = info.phase;
+    if (phase == Phase::Input || phase == Phase::Artifact)
+      continue;
+    // Registrations keep the strings.
+    PassPipelineRegistration<PipelineOptions>(
+        ("pc-" + info.name + "-pipeline").str(),
+        ("The " + info.name + " phase: " + info.description).str(),
+        [phase](OpPassManager &pm, const PipelineOptions &options) {
+          buildPhase(pm, phase, options);
+        });
+    PassPipelineRegistration<PipelineOptions>(
+        ("pc-to-" + info.name + "-pipeline").str(),
+        ("All phases up to " + info.name).str(),
+        [phase](OpPassManager &pm, const PipelineOptions &options) {
+          for (const PhaseInfo &earlier : getPhases())
+            if (earlier.phase <= phase)
+              buildPhase(pm, earlier.phase, options);
+        });
+  }
+}
