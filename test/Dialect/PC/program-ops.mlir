@@ -1,0 +1,121 @@
+// RUN: pc-opt %s --verify-roundtrip | FileCheck %s
+// RUN: pc-opt %s --emit-bytecode | pc-opt | FileCheck %s
+
+// Every statement of a program, with and without its optional parts.
+
+pc.model @mlp {
+  %x = pc.input @image : tensor<8xf32>
+  %a = pc.linear @fc1 %x : tensor<8xf32> -> tensor<4xf32>
+  %h = pc.vode @h1 %a energy(se) : tensor<4xf32>
+  %b = pc.linear @fc2 %h : tensor<4xf32> -> tensor<2xf32>
+  %y = pc.vode @label %b energy(se) : tensor<2xf32>
+}
+
+// CHECK-LABEL: pc.program @train on @mlp (%image: tensor<8xf32>, %label: tensor<2xf32>) {
+pc.program @train on @mlp (%image: tensor<8xf32>, %label: tensor<2xf32>) {
+  // CHECK: %[[LR:.*]] = pc.hyper "h_lr" default 1.000000e-02
+  %h_lr = pc.hyper "h_lr" default 0.01
+  // CHECK: pc.hyper "w_lr" default 1.000000e-03 min 0.000000e+00 max 1.000000e+00
+  %w_lr = pc.hyper "w_lr" default 1.0e-3 min 0.0 max 1.0
+  // CHECK: pc.hyper "beta" default -5.000000e-01 max 1.000000e+00
+  %beta = pc.hyper "beta" default -0.5 max 1.0
+  // CHECK: pc.counter weight_step
+  %step = pc.counter weight_step
+  // CHECK: pc.counter total_steps
+  %total = pc.counter total_steps
+  // CHECK: pc.counter epoch
+  %epoch = pc.counter epoch
+  // CHECK: pc.schedule constant(%{{.*}})
+  %s0 = pc.schedule constant(%w_lr)
+  // CHECK: pc.schedule warmup_cosine(%{{.*}}) peak(1.100000e+00) warmup(1.000000e-01) end(1.000000e-01)
+  %s1 = pc.schedule warmup_cosine(%w_lr) peak(1.1) warmup(0.1) end(0.1)
+  // Numbers compute.
+  // CHECK: arith.divf
+  %one = arith.constant 1.0 : f64
+  %scale = arith.divf %one, %beta : f64
+
+  // CHECK: pc.clamp @image = %image : tensor<8xf32>
+  pc.clamp @image = %image : tensor<8xf32>
+  // CHECK: pc.init forward
+  pc.init forward
+  // CHECK: pc.init zero vodes(@h1)
+  pc.init zero vodes(@h1)
+  // CHECK: pc.init normal(5.000000e-02) vodes(@h1, @label)
+  pc.init normal(0.05) vodes(@h1, @label)
+  // CHECK: pc.nudge @label = %label beta(%{{.*}}) : tensor<2xf32>
+  pc.nudge @label = %label beta(%beta) : tensor<2xf32>
+  // CHECK: pc.repeat 8 {
+  pc.repeat 8 {
+    // CHECK: pc.infer sgd(lr = %[[LR]], momentum = 6.500000e-01)
+    pc.infer sgd(momentum = 0.65, lr = %h_lr)
+  }
+  // CHECK: pc.repeat 3 index(%[[T:.*]]) {
+  pc.repeat 3 index(%t) {
+    // CHECK: pc.infer sgd(lr = 1.000000e-01) vodes(@h1)
+    pc.infer sgd(lr = 0.1) vodes(@h1)
+  }
+  // CHECK: pc.repeat %{{.*}} max 64 {
+  pc.repeat %total max 64 {
+    // CHECK: pc.joint {
+    pc.joint {
+      // CHECK: pc.infer sgd(lr = %{{.*}}, momentum = %{{.*}})
+      pc.infer sgd(lr = %h_lr, momentum = %beta)
+      // CHECK: pc.learn adamw(lr = %{{.*}}, weight_decay = 1.000000e-04)
+      pc.learn adamw(lr = %w_lr, weight_decay = 1.0e-4)
+    }
+  }
+  // CHECK: pc.release @label
+  pc.release @label
+  // CHECK: pc.report "energy" = energy{{$}}
+  pc.report "energy" = energy
+  // CHECK: pc.report "energy.h1" = energy(@h1)
+  pc.report "energy.h1" = energy(@h1)
+  // CHECK: pc.report "total" = energy over sum
+  pc.report "total" = energy over sum
+  // CHECK: pc.learn sgd(lr = 1.000000e-02, momentum = 9.000000e-01) params(@fc1) scale(%{{.*}}) over sum as @slow
+  pc.learn sgd(lr = 0.01, momentum = 0.9) params(@fc1) scale(%scale) over sum as @slow
+  // CHECK: pc.learn adam(b1 = 9.000000e-01, b2 = 7.500000e-01, eps = 1.000000e-08, lr = 1.000000e-03)
+  pc.learn adam(lr = 0.001, b1 = 0.9, b2 = 0.75, eps = 1.0e-8)
+}
+
+// The core that infer, learn and joint are sugar for.
+
+// CHECK-LABEL: pc.program @core on @mlp (%image: tensor<8xf32>, %{{.*}} as "label of the image": tensor<2xf32>) role(train) {
+pc.program @core on @mlp (%image: tensor<8xf32>, %y as "label of the image": tensor<2xf32>) role(train) {
+  %lr = pc.hyper "lr" default 0.1
+  // CHECK: %[[P:.*]] = pc.point
+  %p = pc.point
+  // CHECK: %[[GH:.*]] = pc.gradient states at %[[P]]
+  %gh = pc.gradient states at %p
+  // CHECK: %[[GW:.*]] = pc.gradient params at %[[P]] over sum
+  %gw = pc.gradient params at %p over sum
+  // CHECK: pc.update %[[GH]] sgd(lr = %{{.*}}) only(@h1)
+  pc.update %gh sgd(lr = %lr) only(@h1)
+  // CHECK: pc.update %[[GW]] adamw(lr = %{{.*}}) only(@fc1, @fc2.bias) scale(%{{.*}}) as @slow
+  pc.update %gw adamw(lr = %lr) only(@fc1, @fc2.bias) scale(%lr) as @slow
+  // CHECK: pc.backprop @label = %{{.*}} loss(sse) adamw(lr = %{{.*}}) report("loss") as @fast : tensor<2xf32>
+  pc.backprop @label = %y loss(sse) adamw(lr = %lr) report("loss") as @fast : tensor<2xf32>
+  // CHECK: pc.backprop @label = %{{.*}} loss(ce) sgd(lr = %{{.*}}) : tensor<2xf32>
+  pc.backprop @label = %y loss(ce) sgd(lr = %lr) : tensor<2xf32>
+}
+
+// CHECK-LABEL: pc.program @evaluate on @mlp (%image: tensor<8xf32>) role(evaluate) {
+pc.program @evaluate on @mlp (%image: tensor<8xf32>) role(evaluate) {
+  // CHECK: %[[U:.*]] = pc.predict @label : tensor<2xf32>
+  %u = pc.predict @label : tensor<2xf32>
+  // CHECK: %[[H:.*]] = pc.read @h1 : tensor<4xf32>
+  %h = pc.read @h1 : tensor<4xf32>
+  // CHECK: pc.output "prediction" = %[[U]] : tensor<2xf32>
+  pc.output "prediction" = %u : tensor<2xf32>
+  // CHECK: %[[S:.*]] = pc.sum %[[H]]
+  %s = pc.sum %h : tensor<4xf32> -> tensor<f32>
+  // CHECK: pc.report "sum" = %[[S]] : tensor<f32>
+  pc.report "sum" = %s : tensor<f32>
+  // CHECK: pc.report "most" = %[[S]] : tensor<f32> over sum
+  pc.report "most" = %s : tensor<f32> over sum
+}
+
+// CHECK-LABEL: pc.program @nothing on @mlp () role(sample) {
+// CHECK-NEXT: }
+pc.program @nothing on @mlp () role(sample) {
+}
