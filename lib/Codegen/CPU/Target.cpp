@@ -102,12 +102,13 @@ CPUTarget::parse(StringRef name, function_ref<InFlightDiagnostic()> emitError) {
     llvm::X86::fillValidCPUArchList(known, /*Only64Bit=*/true);
     if (!llvm::is_contained(known, name)) {
       known.push_back("native");
+      // Of equally near names the last, which is the newest level.
       StringRef nearest;
-      unsigned best = std::max<unsigned>(2, name.size() / 3) + 1;
+      unsigned best = std::max<unsigned>(2, name.size() / 3);
       for (StringRef candidate : known) {
         unsigned distance =
             name.edit_distance(candidate, /*AllowReplacements=*/true, best);
-        if (distance < best) {
+        if (distance <= best) {
           best = distance;
           nearest = candidate;
         }
@@ -124,8 +125,10 @@ CPUTarget::parse(StringRef name, function_ref<InFlightDiagnostic()> emitError) {
     target.name = name.str();
     SmallVector<StringRef> features;
     llvm::X86::getFeaturesForCPU(name, features);
-    for (StringRef feature : features)
+    for (StringRef feature : features) {
       available[feature] = true;
+      llvm::X86::updateImpliedFeatures(feature, /*Enabled=*/true, available);
+    }
   }
   target.tuneCPU = target.name;
 

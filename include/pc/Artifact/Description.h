@@ -1,0 +1,131 @@
+//===- Description.h - What an artifact says about itself -------*- C++ -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The contents of the tables of include/pcx/abi.h, which says what each field
+// means. In the IR they are the attribute `pc.artifact` of the module: a
+// dictionary with the names of the fields below in C style, so that the last
+// phases can be written to a file, read again and run alone.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PC_ARTIFACT_DESCRIPTION_H
+#define PC_ARTIFACT_DESCRIPTION_H
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Support/LLVM.h"
+#include "pcx/abi.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace pc::artifact {
+
+/// pcx_storage_t. `bytes` is the size of the allocation; empty `strides` mean
+/// dense row major, and `bytes` 0 then means exactly that.
+struct Storage {
+  std::string name;
+  pcx_storage_kind_t kind = PCX_PARAMETER;
+  pcx_dtype_t dtype = PCX_F32;
+  std::vector<int64_t> dims;
+  std::vector<int64_t> strides;
+  uint64_t bytes = 0;
+  pcx_init_kind_t init = PCX_INIT_ZERO;
+  double initArg0 = 0, initArg1 = 0;
+  uint64_t initStream = 0;
+};
+
+/// pcx_hyper_t.
+struct Hyper {
+  std::string name;
+  double value = 0;
+  double min = -std::numeric_limits<double>::infinity();
+  double max = std::numeric_limits<double>::infinity();
+  bool integral = false;
+};
+
+/// pcx_port_t.
+struct Port {
+  std::string name;
+  pcx_dtype_t dtype = PCX_F32;
+  bool perSample = true;
+  std::vector<int64_t> dims;
+  pcx_reduce_t reduce = PCX_REDUCE_NONE;
+  uint32_t flags = 0;
+};
+
+/// pcx_kernel_info_t.
+struct Kernel {
+  std::string name;
+  double flopsBase = 0, flopsPerSample = 0;
+  double bytesBase = 0, bytesPerSample = 0;
+};
+
+/// pcx_variant_t.
+struct Variant {
+  std::string cpu;
+  uint64_t required = 0;
+  /// Symbol of the function of type pcx_run_fn in the module.
+  std::string run;
+  uint64_t workspaceBytes = 0;
+  uint64_t workerBytes = 0;
+  int64_t sampleBlock = 1;
+  std::vector<Kernel> kernels;
+};
+
+/// pcx_program_t.
+struct Program {
+  std::string name;
+  pcx_role_t role = PCX_ROLE_OTHER;
+  std::vector<Port> inputs;
+  std::vector<Port> outputs;
+  std::vector<Variant> variants; ///< best first
+  int64_t weightStepsPerCall = 0;
+  std::vector<uint32_t> storageReads;
+  std::vector<uint32_t> storageWrites;
+};
+
+/// pcx_artifact_t. The ABI version is that of abi.h.
+struct Description {
+  std::string compiler;
+  std::string model;
+  std::string sourceName;
+  std::string sourceSha256;
+  std::string options;
+  pcx_dtype_t dtype = PCX_F32;
+  int64_t maxBatch = 1;
+  std::vector<Storage> storage;
+  std::vector<Hyper> hypers;
+  std::vector<Program> programs;
+
+  /// Name of the module's attribute.
+  static constexpr llvm::StringLiteral attrName = "pc.artifact";
+
+  mlir::DictionaryAttr toAttr(mlir::MLIRContext *context) const;
+
+  /// The reverse. A field that is unknown or of the wrong type is an error;
+  /// one that is absent has its default.
+  static mlir::FailureOr<Description>
+  fromAttr(mlir::DictionaryAttr attr,
+           llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
+
+  /// The variant that runs on the most CPUs, whose name and features stand in
+  /// the file's trailer: features that every program needs at least. Null
+  /// without programs.
+  const Variant *getLowestVariant() const;
+};
+
+/// "pcc 0.1.0"
+std::string getCompilerName();
+
+} // namespace pc::artifact
+
+#endif // PC_ARTIFACT_DESCRIPTION_H
