@@ -26,9 +26,9 @@ static bool isFloat(DType dtype) {
 
 /// Whether a column holds class indices that the port takes one-hot.
 static bool isClasses(const Column &column, const pcx_port_t &port) {
-  return !isFloat(column.array.dtype) && column.array.dims.size() == 1 &&
-         port.per_sample && portElements(port) > 1 &&
-         isFloat(toDType(port.dtype));
+  return !isFloat(column.array.dtype) && column.array.dtype != DType::Text &&
+         column.array.dims.size() == 1 && port.per_sample &&
+         portElements(port) > 1 && isFloat(toDType(port.dtype));
 }
 
 static Error wrongShape(const Column &column, const pcx_port_t &port,

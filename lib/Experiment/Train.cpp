@@ -368,11 +368,14 @@ Error Trainer::numericError(const std::string &what) const {
   std::string kept = lastSaved.empty()
                          ? "no checkpoint was saved; pass --save to have one"
                          : "the last good checkpoint is " + lastSaved;
+  std::string position =
+      state.step == 0
+          ? fmt::format("epoch {}", state.epoch)
+          : fmt::format("step {} of epoch {}", state.step, state.epoch + 1);
   return Error{fmt::format(
-      "{} after step {} of epoch {} (batch {}, {} steps an epoch); {}; lower "
-      "the rates with --set, or pass another --seed",
-      what, state.step, state.epoch + 1, state.batch, state.stepsPerEpoch(),
-      kept)};
+      "{} after {} (batch {}, {} steps an epoch); {}; lower the rates with "
+      "--set, or pass another --seed",
+      what, position, state.batch, state.stepsPerEpoch(), kept)};
 }
 
 /// Runs `count` steps from the position; fewer when one asked to stop.
