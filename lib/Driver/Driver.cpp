@@ -1,0 +1,656 @@
+//===- Driver.cpp - What pcc does -------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "pc/Driver/Driver.h"
+#include "mlir/Bytecode/BytecodeWriter.h"
+#include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/Transforms/Passes.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/FileUtilities.h"
+#include "mlir/Support/Timing.h"
+#include "mlir/Tools/Plugins/DialectPlugin.h"
+#include "mlir/Tools/Plugins/PassPlugin.h"
+#include "mlir/Transforms/Passes.h"
+#include "pc/Artifact/Artifact.h"
+#include "pc/Codegen/CPU/EntryInfo.h"
+#include "pc/Codegen/CPU/Passes.h"
+#include "pc/Dialect/PC/IR/PC.h"
+#include "pc/Dialect/PC/IR/Suggest.h"
+#include "pc/Dialect/PC/Transforms/Passes.h"
+#include "pc/Pipelines/Passes.h"
+#include "pc/Pipelines/Pipelines.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SHA256.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/ToolOutputFile.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace pc;
+namespace cl = llvm::cl;
+
+void pc::registerDialects(DialectRegistry &registry) {
+  registry.insert<PCDialect, arith::ArithDialect, func::FuncDialect,
+                  linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect,
+                  scf::SCFDialect, tensor::TensorDialect,
+                  vector::VectorDialect>();
+  func::registerInlinerExtension(registry);
+  registerScalarDifferentiableModels(registry);
+}
+
+void pc::registerPasses() {
+  registerPCPasses();
+  registerPCCPUPasses();
+  registerPCPipelinePasses();
+  registerPipelines();
+}
+
+//===----------------------------------------------------------------------===//
+// Command line
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// What pcc writes.
+enum class EmitKind { PCIR, MLIR, LLVMIR, Assembly, Object, Artifact };
+
+struct Options {
+  cl::OptionCategory category{"pcc options"};
+
+  cl::opt<std::string> input{cl::Positional, cl::desc("<file.pcir>"),
+                             cl::init("-"), cl::cat(category)};
+  cl::opt<std::string> output{
+      "o", cl::desc("Output file; the input's name with another ending if "
+                    "absent, - for standard output"),
+      cl::value_desc("file"), cl::cat(category)};
+  cl::opt<std::string> compileTo{
+      "compile-to",
+      cl::desc("Stop after a phase and print the IR: input, model, functional, "
+               "simplified, scheduled, cpu, llvm, artifact"),
+      cl::value_desc("phase"), cl::cat(category)};
+  cl::opt<std::string> dumpPhases{
+      "dump-phases-to",
+      cl::desc("Write the IR after each phase to files in a folder"),
+      cl::value_desc("folder"), cl::cat(category)};
+  cl::opt<EmitKind> emit{
+      "emit", cl::desc("What to write"),
+      cl::values(clEnumValN(EmitKind::PCIR, "pcir", "the parsed input"),
+                 clEnumValN(EmitKind::MLIR, "mlir",
+                            "MLIR after --compile-to (the llvm phase if "
+                            "absent)"),
+                 clEnumValN(EmitKind::LLVMIR, "llvm-ir", "optimised LLVM IR"),
+                 clEnumValN(EmitKind::Assembly, "asm", "assembly"),
+                 clEnumValN(EmitKind::Object, "obj", "an ELF object"),
+                 clEnumValN(EmitKind::Artifact, "pcx", "an artifact (default)")),
+      cl::init(EmitKind::Artifact), cl::cat(category)};
+  cl::opt<bool> bytecode{"emit-bytecode",
+                         cl::desc("Write MLIR as bytecode"), cl::cat(category)};
+
+  cl::opt<int64_t> batch{"batch",
+                         cl::desc("Largest number of samples of a call; any "
+                                  "smaller number runs (128)"),
+                         cl::init(128), cl::cat(category)};
+  cl::list<std::string> define{"D", cl::Prefix,
+                               cl::desc("Set a parameter of the model"),
+                               cl::value_desc("name=value"), cl::cat(category)};
+  cl::opt<std::string> floatType{
+      "float", cl::desc("Element type: f32 or f64; as written if absent"),
+      cl::cat(category)};
+  cl::opt<std::string> algorithm{
+      "algorithm",
+      cl::desc("Standard programs for a model without any: pc, ipc or bp"),
+      cl::cat(category)};
+  cl::opt<int64_t> steps{
+      "steps", cl::desc("Inference steps of the standard programs"),
+      cl::init(0), cl::cat(category)};
+  cl::opt<unsigned> optLevel{"O", cl::Prefix,
+                             cl::desc("Optimisation level, 0 to 3 (3)"),
+                             cl::init(3), cl::cat(category)};
+  cl::list<std::string> cpus{
+      "mcpu", cl::CommaSeparated,
+      cl::desc("CPUs to compile for: native (default), x86-64-v3, x86-64-v4, "
+               "or a name that LLVM knows; several make one artifact that "
+               "picks at load"),
+      cl::cat(category)};
+  cl::opt<int64_t> sampleBlock{
+      "sample-block", cl::desc("Samples of a block; chosen if absent"),
+      cl::init(0), cl::cat(category)};
+  cl::opt<bool> eliminate{
+      "eliminate",
+      cl::desc("Peel the inference steps that exact elimination shortens (on)"),
+      cl::init(true), cl::cat(category)};
+  cl::opt<bool> trace{
+      "trace",
+      cl::desc("Keep every inference step's states, gradients and energies as "
+               "outputs <vode>.h.<t>, <vode>.grad.<t>, <vode>.energy.<t>"),
+      cl::cat(category)};
+  cl::opt<bool> debugInfo{
+      "g", cl::desc("Line tables that point into the .pcir file"),
+      cl::cat(category)};
+  cl::opt<bool> remarks{
+      "remarks", cl::desc("Say what was removed or chosen, and why"),
+      cl::cat(category)};
+  cl::opt<bool> printPlan{
+      "print-plan", cl::desc("Print buffers and peak bytes of each program"),
+      cl::cat(category)};
+  cl::opt<bool> verifyDiagnostics{
+      "verify-diagnostics",
+      cl::desc("Check diagnostics against expected-* comments"),
+      cl::cat(category)};
+  cl::list<std::string> dialectPlugins{
+      "load-dialect-plugin", cl::desc("Load a dialect from a shared object"),
+      cl::value_desc("file.so"), cl::cat(category)};
+  cl::list<std::string> passPlugins{
+      "load-pass-plugin",
+      cl::desc("Load passes from a shared object; --pass-after adds them"),
+      cl::value_desc("file.so"), cl::cat(category)};
+  cl::list<std::string> passAfter{
+      "pass-after",
+      cl::desc("Run a pass or pipeline at the end of a phase"),
+      cl::value_desc("phase:pipeline"), cl::cat(category)};
+};
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Compilation
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// One run of the compiler.
+class Driver {
+public:
+  Driver(Options &options) : options(options) {}
+  LogicalResult run();
+
+private:
+  LogicalResult checkOptions();
+  LogicalResult loadPlugins(DialectRegistry &registry);
+  LogicalResult compile(MLIRContext &context, llvm::SourceMgr &sources);
+  LogicalResult runPhase(ModuleOp module, Phase phase, TimingScope &timing);
+  LogicalResult writeModule(ModuleOp module, StringRef path);
+  LogicalResult emitObject(ModuleOp module, StringRef source,
+                           TimingScope &timing);
+  void printPlan(ModuleOp module);
+  std::string getOutput(StringRef extension);
+  bool error(const Twine &message) {
+    llvm::errs() << "pcc: error: " << message << "\n";
+    return false;
+  }
+
+  Options &options;
+  PipelineOptions pipeline;
+  Phase last = Phase::Artifact;
+};
+} // namespace
+
+LogicalResult Driver::checkOptions() {
+  if (!options.compileTo.empty()) {
+    std::optional<Phase> phase = symbolizePhase(options.compileTo);
+    if (!phase) {
+      std::string message = "unknown phase '" + options.compileTo +
+                            "' after --compile-to, expected one of ";
+      SmallVector<StringRef> names;
+      for (const PhaseInfo &info : getPhases())
+        names.push_back(info.name);
+      return success(error(message + llvm::join(names, ", ") +
+                           suggest(options.compileTo, names)));
+    }
+    last = *phase;
+  }
+  if (options.emit == EmitKind::PCIR)
+    last = Phase::Input;
+  else if (options.emit == EmitKind::MLIR && options.compileTo.empty())
+    last = Phase::LLVM;
+  else if (options.emit != EmitKind::MLIR &&
+           options.emit != EmitKind::Artifact && !options.compileTo.empty() &&
+           last != Phase::Artifact)
+    return success(error("--compile-to=" + Twine(stringifyPhase(last)) +
+                         " stops before there is anything to emit; use "
+                         "--emit=mlir or leave one of them out"));
+  if (options.batch < 1)
+    return success(error("--batch must be at least 1, found " +
+                         Twine(options.batch)));
+  if (options.optLevel > 3)
+    return success(
+        error("-O takes 0 to 3, found " + Twine(options.optLevel)));
+  if (options.sampleBlock < 0)
+    return success(error("--sample-block must not be negative"));
+  for (const std::string &element : {options.floatType.getValue()})
+    if (!element.empty() && element != "f32" && element != "f64")
+      return success(
+          error("--float takes f32 or f64, found '" + element + "'"));
+  for (const std::string &definition : options.define)
+    pipeline.define.push_back(definition);
+  pipeline.floatType = options.floatType;
+  pipeline.algorithm = options.algorithm;
+  pipeline.steps = options.steps;
+  pipeline.trace = options.trace;
+  pipeline.eliminate = options.eliminate;
+  pipeline.batch = options.batch;
+  pipeline.sampleBlock = options.sampleBlock;
+  pipeline.optLevel = options.optLevel;
+  for (const std::string &cpu : options.cpus)
+    pipeline.cpus.push_back(cpu);
+  if (options.cpus.empty())
+    pipeline.cpus.push_back("native");
+  return success();
+}
+
+LogicalResult Driver::loadPlugins(DialectRegistry &registry) {
+  for (const std::string &path : options.dialectPlugins) {
+    auto plugin = DialectPlugin::load(path);
+    if (!plugin)
+      return success(error("cannot load the dialect plugin " + path + ": " +
+                           llvm::toString(plugin.takeError())));
+    plugin->registerDialectRegistryCallbacks(registry);
+  }
+  for (const std::string &path : options.passPlugins) {
+    auto plugin = PassPlugin::load(path);
+    if (!plugin)
+      return success(error("cannot load the pass plugin " + path + ": " +
+                           llvm::toString(plugin.takeError())));
+    plugin->registerPassRegistryCallbacks();
+  }
+  return success();
+}
+
+std::string Driver::getOutput(StringRef extension) {
+  if (!options.output.empty())
+    return options.output;
+  if (options.input == "-")
+    return "-";
+  SmallString<128> path(llvm::sys::path::filename(options.input));
+  llvm::sys::path::replace_extension(path, extension);
+  return path.str().str();
+}
+
+LogicalResult Driver::writeModule(ModuleOp module, StringRef path) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (options.bytecode) {
+    if (failed(writeBytecodeToFile(module, os)))
+      return failure();
+  } else {
+    OpPrintingFlags flags;
+    if (options.debugInfo)
+      flags.enableDebugInfo(true, /*prettyForm=*/true);
+    module.print(os, flags);
+    os << "\n";
+  }
+  return artifact::writeFile(
+      path, ArrayRef<char>(text.data(), text.size()),
+      [&]() { return mlir::emitError(UnknownLoc::get(module.getContext())); });
+}
+
+LogicalResult Driver::runPhase(ModuleOp module, Phase phase,
+                               TimingScope &timing) {
+  PassManager pm(module.getContext(), module->getName().getStringRef());
+  pm.enableVerifier(true);
+  if (failed(applyPassManagerCLOptions(pm)))
+    return failure();
+  pm.enableTiming(timing);
+  buildPhase(pm, phase, pipeline);
+  for (const std::string &extra : options.passAfter) {
+    auto [name, passes] = StringRef(extra).split(':');
+    if (!symbolizePhase(name))
+      return success(error("--pass-after=" + extra +
+                           ": expected <phase>:<pipeline>, unknown phase '" +
+                           name + "'"));
+    if (symbolizePhase(name) == phase &&
+        failed(parsePassPipeline(passes, pm, llvm::errs())))
+      return failure();
+  }
+  if (failed(pm.run(module)))
+    return failure();
+  if (options.dumpPhases.empty())
+    return success();
+  unsigned index = static_cast<unsigned>(phase);
+  SmallString<128> path(options.dumpPhases);
+  llvm::sys::path::append(path, std::to_string(index) + "-" +
+                                    stringifyPhase(phase) + ".mlir");
+  return writeModule(module, path);
+}
+
+//===----------------------------------------------------------------------===//
+// The artifact
+//===----------------------------------------------------------------------===//
+
+static pcx_dtype_t getDType(Type type) {
+  Type element = getElementTypeOrSelf(type);
+  if (element.isF64())
+    return PCX_F64;
+  if (element.isInteger(64))
+    return PCX_I64;
+  if (element.isInteger(32))
+    return PCX_I32;
+  if (element.isInteger(8))
+    return PCX_U8;
+  return PCX_F32;
+}
+
+static artifact::Port makePort(const PortInfo &info) {
+  artifact::Port port;
+  port.name = info.port.getName().str();
+  port.dtype = getDType(info.type);
+  port.perSample = false;
+  if (auto tensor = dyn_cast<RankedTensorType>(info.type)) {
+    ArrayRef<int64_t> shape = tensor.getShape();
+    port.perSample = !shape.empty() && ShapedType::isDynamic(shape.front());
+    llvm::append_range(port.dims,
+                       port.perSample ? shape.drop_front() : shape);
+  }
+  if (auto reduce = dyn_cast_or_null<ReduceKindAttr>(
+          info.port.getDetail("reduce")))
+    port.reduce = reduce.getValue() == ReduceKind::Mean ? PCX_REDUCE_MEAN
+                                                        : PCX_REDUCE_SUM;
+  else if (!port.perSample)
+    port.reduce = PCX_REDUCE_LAST;
+  if (info.port.getDetail("trace"))
+    port.flags |= PCX_PORT_TRACE;
+  if (info.port.getDetail("report"))
+    port.flags |= PCX_PORT_REPORT;
+  if (info.port.getDetail("target"))
+    port.flags |= PCX_PORT_TARGET;
+  return port;
+}
+
+static double getNumber(PortAttr port, StringRef key, double fallback) {
+  auto number = dyn_cast_or_null<FloatAttr>(port.getDetail(key));
+  return number ? number.getValueAsDouble() : fallback;
+}
+
+static artifact::Storage makeStorage(const PortInfo &info) {
+  artifact::Storage storage;
+  storage.name = info.port.getName().str();
+  storage.kind = info.port.getKind() == PortKind::Parameter ? PCX_PARAMETER
+                 : info.port.getKind() == PortKind::Buffer  ? PCX_BUFFER
+                 : info.port.getKind() == PortKind::State   ? PCX_STATE
+                                                            : PCX_OPTIMISER;
+  storage.dtype = getDType(info.type);
+  if (auto tensor = dyn_cast<RankedTensorType>(info.type))
+    llvm::append_range(storage.dims, tensor.getShape());
+  if (auto strides = dyn_cast_or_null<DenseI64ArrayAttr>(
+          info.port.getDetail("strides")))
+    llvm::append_range(storage.strides, strides.asArrayRef());
+  if (auto stream =
+          dyn_cast_or_null<IntegerAttr>(info.port.getDetail("stream")))
+    storage.initStream = stream.getInt();
+  auto init = dyn_cast_or_null<InitAttr>(info.port.getDetail("init"));
+  if (!init)
+    return storage;
+  storage.initArg0 = init.getArg0();
+  storage.initArg1 = init.getArg1();
+  switch (init.getKind()) {
+  case InitKind::Zeros:
+    storage.init = PCX_INIT_ZERO;
+    break;
+  case InitKind::Constant:
+    storage.init = PCX_INIT_CONSTANT;
+    break;
+  case InitKind::Uniform:
+    storage.init = PCX_INIT_UNIFORM;
+    break;
+  case InitKind::Normal:
+    storage.init = PCX_INIT_NORMAL;
+    break;
+  case InitKind::FanIn: {
+    double limit = 1.0 / std::sqrt(std::max(init.getArg0(), 1.0));
+    storage.init = PCX_INIT_UNIFORM;
+    storage.initArg0 = -limit;
+    storage.initArg1 = limit;
+    break;
+  }
+  }
+  return storage;
+}
+
+static pcx_role_t getRole(Role role) {
+  switch (role) {
+  case Role::Other:
+    return PCX_ROLE_OTHER;
+  case Role::Train:
+    return PCX_ROLE_TRAIN;
+  case Role::Evaluate:
+    return PCX_ROLE_EVALUATE;
+  case Role::Sample:
+    return PCX_ROLE_SAMPLE;
+  }
+  llvm_unreachable("unknown role");
+}
+
+/// The tables of an artifact from what code generation left on the module.
+static artifact::Description describe(ModuleOp module,
+                                      const PipelineOptions &options) {
+  ModuleInfo info = getModuleInfo(module);
+  artifact::Description description;
+  description.compiler = artifact::getCompilerName();
+  for (const PortInfo &storage : info.storage)
+    description.storage.push_back(makeStorage(storage));
+  for (PortAttr port : info.hypers) {
+    artifact::Hyper hyper;
+    hyper.name = port.getName().str();
+    hyper.value = getNumber(port, "value", 0.0);
+    hyper.min = getNumber(port, "min", hyper.min);
+    hyper.max = getNumber(port, "max", hyper.max);
+    hyper.integral = static_cast<bool>(port.getDetail("integral"));
+    description.hypers.push_back(hyper);
+  }
+  for (const EntryInfo &entry : info.entries) {
+    artifact::Program *program = nullptr;
+    for (artifact::Program &other : description.programs)
+      if (other.name == entry.program.getValue())
+        program = &other;
+    if (!program) {
+      program = &description.programs.emplace_back();
+      program->name = entry.program.str();
+      program->role = getRole(entry.info.getRole());
+      program->weightStepsPerCall = entry.info.getWeightStepsPerCall();
+      for (const PortInfo &port : entry.inputs) {
+        program->inputs.push_back(makePort(port));
+        description.dtype = program->inputs.back().dtype;
+      }
+      for (const PortInfo &port : entry.outputs)
+        program->outputs.push_back(makePort(port));
+      llvm::append_range(program->storageReads, entry.storageReads);
+      llvm::append_range(program->storageWrites, entry.storageWrites);
+    }
+    description.model = entry.info.getModel().str();
+    description.maxBatch = entry.maxBatch;
+    artifact::Variant &variant = program->variants.emplace_back();
+    variant.cpu = entry.cpu.str();
+    variant.required = entry.required;
+    variant.run = entry.symbol.str();
+    variant.workspaceBytes = entry.workspaceBytes;
+    variant.workerBytes = entry.workerBytes;
+    variant.sampleBlock = entry.sampleBlock;
+    for (const KernelInfo &kernel : entry.kernels)
+      variant.kernels.push_back({kernel.name.str(), kernel.flopsBase,
+                                 kernel.flopsPerSample, kernel.bytesBase,
+                                 kernel.bytesPerSample});
+  }
+  // The loader takes the first that runs.
+  for (artifact::Program &program : description.programs)
+    llvm::stable_sort(program.variants, [](const artifact::Variant &a,
+                                           const artifact::Variant &b) {
+      return llvm::popcount(a.required) > llvm::popcount(b.required);
+    });
+  std::string &line = description.options;
+  line = "-O" + std::to_string(options.optLevel) +
+         " --batch=" + std::to_string(options.batch) + " --mcpu=" +
+         llvm::join(options.cpus, ",");
+  if (!options.floatType.empty())
+    line += " --float=" + options.floatType;
+  if (!options.algorithm.empty())
+    line += " --algorithm=" + options.algorithm;
+  for (const std::string &definition : options.define)
+    line += " -D " + definition;
+  if (options.trace)
+    line += " --trace";
+  if (!options.eliminate)
+    line += " --eliminate=false";
+  return description;
+}
+
+LogicalResult Driver::emitObject(ModuleOp module, StringRef source,
+                                 TimingScope &timing) {
+  artifact::Description description = describe(module, pipeline);
+  description.sourceName = llvm::sys::path::filename(options.input).str();
+  description.sourceSha256 = llvm::toHex(
+      llvm::SHA256::hash(llvm::arrayRefFromStringRef(source)),
+      /*LowerCase=*/true);
+  artifact::EmitOptions emit;
+  emit.optLevel = options.optLevel;
+  emit.debugInfo = options.debugInfo;
+  auto [kind, extension] =
+      options.emit == EmitKind::LLVMIR
+          ? std::pair(artifact::Emit::LLVMIR, StringRef("ll"))
+      : options.emit == EmitKind::Assembly
+          ? std::pair(artifact::Emit::Assembly, StringRef("s"))
+      : options.emit == EmitKind::Object
+          ? std::pair(artifact::Emit::Object, StringRef("o"))
+          : std::pair(artifact::Emit::Artifact, StringRef("pcx"));
+  TimingScope scope = timing.nest("Emit");
+  if (options.debugInfo) {
+    PassManager pm(module.getContext(), module->getName().getStringRef());
+    pm.addPass(LLVM::createDIScopeForLLVMFuncOpPass());
+    if (failed(pm.run(module)))
+      return failure();
+  }
+  SmallVector<char, 0> bytes;
+  if (failed(artifact::emit(module, description, kind, emit, bytes)))
+    return failure();
+  return artifact::writeFile(getOutput(extension), bytes, [&]() {
+    return mlir::emitError(UnknownLoc::get(module.getContext()));
+  });
+}
+
+void Driver::printPlan(ModuleOp module) {
+  ModuleInfo info = getModuleInfo(module);
+  uint64_t storage = 0;
+  for (const PortInfo &array : info.storage)
+    if (auto tensor = dyn_cast<RankedTensorType>(array.type))
+      storage += tensor.getNumElements() *
+                 (tensor.getElementTypeBitWidth() / 8);
+  llvm::outs() << "persistent arrays: " << info.storage.size() << ", "
+               << storage << " bytes\n";
+  for (const EntryInfo &entry : info.entries)
+    llvm::outs() << entry.program.getValue() << " for "
+                 << entry.cpu.getValue() << ": batch up to " << entry.maxBatch
+                 << " in blocks of " << entry.sampleBlock
+                 << " samples, workspace " << entry.workspaceBytes
+                 << " bytes, " << entry.workerBytes << " bytes a thread, "
+                 << entry.kernels.size() << " kernels\n";
+}
+
+//===----------------------------------------------------------------------===//
+// From file to file
+//===----------------------------------------------------------------------===//
+
+LogicalResult Driver::compile(MLIRContext &context, llvm::SourceMgr &sources) {
+  DefaultTimingManager timingManager;
+  applyDefaultTimingManagerCLOptions(timingManager);
+  TimingScope timing = timingManager.getRootScope();
+
+  TimingScope parsing = timing.nest("Parse");
+  OwningOpRef<ModuleOp> module =
+      parseSourceFile<ModuleOp>(sources, &context);
+  parsing.stop();
+  if (!module)
+    return failure();
+  if (!options.dumpPhases.empty()) {
+    if (std::error_code code =
+            llvm::sys::fs::create_directories(options.dumpPhases))
+      return success(error("cannot make the folder " + options.dumpPhases +
+                           ": " + code.message()));
+  }
+  for (const PhaseInfo &info : getPhases())
+    if (info.phase <= last && info.phase != Phase::Artifact &&
+        failed(runPhase(*module, info.phase, timing)))
+      return failure();
+  if (failed(verify(*module)))
+    return failure();
+  if (last != Phase::Artifact) {
+    std::string path = options.output.empty() ? "-" : options.output.getValue();
+    return writeModule(*module, path);
+  }
+  if (options.printPlan)
+    printPlan(*module);
+  StringRef source =
+      sources.getMemoryBuffer(sources.getMainFileID())->getBuffer();
+  return emitObject(*module, source, timing);
+}
+
+LogicalResult Driver::run() {
+  if (failed(checkOptions()))
+    return failure();
+  DialectRegistry registry;
+  registerDialects(registry);
+  if (failed(loadPlugins(registry)))
+    return failure();
+  MLIRContext context(registry);
+  context.printOpOnDiagnostic(false);
+  context.loadAllAvailableDialects();
+
+  std::string message;
+  auto buffer = openInputFile(options.input, &message);
+  if (!buffer)
+    return success(error(message));
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(std::move(buffer), SMLoc());
+  if (options.remarks) {
+    remark::RemarkCategories categories;
+    categories.all = "pc-.*";
+    auto policy = std::make_unique<remark::RemarkEmittingPolicyAll>();
+    if (failed(remark::enableOptimizationRemarks(context, nullptr,
+                                                 std::move(policy), categories,
+                                                 /*printAsEmitRemarks=*/true)))
+      return success(error("cannot switch remarks on"));
+  }
+  if (options.verifyDiagnostics) {
+    SourceMgrDiagnosticVerifierHandler handler(sources, &context);
+    (void)compile(context, sources);
+    return handler.verify();
+  }
+  SourceMgrDiagnosticHandler handler(sources, &context, llvm::errs());
+  return compile(context, sources);
+}
+
+int pc::runDriver(int argc, char **argv) {
+  llvm::InitLLVM initialised(argc, argv);
+  registerPasses();
+  registerTransformsPasses();
+  registerAsmPrinterCLOptions();
+  registerMLIRContextCLOptions();
+  registerPassManagerCLOptions();
+  registerDefaultTimingManagerCLOptions();
+  Options options;
+  cl::SetVersionPrinter([](llvm::raw_ostream &os) {
+    os << artifact::getCompilerName() << " (LLVM " << LLVM_VERSION_STRING
+       << ")\n";
+  });
+  cl::ParseCommandLineOptions(
+      argc, argv,
+      "compiles a predictive coding network to an artifact that pcx-run "
+      "runs\n");
+  return failed(Driver(options).run());
+}
