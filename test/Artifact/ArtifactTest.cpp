@@ -15,7 +15,6 @@
 #include "pc/Codegen/CPU/Target.h"
 #include "pcx/pcx.h"
 
-#include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
@@ -555,38 +554,6 @@ TEST_F(ArtifactTest, DescriptionMustFitTheModule) {
   d.programs[0].inputs[0].dims = std::vector<int64_t>(9, 1);
   EXPECT_EQ(emitTo(doubling, d), "");
   EXPECT_EQ(messages, "input 'x' has rank 9, expected at most 8\n");
-}
-
-TEST_F(ArtifactTest, DescriptionIsAnAttribute) {
-  Description d = describe({"double"});
-  Storage w;
-  w.name = "w";
-  w.kind = PCX_STATE;
-  w.dims = {3};
-  w.initStream = PCX_STREAM_USER;
-  d.storage = {w};
-  d.programs[0].storageReads = {0};
-  Hyper lr;
-  lr.name = "lr";
-  d.hypers = {lr};
-  auto emitError = [&] { return mlir::emitError(UnknownLoc::get(&context)); };
-  DictionaryAttr attr = d.toAttr(&context);
-  auto back = Description::fromAttr(attr, emitError);
-  ASSERT_TRUE(succeeded(back)) << messages;
-  EXPECT_EQ(back->toAttr(&context), attr);
-  EXPECT_EQ(back->storage[0].initStream, PCX_STREAM_USER);
-  EXPECT_EQ(back->hypers[0].max, std::numeric_limits<double>::infinity());
-
-  auto parsed = mlir::parseAttribute("{model = 3 : i64}", &context);
-  EXPECT_TRUE(
-      failed(Description::fromAttr(cast<DictionaryAttr>(parsed), emitError)));
-  EXPECT_EQ(messages, "field 'model' of 'pc.artifact' has an unexpected value: "
-                      "3 : i64\n");
-  messages.clear();
-  parsed = mlir::parseAttribute("{programs = [{nam = \"x\"}]}", &context);
-  EXPECT_TRUE(
-      failed(Description::fromAttr(cast<DictionaryAttr>(parsed), emitError)));
-  EXPECT_EQ(messages, "unknown field 'nam' in 'pc.artifact'\n");
 }
 
 //===----------------------------------------------------------------------===//

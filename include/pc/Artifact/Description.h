@@ -7,9 +7,7 @@
 //===----------------------------------------------------------------------===//
 //
 // The contents of the tables of include/pcx/abi.h, which says what each field
-// means. In the IR they are the attribute `pc.artifact` of the module: a
-// dictionary with the names of the fields below in C style, so that the last
-// phases can be written to a file, read again and run alone.
+// means.
 //
 //===----------------------------------------------------------------------===//
 
@@ -105,17 +103,6 @@ struct Description {
   std::vector<Storage> storage;
   std::vector<Hyper> hypers;
   std::vector<Program> programs;
-
-  /// Name of the module's attribute.
-  static constexpr llvm::StringLiteral attrName = "pc.artifact";
-
-  mlir::DictionaryAttr toAttr(mlir::MLIRContext *context) const;
-
-  /// The reverse. A field that is unknown or of the wrong type is an error;
-  /// one that is absent has its default.
-  static mlir::FailureOr<Description>
-  fromAttr(mlir::DictionaryAttr attr,
-           llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 
   /// The variant that runs on the most CPUs, whose name and features stand in
   /// the file's trailer: features that every program needs at least. Null
