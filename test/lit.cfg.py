@@ -5,6 +5,7 @@
 import os
 import re
 import shutil
+import sys
 
 import lit.formats
 from lit.llvm import llvm_config
@@ -25,9 +26,11 @@ for name in ["ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "LLVM_PROFILE_FILE
 if "address" in config.pc_sanitizer:
     # The shared LLVM is not instrumented: what it allocates and its containers
     # cannot be followed.
-    config.environment.setdefault(
-        "ASAN_OPTIONS",
-        "detect_leaks=0:allow_user_poisoning=0:detect_container_overflow=0",
+    config.environment["ASAN_OPTIONS"] = ":".join(
+        [
+            "detect_leaks=0:allow_user_poisoning=0:detect_container_overflow=0",
+            config.environment.get("ASAN_OPTIONS", ""),
+        ]
     )
 
 llvm_config.with_system_environment(["HOME", "TMPDIR"])
@@ -56,6 +59,7 @@ llvm_config.add_tool_substitutions(
 config.substitutions.append(("%models", os.path.join(config.pc_src_root, "models")))
 config.substitutions.append(("%pc_tools", config.pc_tools_dir))
 config.substitutions.append(("%shared", config.pc_shared_dir))
+config.substitutions.append(("%python", sys.executable))
 config.substitutions.append(("%src_root", config.pc_src_root))
 
 # shared: golden numbers and real data sets are at hand.

@@ -231,7 +231,9 @@ private:
   int64_t repetitions = 1;
   int64_t traceStep = 0;
   int64_t learnIndex = 0;
-  int64_t randomStream = 0;
+  /// First stream of random numbers of a pc.init normal, and the next free one.
+  llvm::DenseMap<Operation *, int64_t> streams;
+  int64_t nextStream = 0;
   /// Static number of inference steps, for the depth remark; -1: unknown.
   int64_t inferSteps = 0;
   bool forwardInitialised = false;
@@ -718,18 +720,22 @@ LogicalResult ProgramLowering::lower(InitOp op) {
     return success();
   }
   forwardInitialised = false;
+  // An unrolled loop draws what the loop would.
+  auto [firstStream, inserted] = streams.try_emplace(op, nextStream);
+  if (inserted)
+    nextStream += free->count();
+  int64_t stream = firstStream->second;
   for (unsigned index : free->set_bits()) {
     Type type = getBatchedType(graph.getNodes()[index].type);
     if (op.getKind() == StateInitKind::Zero) {
       env.states[index] = splat(loc, type, 0.0);
       continue;
     }
-    // Streams of a program's draws start far above those of the initialisers.
     Value seed = getCounter(loc, "seed", builder.getI64Type());
     Value call = getCounter(loc, "call", builder.getI64Type());
     Value noise = RandomNormalOp::create(
         builder, loc, type, seed, call,
-        builder.getI64IntegerAttr((int64_t(1) << 32) + randomStream++));
+        builder.getI64IntegerAttr(stream++));
     env.states[index] =
         ScaleOp::create(builder, loc, type, noise,
                         number(loc, op.getDeviation()->convertToDouble()));
@@ -1119,10 +1125,7 @@ LogicalResult ProgramLowering::lower(BackpropOp op) {
 
 LogicalResult ProgramLowering::lower(GradientOp op) {
   auto point = points.find(op.getPoint());
-  // gradient_c1
-  if (point == points.end())
-    return op.emitOpError("expects a point that pc.point takes in the same "
-                          "program");
+  assert(point != points.end() && "pc.point alone makes points");
   BitVector wanted(graph.getParams().size(), true);
   if (op.getKind() == GradientKind::States) {
     FailureOr<BitVector> free = getFreeNodes(op, ArrayAttr());
@@ -1142,10 +1145,7 @@ LogicalResult ProgramLowering::lower(GradientOp op) {
 
 LogicalResult ProgramLowering::lower(UpdateOp op) {
   auto found = gradients.find(op.getGradient());
-  // update_c3
-  if (found == gradients.end())
-    return op.emitOpError("expects a gradient that pc.gradient takes in the "
-                          "same program");
+  assert(found != gradients.end() && "pc.gradient alone makes gradients");
   GradientValues gradient = found->second;
   if (gradient.kind == GradientKind::States) {
     FailureOr<BitVector> free = getFreeNodes(op, op.getOnlyAttr());
@@ -1543,6 +1543,26 @@ LogicalResult ProgramLowering::run() {
 // Pass
 //===----------------------------------------------------------------------===//
 
+/// One name is one number in all programs of a file.
+static LogicalResult checkHypers(ModuleOp module) {
+  llvm::StringMap<HyperOp> hypers;
+  bool failedAny = false;
+  module.walk([&](HyperOp op) {
+    auto [it, inserted] = hypers.try_emplace(op.getName(), op);
+    HyperOp first = it->second;
+    if (inserted || first.getProperties() == op.getProperties())
+      return;
+    // hyper_c2
+    InFlightDiagnostic diag = op.emitOpError("'")
+                              << op.getName()
+                              << "' has another default or other bounds here "
+                                 "than before";
+    diag.attachNote(first.getLoc()) << "first defined here";
+    failedAny = true;
+  });
+  return failure(failedAny);
+}
+
 namespace {
 struct LowerProgramsPass
     : public pc::impl::LowerProgramsPassBase<LowerProgramsPass> {
@@ -1556,7 +1576,7 @@ struct LowerProgramsPass
     llvm::MapVector<StringAttr, ModelGraph> graphs;
     for (ModelOp model : module.getOps<ModelOp>())
       graphs.insert({model.getSymNameAttr(), ModelGraph(model)});
-    bool failedAny = false;
+    bool failedAny = failed(checkHypers(module));
     SmallVector<ProgramOp> programs(module.getOps<ProgramOp>());
     for (ProgramOp program : programs) {
       auto graph = graphs.find(program.getModelAttr().getAttr());

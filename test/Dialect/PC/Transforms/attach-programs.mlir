@@ -5,6 +5,7 @@
 // RUN: not pc-opt %s --pc-expand-layers --pc-attach-programs=algorithm=bpp 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
 // NONE-NOT: pc.program
+// algorithm_c1
 // UNKNOWN: error: unknown algorithm 'bpp', expected pc, ipc or bp; did you mean 'bp'?
 
 pc.model @m {

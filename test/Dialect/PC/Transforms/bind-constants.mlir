@@ -4,8 +4,10 @@
 // RUN: not pc-opt %s --pc-bind-constants="define=width=wide" 2>&1 | FileCheck %s --check-prefix=NUMBER
 // RUN: not pc-opt %s --pc-bind-constants="define=width=-1" 2>&1 | FileCheck %s --check-prefix=NEGATIVE
 
+// model_c3
 // TYPO: error: -D widht=16: no model has a parameter 'widht'; did you mean 'width'?
 // NUMBER: error: -D width=wide: expected name=integer
+// dims_c3
 // NEGATIVE: bind-constants.mlir:[[#@LINE+7]]:{{.*}} needs the dimension 'width' to be positive, found -1
 
 !hidden = tensor<?xf32, #pc.dims<width>>

@@ -72,6 +72,7 @@ pc.energy @near(%h: tensor<4xf32>, %u: tensor<4xf32>) {
 }
 pc.model @unknown {
   %x = pc.input @x : tensor<4xf32>
+  // vode_c5
   // expected-error @below {{names the unknown energy '@naer'; did you mean 'near'?}}
   %h = pc.vode @h %x energy(@naer) : tensor<4xf32>
 }
@@ -85,6 +86,7 @@ pc.energy @narrow(%h: tensor<3xf32>, %u: tensor<3xf32>) {
 }
 pc.model @shape {
   %x = pc.input @x : tensor<4xf32>
+  // vode_c6
   // expected-error @below {{has a state of type 'tensor<4xf32>' but its energy '@narrow' takes 'tensor<3xf32>'}}
   %h = pc.vode @h %x energy(@narrow) : tensor<4xf32>
 }
@@ -93,6 +95,7 @@ pc.model @shape {
 
 pc.model @unused {
   %x = pc.input @x : tensor<4xf32>
+  // param_c2
   // expected-warning @below {{parameter '@w' is not used}}
   %w = pc.param @w : tensor<4xf32>
   %h = pc.vode @h %x energy(se) : tensor<4xf32>

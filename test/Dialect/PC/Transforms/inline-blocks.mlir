@@ -38,6 +38,7 @@ pc.block @dense(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 pc.model @unknown {
   %x = pc.input @x : tensor<4xf32>
+  // apply_c1
   // expected-error @below {{applies the unknown block '@dens'; did you mean 'dense'?}}
   %a = pc.apply @dens %x as @a : (tensor<4xf32>) -> tensor<4xf32>
 }
@@ -50,6 +51,7 @@ pc.block @dense(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 pc.model @types {
   %x = pc.input @x : tensor<5xf32>
+  // apply_c2
   // expected-error @below {{maps ('tensor<5xf32>') to ('tensor<5xf32>') but block '@dense' has type '(tensor<4xf32>) -> tensor<4xf32>'}}
   %a = pc.apply @dense %x as @a : (tensor<5xf32>) -> tensor<5xf32>
 }
@@ -62,6 +64,7 @@ pc.block @grow(%x: tensor<4xf32>) -> tensor<5xf32> {
 }
 pc.model @stack {
   %x = pc.input @x : tensor<4xf32>
+  // apply_c5
   // expected-error @below {{can be stacked only if results and arguments have the same types, found '(tensor<4xf32>) -> tensor<5xf32>'}}
   %a = pc.apply @grow %x as @a times(2) : (tensor<4xf32>) -> tensor<5xf32>
 }
@@ -73,14 +76,17 @@ pc.block @same(%x: tensor<4xf32>) -> tensor<4xf32> {
 }
 pc.model @none {
   %x = pc.input @x : tensor<4xf32>
+  // apply_c4
   // expected-error @below {{is stacked 0 times, expected at least once}}
   %a = pc.apply @same %x as @a times(0) : (tensor<4xf32>) -> tensor<4xf32>
+  // apply_c3
   // expected-error @below {{is stacked @depth times, which is no parameter of the model}}
   %b = pc.apply @same %x as @b times(@depth) : (tensor<4xf32>) -> tensor<4xf32>
 }
 
 // -----
 
+// block_c3
 // expected-error @below {{applies itself}}
 pc.block @loop(%x: tensor<4xf32>) -> tensor<4xf32> {
   %a = pc.apply @loop %x as @a : (tensor<4xf32>) -> tensor<4xf32>

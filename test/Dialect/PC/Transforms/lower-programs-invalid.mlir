@@ -287,3 +287,25 @@ pc.program @p on @shared (%x: tensor<4xf32>, %w: tensor<2x4xf32>) {
   pc.clamp @w = %w : tensor<2x4xf32>
   pc.init forward
 }
+
+// -----
+
+pc.model @hypers {
+  %x = pc.input @x : tensor<4xf32>
+  %h = pc.vode @h %x energy(se) : tensor<4xf32>
+}
+pc.program @first on @hypers (%x: tensor<4xf32>) {
+  // expected-note @below {{first defined here}}
+  %lr = pc.hyper "lr" default 0.1
+  %same = pc.hyper "momentum" default 0.5 max 1.0
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+}
+pc.program @second on @hypers (%x: tensor<4xf32>) {
+  // hyper_c2
+  // expected-error @below {{'lr' has another default or other bounds here than before}}
+  %lr = pc.hyper "lr" default 0.2
+  %same = pc.hyper "momentum" default 0.5 max 1.0
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+}

@@ -135,7 +135,7 @@ pc.program @nudged on @m (%x: tensor<4xf32>, %y: tensor<2xf32>) {
 
 // Random initialisation draws from the counter-based generator.
 // CHECK-LABEL: func.func @normal(
-// CHECK: pc.random_normal seed(%{{.*}}) call(%{{.*}}) stream(4294967296) : tensor<?x3xf32>
+// CHECK: pc.random_normal seed(%{{.*}}) call(%{{.*}}) stream(0) : tensor<?x3xf32>
 pc.program @normal on @m (%x: tensor<4xf32>) {
   pc.clamp @x = %x : tensor<4xf32>
   pc.init normal(0.05)
