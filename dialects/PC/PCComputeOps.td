@@ -187,11 +187,15 @@ def PC_MulOp : PC_BinaryOp<"mul", "lhs * rhs", [Commutative, PC_LinearMap]> {
 def PC_NegOp : PC_ComputeOp<"neg", [SameOperandsAndResultType,
     PC_Differentiable, PC_Elementwise, PC_LinearMap]> {
   let summary = "-x";
-  let description = [{Folds: -(-x) to x; of a splat to a splat.}];
+  let description = [{
+    Folds: -(-x) to x; of a splat to a splat; -(x - y) to y - x
+    where nothing else reads x - y.
+  }];
   let arguments = (ins PC_Tensor:$input);
   let results = (outs PC_Tensor:$output);
   let assemblyFormat = "$input attr-dict `:` type($output)";
   let hasFolder = 1;
+  let hasCanonicalizer = 1;
 }
 
 def PC_ScaleOp : PC_ComputeOp<"scale", [AllTypesMatch<["input", "output"]>,

@@ -234,6 +234,27 @@ func.func @with_neg(%x: tensor<4xf32>, %y: tensor<4xf32>) -> (tensor<4xf32>, ten
   return %0, %1, %2 : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
 }
 
+// CHECK-LABEL: func.func @neg_sub
+// CHECK-SAME: %[[X:.*]]: tensor<4xf32>, %[[Y:.*]]: tensor<4xf32>
+// CHECK-NEXT: %[[D:.*]] = pc.sub %[[Y]], %[[X]] : tensor<4xf32>
+// CHECK-NEXT: return %[[D]]
+func.func @neg_sub(%x: tensor<4xf32>, %y: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = pc.sub %x, %y : tensor<4xf32>
+  %1 = pc.neg %0 : tensor<4xf32>
+  return %1 : tensor<4xf32>
+}
+
+// One subtraction and one sign are no more than two subtractions.
+// CHECK-LABEL: func.func @neg_of_shared_sub
+// CHECK: %[[D:.*]] = pc.sub
+// CHECK-NEXT: %[[N:.*]] = pc.neg %[[D]]
+// CHECK-NEXT: return %[[D]], %[[N]]
+func.func @neg_of_shared_sub(%x: tensor<4xf32>, %y: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %0 = pc.sub %x, %y : tensor<4xf32>
+  %1 = pc.neg %0 : tensor<4xf32>
+  return %0, %1 : tensor<4xf32>, tensor<4xf32>
+}
+
 // CHECK-LABEL: func.func @identity
 // CHECK-SAME: %[[X:.*]]: tensor<4xf32>
 // CHECK-NEXT: return %[[X]]

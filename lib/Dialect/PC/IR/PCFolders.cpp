@@ -199,6 +199,21 @@ struct SubFromZero : public OpRewritePattern<SubOp> {
   }
 };
 
+/// -(x - y) -> y - x, where nothing else wants x - y: rounding to nearest is
+/// symmetric.
+struct NegOfSub : public OpRewritePattern<NegOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(NegOp op,
+                                PatternRewriter &rewriter) const override {
+    auto sub = op.getInput().getDefiningOp<SubOp>();
+    if (!sub || !sub->hasOneUse())
+      return failure();
+    rewriter.replaceOpWithNewOp<SubOp>(op, op.getType(), sub.getRhs(),
+                                       sub.getLhs());
+    return success();
+  }
+};
+
 /// dense(x, transpose(w)) -> dense of w with the flag flipped.
 struct DenseOfTranspose : public OpRewritePattern<DenseOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -248,6 +263,11 @@ void AddOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
 void SubOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
                                         MLIRContext *context) {
   patterns.add<SubOfNeg, SubFromZero>(context);
+}
+
+void NegOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                        MLIRContext *context) {
+  patterns.add<NegOfSub>(context);
 }
 
 void DenseOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
