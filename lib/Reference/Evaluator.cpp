@@ -673,17 +673,22 @@ LogicalResult Evaluator::runAdamUpdate(AdamUpdateOp op) {
   Tensor param = tensor(op.getParam());
   Tensor m = tensor(op.getM()), v = tensor(op.getV());
   const Tensor &gradient = tensor(op.getGradient());
-  double lr = number(op.getLr()), eps = number(op.getEps());
-  double b1 = number(op.getB1()), b2 = number(op.getB2());
-  double decay = number(op.getWeightDecay());
-  double c1 = number(op.getCorrection1()), c2 = number(op.getCorrection2());
+  // The numbers are rounded to the element type first, 1 - b1 and 1 - b2
+  // computed in it.
+  Type type = op.getParam().getType();
+  auto rounded = [&](SSAValue value) { return round(number(value), type); };
+  double lr = rounded(op.getLr()), eps = rounded(op.getEps());
+  double b1 = rounded(op.getB1()), b2 = rounded(op.getB2());
+  double a1 = round(1 - b1, type), a2 = round(1 - b2, type);
+  double decay = rounded(op.getWeightDecay());
+  double c1 = rounded(op.getCorrection1()), c2 = rounded(op.getCorrection2());
   if (gradient.shape != param.shape || m.shape != param.shape ||
       v.shape != param.shape)
     return op->emitError("expected four arrays of one shape");
   for (int64_t i = 0; i < param.size(); ++i) {
     double g = gradient.data[i];
-    m.data[i] = b1 * m.data[i] + (1 - b1) * g;
-    v.data[i] = b2 * v.data[i] + (1 - b2) * g * g;
+    m.data[i] = b1 * m.data[i] + a1 * g;
+    v.data[i] = b2 * v.data[i] + a2 * g * g;
     double direction = m.data[i] / c1 / (std::sqrt(v.data[i] / c2) + eps);
     param.data[i] -= lr * (direction + decay * param.data[i]);
   }
