@@ -220,9 +220,16 @@ void Binder::noteLabels(const pcx_port_t &port, const Column &column) {
   if (isClasses(column, port)) {
     auto classes = binding.owned.back().as<int32_t>();
     binding.labels.assign(classes.begin(), classes.end());
-  } else if (port.flags & PCX_PORT_TARGET && portElements(port) > 1 &&
-             isFloat(column.array.dtype)) {
+  } else if (!(port.flags & PCX_PORT_TARGET)) {
+    return;
+  } else if (isFloat(column.array.dtype) && portElements(port) > 1) {
     binding.labels = rowArgmax(column.array);
+  } else if (!isFloat(column.array.dtype) && portElements(port) == 1) {
+    // The program makes the one-hot rows itself.
+    if (auto classes = data::convert(column.array, DType::I32, column.file)) {
+      auto values = classes->as<int32_t>();
+      binding.labels.assign(values.begin(), values.end());
+    }
   }
 }
 

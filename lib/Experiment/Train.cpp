@@ -406,9 +406,13 @@ Status Trainer::runSteps(int64_t count) {
   state.step += done;
   if (status != PCX_OK)
     return lastError();
-  if (!notFinite.empty())
-    return numericError(notFinite);
-  return success();
+  if (notFinite.empty())
+    return success();
+  // A program that reports each vode's energy has just said where it happened.
+  if (reports.size() == 1)
+    notFinite += " (a report of each vode's energy, `pc.report \"energy.h1\" = "
+                 "energy(@h1)`, would say in which vode)";
+  return numericError(notFinite);
 }
 
 Status Trainer::checkFiniteParameters() const {

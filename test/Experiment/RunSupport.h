@@ -18,8 +18,8 @@
 
 #include <csignal>
 #include <fcntl.h>
-#include <fstream>
 #include <functional>
+#include <fstream>
 #include <sstream>
 #include <string>
 #include <sys/wait.h>

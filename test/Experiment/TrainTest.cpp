@@ -94,8 +94,10 @@ TEST_F(Train, TrainingAccuracyOfASubset) {
   double percents = 100 * log[0]["train_accuracy"].get<double>();
   EXPECT_NEAR(percents, std::round(percents), 1e-9);
   EXPECT_OK(train({"--epochs", "1", "--train-accuracy-samples", "0", "--log",
-                   dir / "log", "-q"}));
+                   dir / "log", "--save", dir / "t", "-q"}));
   EXPECT_FALSE(readLog(dir / "log")[0].contains("train_accuracy"));
+  // Measuring leaves no trace in the run.
+  EXPECT_EQ(readText(dir / "s"), readText(dir / "t"));
 }
 
 TEST_F(Train, SameSeedSameResultWhateverTheThreads) {
@@ -416,6 +418,41 @@ TEST_F(Train, StartsFromParameters) {
   EXPECT_OK(eval);
   EXPECT_NEAR(readLog(dir / "log")[0]["energy"],
               nlohmann::json::parse(eval.out)["energy"].get<double>(), 1e-6);
+}
+
+TEST_F(Train, ProgressBarOnATerminal) {
+  int terminal = ::posix_openpt(O_RDWR | O_NOCTTY);
+  ASSERT_GE(terminal, 0);
+  ASSERT_EQ(::grantpt(terminal), 0);
+  ASSERT_EQ(::unlockpt(terminal), 0);
+  int user = ::open(::ptsname(terminal), O_RDWR | O_NOCTTY);
+  ASSERT_GE(user, 0);
+  pid_t process = ::fork();
+  if (process == 0) {
+    ::setenv("TERM", "xterm", 1);
+    ::dup2(::open("/dev/null", O_WRONLY), 1);
+    ::dup2(user, 2);
+    ::execl(PCX_TEST_RUN, PCX_TEST_RUN, "train", softmax().c_str(), "--epochs",
+            "2", "--set", "delay=5", nullptr);
+    ::_exit(127);
+  }
+  ::close(user);
+  std::string seen;
+  char buffer[4096];
+  for (ssize_t count; (count = ::read(terminal, buffer, sizeof(buffer))) > 0;)
+    seen.append(buffer, static_cast<size_t>(count));
+  ::close(terminal);
+  int status = 0;
+  ::waitpid(process, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_THAT(seen, testing::ContainsRegex(
+                        "epoch 1/2 .[=> ]{24}. [0-9]+/45  energy [0-9.e+-]+  "
+                        "[0-9:]+ ?s? ?left"));
+  EXPECT_THAT(seen, HasSubstr("epoch 2/2 ["));
+  // The line is gone at the end.
+  EXPECT_THAT(seen, testing::EndsWith("\r\x1b[K"));
+  // None of it where there is no terminal.
+  EXPECT_THAT(train({"--epochs", "1"}).err, testing::Not(HasSubstr("\r")));
 }
 
 TEST_F(Train, QuietSaysNothing) {
