@@ -194,6 +194,29 @@ def PC_PortAttr : PC_Attr<"Port", "port"> {
   }];
 }
 
+def PC_BufferSpace : PC_Enum<"BufferSpace", "where an array lies", [
+    I32EnumCase<"Input", 0, "input">,
+    I32EnumCase<"Output", 1, "output">,
+    I32EnumCase<"Storage", 2, "storage">,
+    I32EnumCase<"Workspace", 3, "workspace">,
+    I32EnumCase<"Scratch", 4, "scratch">]>;
+
+def PC_BufferAttr : PC_Attr<"Buffer", "buffer"> {
+  let summary = "place of an array of a planned program";
+  let description = [{
+    `#pc.buffer<storage, 3>`: the fourth persistent array of the program, in the
+    order of its arguments; likewise for inputs, and for outputs in the order of
+    its results. `#pc.buffer<workspace, 4096>` and `#pc.buffer<scratch, 0>`:
+    bytes from the start of the workspace that all threads share, or of the
+    scratch of one worker. Arrays are dense and row major; in the workspace, in
+    inputs and in outputs a per-sample array has a row for every sample of the
+    largest batch, rounded up to whole blocks, in the scratch for one block.
+  }];
+  let parameters = (ins EnumParameter<PC_BufferSpace>:$space,
+                        "int64_t":$position);
+  let assemblyFormat = "`<` $space `,` $position `>`";
+}
+
 def PC_ProgramInfoAttr : PC_Attr<"ProgramInfo", "program_info"> {
   let summary = "facts of a functional program that its function carries";
   let parameters = (ins "::mlir::StringAttr":$model,

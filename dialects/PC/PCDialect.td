@@ -51,6 +51,20 @@ def PC_Dialect : Dialect {
     /// and results, ProgramInfoAttr on the function.
     static constexpr ::llvm::StringLiteral kPortAttrName = "pc.port";
     static constexpr ::llvm::StringLiteral kProgramAttrName = "pc.program";
+
+    /// Discardable attributes of a scheduled program: the largest batch and the
+    /// rows of a sample block (i64).
+    static constexpr ::llvm::StringLiteral kMaxBatchAttrName = "pc.max_batch";
+    static constexpr ::llvm::StringLiteral kSampleBlockAttrName =
+        "pc.sample_block";
+    /// Of a planned program: bytes of the workspace and of a worker's scratch
+    /// (i64).
+    static constexpr ::llvm::StringLiteral kWorkspaceAttrName =
+        "pc.workspace_bytes";
+    static constexpr ::llvm::StringLiteral kWorkerAttrName = "pc.worker_bytes";
+    /// Of a group of a planned program: the places of its results, an array of
+    /// BufferAttr.
+    static constexpr ::llvm::StringLiteral kBuffersAttrName = "pc.buffers";
   }];
 }
 

@@ -10,6 +10,8 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
+#include "pc/Codegen/CPU/Passes.h"
+#include "pc/Conversion/Passes.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
 #include "pc/Pipelines/Passes.h"
 
@@ -87,6 +89,28 @@ static void buildSimplified(OpPassManager &pm, const PipelineOptions &options) {
   }
 }
 
+static void buildScheduled(OpPassManager &pm, const PipelineOptions &options) {
+  auto &functions = pm.nest<func::FuncOp>();
+  SchedulePassOptions schedule;
+  schedule.maxBatch = options.batch;
+  schedule.sampleBlock = options.sampleBlock;
+  functions.addPass(createSchedulePass(schedule));
+  functions.addPass(createConvertPCToLinalgPass());
+  functions.addPass(createCanonicalizerPass());
+  functions.addPass(createCSEPass());
+  functions.addPass(createFormGroupsPass());
+  functions.addPass(createPlanBuffersPass());
+}
+
+static void buildCPU(OpPassManager &pm, const PipelineOptions &options) {
+  EmitCPUPassOptions emit;
+  emit.cpus.assign(options.cpus.begin(), options.cpus.end());
+  // The best first: the runtime takes the first one that the machine can run.
+  if (emit.cpus.empty())
+    emit.cpus = {"x86-64-v4", "x86-64-v3"};
+  pm.addPass(createEmitCPUPass(emit));
+}
+
 void pc::buildPhase(OpPassManager &pm, Phase phase,
                     const PipelineOptions &options) {
   switch (phase) {
@@ -103,8 +127,13 @@ void pc::buildPhase(OpPassManager &pm, Phase phase,
     buildSimplified(pm, options);
     break;
   case Phase::Scheduled:
+    buildScheduled(pm, options);
+    break;
   case Phase::CPU:
+    buildCPU(pm, options);
+    break;
   case Phase::LLVM:
+    buildLowerToLLVMPipeline(pm);
     break;
   }
   VerifyPhasePassOptions contract;

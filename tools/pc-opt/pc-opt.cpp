@@ -11,6 +11,7 @@
 #include "mlir/InitAllPasses.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "pc/Codegen/CPU/Passes.h"
+#include "pc/Conversion/Passes.h"
 #include "pc/Dialect/PC/IR/PC.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
 #include "pc/Pipelines/Passes.h"
@@ -25,6 +26,7 @@ int main(int argc, char **argv) {
   pc::test::registerTestPasses();
 #endif
   pc::registerPCCPUPasses();
+  pc::registerPCConversionPasses();
   pc::registerPCPasses();
   pc::registerPCPipelinePasses();
   pc::registerPipelines();

@@ -10,10 +10,14 @@
 #define PC_CODEGEN_CPU_PASSES_H
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/Pass.h"
 
 namespace mlir {
+class OpPassManager;
 class RewritePatternSet;
 } // namespace mlir
 
@@ -24,6 +28,10 @@ namespace pc {
 
 /// Patterns of `pc-expand-math`.
 void populateExpandMathPatterns(mlir::RewritePatternSet &patterns);
+
+/// Adds what takes emitted programs to the LLVM dialect: `pc-expand-math` and
+/// MLIR's conversions.
+void buildLowerToLLVMPipeline(mlir::OpPassManager &manager);
 
 #define GEN_PASS_REGISTRATION
 #include "pc/Codegen/CPU/Passes.h.inc"

@@ -15,6 +15,27 @@
 
 include "mlir/Pass/PassBase.td"
 
+def EmitCPUPass : Pass<"pc-emit-cpu", "::mlir::ModuleOp"> {
+  let summary = "Turn planned programs into vector code for CPUs";
+  let description = [{
+    Every planned program becomes, for every CPU in `cpus`, an entry function
+    `<program>$<cpu>` of `const pcx_run_args_t *`, a function for every stage and
+    one for every distinct kernel, all `llvm.func`s whose bodies are loops over
+    vectors on raw pointers. Register tiles follow from the CPU. What the
+    artifact's table needs stands in attributes: see
+    pc/Codegen/CPU/EntryInfo.h.
+  }];
+  let options = [
+    ListOption<"cpus", "cpus", "std::string",
+               "CPUs to generate code for: native, x86-64-v3, x86-64-v4 or a "
+               "name that LLVM knows">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::LLVM::LLVMDialect",
+                           "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def ExpandMathPass : Pass<"pc-expand-math"> {
   let summary = "Expand transcendental math ops into arithmetic";
   let description = [{

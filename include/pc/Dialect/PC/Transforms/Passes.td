@@ -76,6 +76,19 @@ def ExpandLayersPass : Pass<"pc-expand-layers", "::mlir::ModuleOp"> {
                            "::mlir::math::MathDialect"];
 }
 
+def FormGroupsPass : Pass<"pc-form-groups", "::mlir::func::FuncOp"> {
+  let summary = "Gather structured operations into kernels";
+  let description = [{
+    Inside of every `pc.stage` the `linalg` operations are gathered into
+    `pc.group`s, each of which becomes one kernel: at most one contraction and
+    the element-wise operations that read its result at the same element (its
+    epilogue), or element-wise operations alone with the row sums of what they
+    compute. Element-wise work joins the latest group that feeds it; what feeds
+    a single later group joins that one. Nothing is computed twice.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
 def InlineBlocksPass : Pass<"pc-inline-blocks", "::mlir::ModuleOp"> {
   let summary = "Inline pc.block at every pc.apply";
 }
@@ -120,6 +133,43 @@ def PeelErrorFrontPass
                         "never peel more steps than this">];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::scf::SCFDialect"];
+}
+
+def PlanBuffersPass : Pass<"pc-plan-buffers", "::mlir::func::FuncOp"> {
+  let summary = "Give every array of a scheduled program its place in memory";
+  let description = [{
+    Every array gets a `#pc.buffer`: a persistent array, an input or an output of
+    the call, a part of the workspace that all threads share, or a part of the
+    scratch of one worker. A value that replaces another one element by element
+    takes its place when nothing reads the old one any more: loop-carried states
+    and parameters are updated in place. Where that is impossible a copy is
+    made. Parts are laid out by first fit over the lifetimes; the bytes stand
+    on the function as `pc.workspace_bytes` and `pc.worker_bytes`.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def SchedulePass : Pass<"pc-schedule", "::mlir::func::FuncOp"> {
+  let summary = "Cut a functional program into stages";
+  let description = [{
+    Everything between two barriers becomes one `pc.stage`: `samples` stages hold
+    what is independent per sample, with whole loops, and run block of samples by
+    block of samples; `params` stages hold what is shared, with the sums over the
+    batch. A loop that moves shared values (incremental predictive coding) stays
+    in the function, with stages inside. Scalars are computed between stages.
+    Products with a weight read it with its rows along the contraction:
+    `pc.dense` without `transposed` gets a `pc.transpose`, made once per version
+    of the weight.
+  }];
+  let options = [
+    Option<"maxBatch", "max-batch", "int64_t", "128",
+           "largest number of samples of a call">,
+    Option<"sampleBlock", "sample-block", "int64_t", "0",
+           "rows of a sample block; 0 chooses them from the cache size">,
+    Option<"cacheBytes", "cache-bytes", "uint64_t", "1048576",
+           "second-level cache of one core">
+  ];
 }
 
 #endif // PC_DIALECT_PC_TRANSFORMS_PASSES_TD

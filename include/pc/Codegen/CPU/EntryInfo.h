@@ -1,0 +1,70 @@
+//===- EntryInfo.h - What compiled programs say of themselves ---*- C++ -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// `pc-emit-cpu` leaves everything that the artifact's table needs as attributes:
+// which persistent arrays and hyper-parameters the module has, in the order in
+// which compiled code indexes them, and of every entry function what it is.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PC_CODEGEN_CPU_ENTRYINFO_H
+#define PC_CODEGEN_CPU_ENTRYINFO_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "pc/Dialect/PC/IR/PC.h"
+
+#include <vector>
+
+namespace pc {
+
+/// An array or a number that crosses the border of a program.
+struct PortInfo {
+  PortAttr port;
+  /// Tensor (a leading dynamic dimension: per sample) or scalar.
+  mlir::Type type;
+};
+
+/// One kernel; see pcx_kernel_info_t.
+struct KernelInfo {
+  mlir::StringAttr name;
+  double flopsBase, flopsPerSample, bytesBase, bytesPerSample;
+};
+
+/// One program compiled for one CPU: a function `i32 (ptr)` of
+/// pcx_run_args_t.
+struct EntryInfo {
+  /// Symbol of the function in the module.
+  mlir::StringAttr symbol;
+  /// Name of the program and of the CPU, as CPUTarget calls it.
+  mlir::StringAttr program, cpu;
+  ProgramInfoAttr info;
+  int64_t maxBatch, sampleBlock;
+  uint64_t required, workspaceBytes, workerBytes;
+  llvm::SmallVector<PortInfo> inputs, outputs;
+  /// Indices into ModuleInfo::storage.
+  llvm::SmallVector<int64_t> storageReads, storageWrites;
+  llvm::SmallVector<KernelInfo> kernels;
+};
+
+struct ModuleInfo {
+  /// Persistent arrays, indexed by pcx_run_args_t::storage.
+  llvm::SmallVector<PortInfo> storage;
+  /// Hyper-parameters, indexed by pcx_run_args_t::hypers.
+  llvm::SmallVector<PortAttr> hypers;
+  /// Programs in the order of the source, the variants of each together and in
+  /// the order in which the CPUs were named.
+  std::vector<EntryInfo> entries;
+};
+
+/// Reads the attributes of a module that `pc-emit-cpu` made, also after its
+/// lowering to the LLVM dialect.
+ModuleInfo getModuleInfo(mlir::ModuleOp module);
+
+} // namespace pc
+
+#endif // PC_CODEGEN_CPU_ENTRYINFO_H

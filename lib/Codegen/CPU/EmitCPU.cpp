@@ -1,0 +1,852 @@
+//===- EmitCPU.cpp - Stages and entry functions of programs ---------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A program becomes an entry function, `i32 (const pcx_run_args_t *)`, which
+// computes the scalars, keeps the loops that move weights and calls
+// host->parallel_for for every stage; one function `void (ctx, index, worker)`
+// for every stage; and one function for every distinct kernel.
+//
+// The context of a call is an array of eight-byte slots on the entry's stack:
+// a fixed head, then the scalars that the stage at hand reads.
+//
+//===----------------------------------------------------------------------===//
+
+#include "EntryAttributes.h"
+#include "KernelEmitter.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "pc/Codegen/CPU/Passes.h"
+#include "pc/Dialect/PC/Transforms/Buffers.h"
+#include "pc/Dialect/PC/Transforms/Structured.h"
+#include "pcx/abi.h"
+#include "llvm/ADT/StringMap.h"
+
+#include <cstddef>
+
+using namespace mlir;
+
+namespace pc {
+#define GEN_PASS_DEF_EMITCPUPASS
+#include "pc/Codegen/CPU/Passes.h.inc"
+} // namespace pc
+
+using namespace pc;
+
+namespace {
+
+/// Slots of a call's context.
+enum Slot : int32_t {
+  SlotSamples,   ///< i64: n
+  SlotBlockRows, ///< i64: rows of a block of the stage at hand
+  SlotWorkspace, ///< ptr
+  SlotInputs,    ///< ptr to pointers
+  SlotOutputs,   ///< ptr to pointers
+  SlotStorage,   ///< ptr to pointers
+  SlotScalars    ///< first of the stage's scalars
+};
+
+/// Persistent arrays and hyper-parameters of all programs, by name.
+struct ModuleTables {
+  SmallVector<Attribute> storage, hypers;
+  llvm::StringMap<int64_t> storageIndex, hyperIndex;
+  llvm::StringMap<Type> storageType;
+
+  LogicalResult add(func::FuncOp func);
+};
+
+/// Emits one program for one CPU.
+class ProgramEmitter {
+public:
+  ProgramEmitter(ModuleOp module, func::FuncOp program, const CPUTarget &target,
+                 const ModuleTables &tables);
+  void run();
+
+private:
+  // Small pieces of code.
+  Value number(int64_t value) {
+    return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
+  }
+  Value slot(Value context, int32_t index) {
+    return LLVM::GEPOp::create(b, loc, pointerType, b.getI64Type(), context,
+                               ArrayRef<LLVM::GEPArg>{index});
+  }
+  Value loadSlot(Type type, Value context, int32_t index) {
+    return LLVM::LoadOp::create(b, loc, type, slot(context, index), 8);
+  }
+  Value loadField(Type type, Value structure, size_t offset) {
+    Value address = LLVM::GEPOp::create(
+        b, loc, pointerType, b.getI8Type(), structure,
+        ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
+    return LLVM::LoadOp::create(b, loc, type, address);
+  }
+  LLVM::LLVMFuncOp createFunction(const Twine &suffix, Type result,
+                                  ArrayRef<Type> arguments, Location at,
+                                  LLVM::Linkage linkage);
+
+  // Arrays.
+  BufferAttr getBuffer(Value array);
+  /// Index of a port among those of its kind, of the module for storage.
+  int64_t getPortIndex(BufferAttr buffer);
+  /// Address of the first element that a stage function sees of `array`.
+  Value getArrayAddress(Value array);
+  bool isBatched(Value array);
+
+  // Programs.
+  void emitBlock(Block &block, IRMapping &scalars);
+  void emitLoop(scf::ForOp loop, IRMapping &scalars,
+                function_ref<void(Block &, IRMapping &)> emitBody);
+  void emitStageCall(StageOp stage, IRMapping &scalars);
+  void emitParallel(LLVM::LLVMFuncOp task, Value count);
+  LLVM::LLVMFuncOp beginTask(StageOp stage, const Twine &suffix,
+                         IRMapping &scalars);
+  LLVM::LLVMFuncOp emitSamplesTask(StageOp stage);
+  void emitSamplesBody(Block &block, IRMapping &scalars);
+  std::pair<LLVM::LLVMFuncOp, int64_t> emitParamsTask(StageOp stage,
+                                                  ArrayRef<GroupOp> groups,
+                                                  unsigned level);
+  void emitGroupCall(GroupOp group, StageKind kind, IRMapping &scalars,
+                     Value low, Value high);
+  DictionaryAttr getEntryFacts();
+
+  ModuleOp module;
+  func::FuncOp program;
+  const CPUTarget &target;
+  const ModuleTables &tables;
+  OpBuilder b;
+  Location loc;
+  Type pointerType;
+  std::string prefix;
+  int64_t sampleBlock, maxBatch, workspaceBytes, workerBytes;
+  int64_t mostScalars = 0;
+  unsigned stageCount = 0;
+
+  /// The function being emitted: its context, and in tasks their block of
+  /// samples.
+  Value context, firstRow, blockEnd, worker, samples, runArgs;
+  llvm::DenseMap<std::pair<BufferAttr, int>, Value> addresses;
+
+  /// Kernels so far: groups of one form share a function.
+  struct Kernel {
+    GroupOp group;
+    StageKind stage;
+    KernelBinding binding;
+    LLVM::LLVMFuncOp func;
+  };
+  std::vector<Kernel> kernels;
+  SmallVector<Attribute> kernelInfos;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Tables of the module
+//===----------------------------------------------------------------------===//
+
+LogicalResult ModuleTables::add(func::FuncOp func) {
+  Builder b(func.getContext());
+  for (BlockArgument argument : func.getArguments()) {
+    auto port = func.getArgAttrOfType<PortAttr>(argument.getArgNumber(),
+                                                PCDialect::kPortAttrName);
+    if (!port)
+      return func.emitError("argument ")
+             << argument.getArgNumber() << " has no '"
+             << PCDialect::kPortAttrName << "'";
+    StringRef name = port.getName();
+    if (port.isStorage()) {
+      Type type = argument.getType();
+      auto [known, inserted] = storageType.try_emplace(name, type);
+      if (!inserted && known->second != type)
+        return func.emitError("array '") << name << "' has type " << type
+                                         << " here and " << known->second
+                                         << " in another program";
+      if (!inserted)
+        continue;
+      storageIndex[name] = storage.size();
+      storage.push_back(b.getArrayAttr({port, TypeAttr::get(type)}));
+    } else if (port.getKind() == PortKind::Hyper &&
+               hyperIndex.try_emplace(name, hypers.size()).second) {
+      hypers.push_back(port);
+    }
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Small pieces of code
+//===----------------------------------------------------------------------===//
+
+ProgramEmitter::ProgramEmitter(ModuleOp module, func::FuncOp program,
+                               const CPUTarget &target,
+                               const ModuleTables &tables)
+    : module(module), program(program), target(target), tables(tables),
+      b(module.getContext()), loc(program.getLoc()),
+      pointerType(LLVM::LLVMPointerType::get(module.getContext())),
+      prefix((program.getName() + "$" + target.name).str()) {
+  auto fact = [&](StringRef name) {
+    return program->getAttrOfType<IntegerAttr>(name).getInt();
+  };
+  sampleBlock = fact(PCDialect::kSampleBlockAttrName);
+  maxBatch = fact(PCDialect::kMaxBatchAttrName);
+  workspaceBytes = fact(PCDialect::kWorkspaceAttrName);
+  workerBytes = fact(PCDialect::kWorkerAttrName);
+}
+
+LLVM::LLVMFuncOp ProgramEmitter::createFunction(const Twine &suffix,
+                                                Type result,
+                                                ArrayRef<Type> arguments,
+                                                Location at,
+                                                LLVM::Linkage linkage) {
+  OpBuilder end = OpBuilder::atBlockEnd(module.getBody());
+  auto func = LLVM::LLVMFuncOp::create(
+      end, at, (prefix + suffix).str(),
+      LLVM::LLVMFunctionType::get(result, arguments), linkage);
+  target.setAttributes(func);
+  return func;
+}
+
+//===----------------------------------------------------------------------===//
+// Arrays
+//===----------------------------------------------------------------------===//
+
+BufferAttr ProgramEmitter::getBuffer(Value array) {
+  Value root = getRootArray(array);
+  if (auto argument = dyn_cast<BlockArgument>(root)) {
+    Operation *parent = argument.getOwner()->getParentOp();
+    if (auto loop = dyn_cast<scf::ForOp>(parent))
+      return getBuffer(loop.getTiedLoopInit(argument)->get());
+    auto port = program.getArgAttrOfType<PortAttr>(argument.getArgNumber(),
+                                                   PCDialect::kPortAttrName);
+    int64_t position = 0;
+    for (unsigned i = 0; i < argument.getArgNumber(); ++i) {
+      auto other =
+          program.getArgAttrOfType<PortAttr>(i, PCDialect::kPortAttrName);
+      position += port.isStorage() ? other.isStorage()
+                                   : other.getKind() == PortKind::Input;
+    }
+    return BufferAttr::get(b.getContext(),
+                           port.isStorage() ? BufferSpace::Storage
+                                            : BufferSpace::Input,
+                           position);
+  }
+  auto result = cast<OpResult>(root);
+  if (auto loop = dyn_cast<scf::ForOp>(result.getOwner()))
+    return getBuffer(loop.getInitArgs()[result.getResultNumber()]);
+  auto places = result.getOwner()->getAttrOfType<ArrayAttr>(
+      PCDialect::kBuffersAttrName);
+  return cast<BufferAttr>(places[result.getResultNumber()]);
+}
+
+int64_t ProgramEmitter::getPortIndex(BufferAttr buffer) {
+  if (buffer.getSpace() != BufferSpace::Storage)
+    return buffer.getPosition();
+  int64_t position = 0;
+  for (unsigned i = 0; i < program.getNumArguments(); ++i) {
+    auto port = program.getArgAttrOfType<PortAttr>(i, PCDialect::kPortAttrName);
+    if (port.isStorage() && position++ == buffer.getPosition())
+      return tables.storageIndex.lookup(port.getName());
+  }
+  llvm_unreachable("a buffer of a planned program exists");
+}
+
+/// True if a samples stage sees a block of the rows of `array`, not all of it.
+bool ProgramEmitter::isBatched(Value array) {
+  if (auto argument = dyn_cast<BlockArgument>(array))
+    if (auto stage = dyn_cast<StageOp>(argument.getOwner()->getParentOp())) {
+      auto type = cast<RankedTensorType>(
+          stage.getInputs()[argument.getArgNumber()].getType());
+      return type.getRank() > 0 && type.isDynamicDim(0);
+    }
+  Operation *def = array.getDefiningOp();
+  if (isa_and_nonnull<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(def))
+    return isBatched(def->getOperand(0));
+  // What a stage makes and does not keep to itself has a row per sample.
+  return true;
+}
+
+Value ProgramEmitter::getArrayAddress(Value array) {
+  BufferAttr buffer = getBuffer(array);
+  bool rows = firstRow && buffer.getSpace() != BufferSpace::Scratch &&
+              isBatched(array);
+  Value &address = addresses[{buffer, rows}];
+  if (address)
+    return address;
+  // At the start of the function: every use is after it.
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointAfterValue(firstRow ? blockEnd : samples);
+  auto loadPointer = [&](int32_t table) {
+    Value pointers = loadSlot(pointerType, context, table);
+    return loadSlot(pointerType, pointers, getPortIndex(buffer));
+  };
+  auto bytesAfter = [&](Value pointer, Value bytes) {
+    return LLVM::GEPOp::create(b, loc, pointerType, b.getI8Type(), pointer,
+                               ArrayRef<LLVM::GEPArg>{bytes});
+  };
+  switch (buffer.getSpace()) {
+  case BufferSpace::Input:
+    address = loadPointer(SlotInputs);
+    break;
+  case BufferSpace::Output:
+    address = loadPointer(SlotOutputs);
+    break;
+  case BufferSpace::Storage:
+    address = loadPointer(SlotStorage);
+    break;
+  case BufferSpace::Workspace:
+    address = bytesAfter(loadSlot(pointerType, context, SlotWorkspace),
+                         number(buffer.getPosition()));
+    break;
+  case BufferSpace::Scratch: {
+    Value own = arith::MulIOp::create(b, loc, worker, number(workerBytes));
+    Value offset = arith::AddIOp::create(
+        b, loc, own, number(workspaceBytes + buffer.getPosition()));
+    address =
+        bytesAfter(loadSlot(pointerType, context, SlotWorkspace), offset);
+    break;
+  }
+  }
+  if (rows) {
+    auto type = cast<RankedTensorType>(array.getType());
+    int64_t rowBytes = type.getElementTypeBitWidth() / 8;
+    for (int64_t dim : type.getShape().drop_front())
+      rowBytes *= dim;
+    address = bytesAfter(
+        address, arith::MulIOp::create(b, loc, firstRow, number(rowBytes)));
+  }
+  return address;
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+/// A name that says what a kernel does: "dense_128x784", "map_128".
+static std::string getKernelName(GroupOp group) {
+  std::string name;
+  for (auto op : group.getBody().getOps<linalg::GenericOp>()) {
+    StringRef kind;
+    SmallVector<int64_t> dims = op.getStaticLoopRanges();
+    switch (getStructuredKind(op)) {
+    case StructuredKind::Contraction:
+      kind = "contract";
+      break;
+    case StructuredKind::BatchReduction:
+      kind = "batch_sum";
+      break;
+    case StructuredKind::RowReduction:
+      kind = "row_sum";
+      break;
+    case StructuredKind::Elementwise:
+      kind = "map";
+      break;
+    case StructuredKind::Update:
+      kind = "join";
+      break;
+    }
+    if (!name.empty() && kind != "contract" && kind != "batch_sum" &&
+        kind != "row_sum")
+      continue;
+    name = kind.str();
+    llvm::raw_string_ostream os(name);
+    for (auto [index, dim] : llvm::enumerate(dims)) {
+      os << (index == 0 ? "_" : "x");
+      if (ShapedType::isDynamic(dim))
+        os << "n";
+      else
+        os << dim;
+    }
+  }
+  return name;
+}
+
+void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
+                                   IRMapping &scalars, Value low, Value high) {
+  KernelBinding binding;
+  llvm::SmallDenseMap<BufferAttr, int> pointerOf;
+  SmallVector<Value> arguments;
+  auto bind = [&](Value array) {
+    auto [known, inserted] =
+        pointerOf.try_emplace(getBuffer(array), binding.pointerCount);
+    if (inserted) {
+      ++binding.pointerCount;
+      arguments.push_back(getArrayAddress(array));
+    }
+    return known->second;
+  };
+  for (Value operand : group.getInputs())
+    binding.operandPointers.push_back(
+        isa<RankedTensorType>(operand.getType()) ? bind(operand) : -1);
+  for (Value result : group.getResults())
+    binding.resultPointers.push_back(bind(result));
+  for (Value operand : group.getInputs())
+    if (!isa<RankedTensorType>(operand.getType()))
+      arguments.push_back(scalars.lookup(operand));
+  Value first = firstRow ? firstRow : number(0);
+  arguments.append({low, high, first, samples});
+
+  LLVM::LLVMFuncOp kernel;
+  for (Kernel &known : kernels)
+    if (known.stage == kind && known.binding == binding &&
+        OperationEquivalence::isRegionEquivalentTo(
+            &known.group.getBody(), &group.getBody(),
+            OperationEquivalence::IgnoreLocations))
+      kernel = known.func;
+  if (!kernel) {
+    std::string name =
+        (prefix + "$" + Twine(kernels.size()) + "$" + getKernelName(group)).str();
+    kernel = emitKernel(module, name, group, kind, binding, target);
+    kernels.push_back({group, kind, binding, kernel});
+    GroupCost cost = estimateCost(group, kind, target);
+    kernelInfos.push_back(b.getArrayAttr(
+        {b.getStringAttr(Twine(kernels.size() - 1) + " " + getKernelName(group)),
+         b.getDenseF64ArrayAttr({cost.flopsBase, cost.flopsPerSample,
+                                 cost.bytesBase, cost.bytesPerSample})}));
+  }
+  LLVM::CallOp::create(b, group.getLoc(), kernel, arguments);
+}
+
+//===----------------------------------------------------------------------===//
+// Stages
+//===----------------------------------------------------------------------===//
+
+/// Starts a function `void (ctx, index, worker)`; `scalars` gets the stage's
+/// arguments.
+LLVM::LLVMFuncOp ProgramEmitter::beginTask(StageOp stage, const Twine &suffix,
+                                       IRMapping &scalars) {
+  Type i64 = b.getI64Type();
+  LLVM::LLVMFuncOp task = createFunction(
+      suffix, LLVM::LLVMVoidType::get(b.getContext()), {pointerType, i64, i64},
+      stage.getLoc(), LLVM::Linkage::Internal);
+  Block *entry = task.addEntryBlock(b);
+  b.setInsertionPointToStart(entry);
+  addresses.clear();
+  context = entry->getArgument(0);
+  worker = entry->getArgument(2);
+  int32_t next = SlotScalars;
+  for (BlockArgument argument : stage.getBody().getArguments())
+    if (!isa<RankedTensorType>(argument.getType()))
+      scalars.map(argument, loadSlot(argument.getType(), context, next++));
+  mostScalars = std::max<int64_t>(mostScalars, next - SlotScalars);
+  samples = loadSlot(i64, context, SlotSamples);
+  firstRow = blockEnd = Value();
+  return task;
+}
+
+LLVM::LLVMFuncOp ProgramEmitter::emitSamplesTask(StageOp stage) {
+  IRMapping scalars;
+  LLVM::LLVMFuncOp task =
+      beginTask(stage, "$samples" + Twine(stageCount), scalars);
+  Value rows = loadSlot(b.getI64Type(), context, SlotBlockRows);
+  firstRow = arith::MulIOp::create(b, loc, task.getArgument(1), rows);
+  Value left = arith::SubIOp::create(b, loc, samples, firstRow);
+  Value count = arith::MinSIOp::create(b, loc, rows, left);
+  // Whole tiles of rows: arrays have room for them, and what stands there does
+  // not matter.
+  int64_t unit = chooseTile(target, sampleBlock).rows;
+  Value up = arith::AddIOp::create(b, loc, count, number(unit - 1));
+  blockEnd = arith::AndIOp::create(b, loc, up, number(-unit));
+  emitSamplesBody(stage.getBody().front(), scalars);
+  LLVM::ReturnOp::create(b, loc, ValueRange());
+  return task;
+}
+
+void ProgramEmitter::emitSamplesBody(Block &block, IRMapping &scalars) {
+  for (Operation &op : block.without_terminator()) {
+    if (auto group = dyn_cast<GroupOp>(op))
+      emitGroupCall(group, StageKind::Samples, scalars, number(0), blockEnd);
+    else if (auto loop = dyn_cast<scf::ForOp>(op))
+      emitLoop(loop, scalars, [&](Block &body, IRMapping &inner) {
+        emitSamplesBody(body, inner);
+      });
+    else if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+      b.clone(op, scalars);
+  }
+}
+
+/// Clones a loop without its arrays, which stay where they are.
+void ProgramEmitter::emitLoop(scf::ForOp loop, IRMapping &scalars,
+                              function_ref<void(Block &, IRMapping &)> emitBody) {
+  SmallVector<Value> carried;
+  SmallVector<unsigned> kept;
+  for (auto [index, init] : llvm::enumerate(loop.getInitArgs()))
+    if (!isa<RankedTensorType>(init.getType())) {
+      kept.push_back(index);
+      carried.push_back(scalars.lookupOrDefault(init));
+    }
+  auto copy = scf::ForOp::create(
+      b, loop.getLoc(), scalars.lookupOrDefault(loop.getLowerBound()),
+      scalars.lookupOrDefault(loop.getUpperBound()),
+      scalars.lookupOrDefault(loop.getStep()), carried);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    Block *body = copy.getBody();
+    if (!body->empty())
+      body->back().erase();
+    b.setInsertionPointToEnd(body);
+    scalars.map(loop.getInductionVar(), copy.getInductionVar());
+    for (auto [index, argument] : llvm::zip_equal(kept, copy.getRegionIterArgs()))
+      scalars.map(loop.getRegionIterArg(index), argument);
+    emitBody(*loop.getBody(), scalars);
+    SmallVector<Value> yielded;
+    for (unsigned index : kept)
+      yielded.push_back(scalars.lookupOrDefault(
+          loop.getBody()->getTerminator()->getOperand(index)));
+    scf::YieldOp::create(b, loop.getLoc(), yielded);
+  }
+  for (auto [index, result] : llvm::zip_equal(kept, copy.getResults()))
+    scalars.map(loop.getResult(index), result);
+}
+
+/// Emits the groups of one level of a params stage as tasks of about equal
+/// work: rows of large groups, several small groups together. Returns the
+/// function and the number of tasks, which depends on the program alone.
+std::pair<LLVM::LLVMFuncOp, int64_t>
+ProgramEmitter::emitParamsTask(StageOp stage, ArrayRef<GroupOp> groups,
+                               unsigned level) {
+  constexpr int64_t wantedTasks = 16;
+  constexpr double leastWork = 20000;
+  struct Piece {
+    GroupOp group;
+    int64_t rows, chunk, count;
+    double work;
+  };
+  SmallVector<Piece> pieces;
+  double total = 0;
+  for (GroupOp group : groups) {
+    GroupCost cost = estimateCost(group, StageKind::Params, target);
+    double work = cost.flopsBase + maxBatch * cost.flopsPerSample;
+    pieces.push_back({group, cost.rows, cost.rowUnit, 1, work});
+    total += work;
+  }
+  double grain = std::max(total / wantedTasks, leastWork);
+  for (Piece &piece : pieces) {
+    int64_t units = llvm::divideCeil(piece.rows, piece.chunk);
+    int64_t cuts = std::clamp<int64_t>(std::llround(piece.work / grain), 1, units);
+    piece.chunk *= llvm::divideCeil(units, cuts);
+    piece.count = llvm::divideCeil(piece.rows, piece.chunk);
+  }
+  // What is cut first, then the small ones, in their order.
+  SmallVector<Piece> small;
+  llvm::copy_if(pieces, std::back_inserter(small),
+                [](const Piece &piece) { return piece.count == 1; });
+  llvm::erase_if(pieces, [](const Piece &piece) { return piece.count == 1; });
+  pieces.append(small);
+
+  IRMapping scalars;
+  LLVM::LLVMFuncOp task = beginTask(
+      stage, "$params" + Twine(stageCount) + "_" + Twine(level), scalars);
+  for (Operation &op : stage.getBody().front().without_terminator())
+    if (!isa<GroupOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+      b.clone(op, scalars);
+  Value index = task.getArgument(1);
+  Block *entry = b.getInsertionBlock();
+  int64_t tasks = 0;
+  for (auto *piece = pieces.begin(); piece != pieces.end();) {
+    auto *last = std::next(piece);
+    double work = piece->work;
+    if (piece->count == 1)
+      for (; last != pieces.end() && last->count == 1 && work + last->work <= grain;
+           ++last)
+        work += last->work;
+    int64_t end = tasks + piece->count;
+    Value from = number(tasks), to = number(end);
+    Value mine = arith::AndIOp::create(
+        b, loc,
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, index, from),
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, index, to));
+    auto branch = scf::IfOp::create(b, loc, mine, /*withElseRegion=*/false);
+    b.setInsertionPoint(branch.thenBlock()->getTerminator());
+    for (auto *part = piece; part != last; ++part) {
+      Value low = number(0), high = number(part->rows);
+      if (part->count > 1) {
+        Value local = arith::SubIOp::create(b, loc, index, from);
+        low = arith::MulIOp::create(b, loc, local, number(part->chunk));
+        high = arith::MinSIOp::create(
+            b, loc, high,
+            arith::AddIOp::create(b, loc, low, number(part->chunk)));
+      }
+      emitGroupCall(part->group, StageKind::Params, scalars, low, high);
+    }
+    b.setInsertionPointToEnd(entry);
+    tasks = end;
+    piece = last;
+  }
+  LLVM::ReturnOp::create(b, loc, ValueRange());
+  return {task, tasks};
+}
+
+void ProgramEmitter::emitParallel(LLVM::LLVMFuncOp task, Value count) {
+  // One task needs no other thread.
+  Value several = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt, count,
+                                        number(1));
+  auto branch = scf::IfOp::create(b, loc, several, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  Value host = loadField(pointerType, runArgs, offsetof(pcx_run_args_t, host));
+  Value self = loadField(pointerType, host, offsetof(pcx_host_t, self));
+  Value parallelFor =
+      loadField(pointerType, host, offsetof(pcx_host_t, parallel_for));
+  Value function = LLVM::AddressOfOp::create(b, loc, task);
+  auto type = LLVM::LLVMFunctionType::get(
+      LLVM::LLVMVoidType::get(b.getContext()),
+      {pointerType, pointerType, pointerType, b.getI64Type()});
+  LLVM::CallOp::create(b, loc, type,
+                       ValueRange{parallelFor, self, function, context, count});
+  b.setInsertionPoint(branch.elseBlock()->getTerminator());
+  Value zero = number(0);
+  LLVM::CallOp::create(b, loc, task, ValueRange{context, zero, zero});
+}
+
+/// Levels of a params stage: a group is one above what it reads of the stage.
+static SmallVector<SmallVector<GroupOp>> getLevels(StageOp stage) {
+  SmallVector<SmallVector<GroupOp>> levels;
+  llvm::DenseMap<Operation *, unsigned> levelOf;
+  for (auto group : stage.getBody().getOps<GroupOp>()) {
+    unsigned level = 0;
+    for (Value operand : group->getOperands())
+      if (isa<RankedTensorType>(operand.getType()))
+        if (Operation *def = getRootArray(operand).getDefiningOp())
+          if (def->getBlock() == group->getBlock())
+            level = std::max(level, levelOf.lookup(def) + 1);
+    levelOf[group] = level;
+    if (levels.size() <= level)
+      levels.resize(level + 1);
+    levels[level].push_back(group);
+  }
+  return levels;
+}
+
+void ProgramEmitter::emitStageCall(StageOp stage, IRMapping &scalars) {
+  int32_t next = SlotScalars;
+  for (Value input : stage.getInputs())
+    if (!isa<RankedTensorType>(input.getType()))
+      LLVM::StoreOp::create(b, loc, scalars.lookupOrDefault(input),
+                            slot(context, next++), 8);
+  // Emitting a task moves to another function.
+  struct Place {
+    OpBuilder::InsertPoint point;
+    Value context, samples;
+    llvm::DenseMap<std::pair<BufferAttr, int>, Value> addresses;
+  };
+  Place here{b.saveInsertionPoint(), context, samples, addresses};
+  auto back = [&]() {
+    b.restoreInsertionPoint(here.point);
+    context = here.context;
+    samples = here.samples;
+    addresses = here.addresses;
+    firstRow = blockEnd = worker = Value();
+  };
+  ++stageCount;
+  if (stage.getKind() == StageKind::Params) {
+    for (auto [level, groups] : llvm::enumerate(getLevels(stage))) {
+      auto [task, count] = emitParamsTask(stage, groups, level);
+      back();
+      emitParallel(task, number(count));
+    }
+    return;
+  }
+  LLVM::LLVMFuncOp task = emitSamplesTask(stage);
+  back();
+  // As few blocks as hold the samples, but a multiple of the workers; rows of a
+  // block are whole tiles. Results do not depend on the cut.
+  Value host = loadField(pointerType, runArgs, offsetof(pcx_run_args_t, host));
+  Value workers = arith::ExtUIOp::create(
+      b, loc, b.getI64Type(),
+      loadField(b.getI32Type(), host, offsetof(pcx_host_t, workers)));
+  int64_t unit = chooseTile(target, sampleBlock).rows;
+  auto ceilDiv = [&](Value value, Value by) {
+    Value sum = arith::AddIOp::create(
+        b, loc, value, arith::SubIOp::create(b, loc, by, number(1)));
+    return arith::DivUIOp::create(b, loc, sum, by).getResult();
+  };
+  Value blocks = ceilDiv(samples, number(sampleBlock));
+  blocks = arith::MulIOp::create(b, loc, ceilDiv(blocks, workers), workers);
+  Value rows = ceilDiv(samples, blocks);
+  rows = arith::AndIOp::create(
+      b, loc, arith::AddIOp::create(b, loc, rows, number(unit - 1)),
+      number(-unit));
+  LLVM::StoreOp::create(b, loc, rows, slot(context, SlotBlockRows), 8);
+  emitParallel(task, ceilDiv(samples, rows));
+}
+
+//===----------------------------------------------------------------------===//
+// Entry
+//===----------------------------------------------------------------------===//
+
+void ProgramEmitter::emitBlock(Block &block, IRMapping &scalars) {
+  for (Operation &op : block.without_terminator()) {
+    if (auto stage = dyn_cast<StageOp>(op)) {
+      emitStageCall(stage, scalars);
+    } else if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
+      scalars.map(extract.getResult(),
+                  LLVM::LoadOp::create(b, op.getLoc(), extract.getType(),
+                                       getArrayAddress(extract.getTensor())));
+    } else if (auto made = dyn_cast<tensor::FromElementsOp>(op)) {
+      LLVM::StoreOp::create(b, op.getLoc(),
+                            scalars.lookupOrDefault(made.getElements()[0]),
+                            getArrayAddress(made.getResult()));
+    } else if (isa<BatchSizeOp>(op)) {
+      scalars.map(op.getResult(0),
+                  arith::SIToFPOp::create(b, op.getLoc(), b.getF64Type(),
+                                          samples));
+    } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
+      emitLoop(loop, scalars, [&](Block &body, IRMapping &inner) {
+        emitBlock(body, inner);
+      });
+    } else {
+      b.clone(op, scalars);
+    }
+  }
+}
+
+DictionaryAttr ProgramEmitter::getEntryFacts() {
+  SmallVector<Attribute> inputs, outputs;
+  SmallVector<int64_t> reads, writes;
+  auto port = [&](PortAttr attr, Type type) {
+    return b.getArrayAttr({attr, TypeAttr::get(type)});
+  };
+  for (BlockArgument argument : program.getArguments()) {
+    auto attr = program.getArgAttrOfType<PortAttr>(argument.getArgNumber(),
+                                                   PCDialect::kPortAttrName);
+    if (attr.getKind() == PortKind::Input)
+      inputs.push_back(port(attr, argument.getType()));
+    else if (attr.isStorage())
+      reads.push_back(tables.storageIndex.lookup(attr.getName()));
+  }
+  for (auto [index, type] : llvm::enumerate(program.getResultTypes())) {
+    auto attr =
+        program.getResultAttrOfType<PortAttr>(index, PCDialect::kPortAttrName);
+    if (attr.isStorage())
+      writes.push_back(tables.storageIndex.lookup(attr.getName()));
+    else
+      outputs.push_back(port(attr, type));
+  }
+  auto named = [&](StringRef name, Attribute value) {
+    return b.getNamedAttr(name, value);
+  };
+  return b.getDictionaryAttr(
+      {named("program", b.getStringAttr(program.getName())),
+       named("cpu", b.getStringAttr(target.name)),
+       named("info", program->getAttr(PCDialect::kProgramAttrName)),
+       named("required", b.getI64IntegerAttr(target.required)),
+       named("max_batch", b.getI64IntegerAttr(maxBatch)),
+       named("sample_block", b.getI64IntegerAttr(sampleBlock)),
+       named("workspace_bytes", b.getI64IntegerAttr(workspaceBytes)),
+       named("worker_bytes", b.getI64IntegerAttr(workerBytes)),
+       named("inputs", b.getArrayAttr(inputs)),
+       named("outputs", b.getArrayAttr(outputs)),
+       named("reads", b.getDenseI64ArrayAttr(reads)),
+       named("writes", b.getDenseI64ArrayAttr(writes)),
+       named("kernels", b.getArrayAttr(kernelInfos))});
+}
+
+void ProgramEmitter::run() {
+  Type i32 = b.getI32Type(), i64 = b.getI64Type(), f64 = b.getF64Type();
+  LLVM::LLVMFuncOp entry =
+      createFunction("", i32, {pointerType}, loc, LLVM::Linkage::External);
+  Block *body = entry.addEntryBlock(b);
+  b.setInsertionPointToStart(body);
+  runArgs = body->getArgument(0);
+  Value n = loadField(i64, runArgs, offsetof(pcx_run_args_t, n));
+  Value fits = arith::AndIOp::create(
+      b, loc,
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, n, number(1)),
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, n,
+                            number(maxBatch)));
+  auto code = [&](int32_t value) -> Value {
+    return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
+  };
+  // Its size is known when all stages are.
+  auto memory = LLVM::AllocaOp::create(b, loc, pointerType, i64, number(0), 8);
+  context = memory;
+  auto branch = scf::IfOp::create(b, loc, TypeRange{i32}, fits,
+                                  /*addThenBlock=*/true, /*addElseBlock=*/true);
+  LLVM::ReturnOp::create(b, loc, branch.getResults());
+  b.setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(b, loc, code(PCX_RUN_BAD_BATCH));
+  b.setInsertionPointToStart(branch.thenBlock());
+  auto keep = [&](Slot index, size_t offset, Type type) {
+    Value value = loadField(type, runArgs, offset);
+    LLVM::StoreOp::create(b, loc, value, slot(context, index), 8);
+  };
+  LLVM::StoreOp::create(b, loc, n, slot(context, SlotSamples), 8);
+  keep(SlotWorkspace, offsetof(pcx_run_args_t, workspace), pointerType);
+  keep(SlotInputs, offsetof(pcx_run_args_t, inputs), pointerType);
+  keep(SlotOutputs, offsetof(pcx_run_args_t, outputs), pointerType);
+  keep(SlotStorage, offsetof(pcx_run_args_t, storage), pointerType);
+  samples = loadSlot(i64, context, SlotSamples);
+
+  IRMapping scalars;
+  for (BlockArgument argument : program.getArguments()) {
+    auto port = program.getArgAttrOfType<PortAttr>(argument.getArgNumber(),
+                                                   PCDialect::kPortAttrName);
+    StringRef name = port.getName();
+    if (port.getKind() == PortKind::Hyper) {
+      Value hypers =
+          loadField(pointerType, runArgs, offsetof(pcx_run_args_t, hypers));
+      scalars.map(argument,
+                  loadField(f64, hypers,
+                            tables.hyperIndex.lookup(name) * sizeof(double)));
+    } else if (port.getKind() == PortKind::Counter) {
+      size_t offset = llvm::StringSwitch<size_t>(name)
+                          .Case("seed", offsetof(pcx_run_args_t, seed))
+                          .Case("call", offsetof(pcx_run_args_t, call))
+                          .Case("epoch", offsetof(pcx_run_args_t, epoch))
+                          .Default(offsetof(pcx_run_args_t, total_steps));
+      scalars.map(argument, loadField(argument.getType(), runArgs, offset));
+    }
+  }
+  emitBlock(program.getBody().front(), scalars);
+  scf::YieldOp::create(b, loc, code(PCX_RUN_OK));
+
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(memory);
+  memory.getArraySizeMutable().assign(number(SlotScalars + mostScalars));
+  entry->setAttr(kEntryAttrName, getEntryFacts());
+}
+
+namespace {
+struct EmitCPUPass : public pc::impl::EmitCPUPassBase<EmitCPUPass> {
+  using Base::Base;
+
+  void runOnOperation() final {
+    ModuleOp module = getOperation();
+    SmallVector<func::FuncOp> programs;
+    for (auto func : module.getOps<func::FuncOp>())
+      if (func->hasAttr(PCDialect::kWorkspaceAttrName))
+        programs.push_back(func);
+    if (programs.empty())
+      return;
+    SmallVector<CPUTarget> targets;
+    for (StringRef name : cpus) {
+      FailureOr<CPUTarget> target = CPUTarget::parse(
+          name, [&]() { return module.emitError("cannot generate code: "); });
+      if (failed(target))
+        return signalPassFailure();
+      targets.push_back(*target);
+    }
+    ModuleTables tables;
+    for (func::FuncOp program : programs)
+      if (failed(tables.add(program)))
+        return signalPassFailure();
+    for (func::FuncOp program : programs) {
+      for (const CPUTarget &target : targets)
+        ProgramEmitter(module, program, target, tables).run();
+      program.erase();
+    }
+    Builder builder(&getContext());
+    module->setAttr(kStorageAttrName, builder.getArrayAttr(tables.storage));
+    module->setAttr(kHypersAttrName, builder.getArrayAttr(tables.hypers));
+  }
+};
+} // namespace

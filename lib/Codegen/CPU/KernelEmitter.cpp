@@ -1,0 +1,979 @@
+//===- KernelEmitter.cpp - Vector code of one group -----------------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Kernels are loops over vectors on raw pointers. Every element of a
+// contraction is one chain of fused multiply-adds in the order of k, every sum
+// over samples one chain of additions in the order of the samples, whatever the
+// tile, the vector length or the rows of a call: results depend on none of them.
+// Row sums add lane by lane and then the lanes pairwise: they depend on the
+// vector length. Everything else is strict IEEE arithmetic, never contracted.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelEmitter.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "pc/Dialect/PC/Transforms/Structured.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace pc;
+
+//===----------------------------------------------------------------------===//
+// Costs
+//===----------------------------------------------------------------------===//
+
+/// Vector operations of a body; transcendental functions count what they
+/// expand to.
+static int64_t getBodyCost(linalg::GenericOp op) {
+  int64_t cost = 0;
+  for (Operation &inner : op.getBody()->without_terminator())
+    cost += TypeSwitch<Operation *, int64_t>(&inner)
+                .Case<arith::ConstantOp, arith::NegFOp>([](auto) { return 0; })
+                .Case<math::ExpOp, math::LogOp, math::Log1pOp, math::TanhOp,
+                      math::ErfOp, math::SinOp, math::CosOp, math::PowFOp>(
+                    [](auto) { return 24; })
+                .Case<arith::DivFOp, math::SqrtOp>([](auto) { return 8; })
+                .Default([](Operation *) { return 1; });
+  return cost;
+}
+
+RegisterTile pc::chooseTile(const CPUTarget &target, int64_t rows) {
+  // Of the registers a tile leaves one for each vector of B and a few for
+  // broadcasts and addresses. Two vectors and eight rows need ten loads for
+  // sixteen multiply-adds, which is below what either port can do.
+  int64_t most = target.vectorRegisters >= 32 ? 8 : 4;
+  int64_t tileRows = std::min<int64_t>(most, llvm::PowerOf2Ceil(rows));
+  int64_t accumulators = target.vectorRegisters >= 32 ? 16 : 8;
+  return {tileRows, std::min<int64_t>(8, accumulators / tileRows)};
+}
+
+GroupCost pc::estimateCost(GroupOp group, StageKind stage,
+                           const CPUTarget &target) {
+  GroupCost cost;
+  double flops = 0, perSample = 0;
+  bool whole = false;
+  group.getBody().walk([&](linalg::GenericOp op) {
+    double elements = 1;
+    for (int64_t dim : getSpace(op))
+      elements *= dim;
+    auto result = cast<RankedTensorType>(op.getResult(0).getType());
+    StructuredKind kind = getStructuredKind(op);
+    switch (kind) {
+    case StructuredKind::Contraction: {
+      int64_t depth = op.getStaticLoopRanges()[2];
+      if (ShapedType::isDynamic(depth))
+        perSample += 2 * elements;
+      else
+        flops += 2 * elements * depth;
+      cost.rowUnit = chooseTile(target, result.getDimSize(0)).rows;
+      break;
+    }
+    case StructuredKind::BatchReduction:
+      perSample += elements;
+      break;
+    case StructuredKind::Elementwise:
+    case StructuredKind::RowReduction:
+    case StructuredKind::Update:
+      flops += elements * getBodyCost(op);
+      break;
+    }
+    cost.rows = result.getRank() == 0 ? 1 : result.getDimSize(0);
+    whole |= kind == StructuredKind::Update ||
+             (kind == StructuredKind::RowReduction &&
+              op.getNumParallelLoops() == 0);
+  });
+  if (whole)
+    cost.rowUnit = cost.rows;
+  // Each array is moved once.
+  double bytes = 0, sampleBytes = 0;
+  auto addBytes = [&](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (!tensor)
+      return;
+    double size = tensor.getElementTypeBitWidth() / 8.0;
+    bool batched = false;
+    for (int64_t dim : tensor.getShape()) {
+      if (ShapedType::isDynamic(dim))
+        batched = true;
+      else
+        size *= dim;
+    }
+    (batched ? sampleBytes : bytes) += size;
+  };
+  for (Type type : group->getOperandTypes())
+    addBytes(type);
+  for (Type type : group->getResultTypes())
+    addBytes(type);
+  if (stage == StageKind::Samples) {
+    // Everything happens per row; weights stay in the cache.
+    double rows = std::max<int64_t>(cost.rows, 1);
+    cost.flopsPerSample = flops / rows;
+    cost.bytesPerSample = bytes / rows;
+  } else {
+    cost.flopsBase = flops;
+    cost.flopsPerSample = perSample;
+    cost.bytesBase = bytes;
+    cost.bytesPerSample = sampleBytes;
+  }
+  return cost;
+}
+
+//===----------------------------------------------------------------------===//
+// Emission
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Elements of an array as a linear function of the indices of the space.
+struct Access {
+  Value pointer;
+  Type element;
+  SmallVector<int64_t> strides;
+  int64_t offset = 0;
+};
+
+/// One loop of a nest: consecutive dimensions of the space, merged.
+struct Loop {
+  int64_t extent;
+  bool reduction;
+  /// Contains the space's first dimension, of which the caller names the rows;
+  /// how many elements of the loop one row has.
+  bool rows = false;
+  int64_t elementsPerRow = 1;
+};
+
+/// A mask for the elements of a vector that exist. Null: all.
+struct Lanes {
+  Value mask;
+  /// Number of elements if it is known; -1 otherwise.
+  int64_t count = -1;
+};
+
+class KernelEmitter {
+public:
+  KernelEmitter(GroupOp group, StageKind stage, const KernelBinding &binding,
+                const CPUTarget &target, LLVM::LLVMFuncOp func);
+  void run();
+
+private:
+  // Small pieces of code.
+  Value number(int64_t value) {
+    return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
+  }
+  Value add(Value lhs, Value rhs) {
+    return arith::AddIOp::create(b, loc, lhs, rhs);
+  }
+  Value scaled(Value value, int64_t factor) {
+    return factor == 1 ? value
+                       : arith::MulIOp::create(b, loc, value, number(factor));
+  }
+  VectorType vectorOf(Type element) { return VectorType::get({lanes}, element); }
+  Value splat(Value scalar) {
+    return vector::BroadcastOp::create(b, loc, vectorOf(scalar.getType()),
+                                       scalar);
+  }
+  Value element(Value pointer, Type type, Value index) {
+    return LLVM::GEPOp::create(b, loc, pointer.getType(), type, pointer,
+                               ArrayRef<LLVM::GEPArg>{index});
+  }
+  Value elementAt(Value pointer, Type type, int64_t index) {
+    if (index == 0)
+      return pointer;
+    return LLVM::GEPOp::create(
+        b, loc, pointer.getType(), type, pointer,
+        ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(index)});
+  }
+  unsigned alignmentOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
+  Value load(Type type, Value pointer, const Lanes &active);
+  void store(Value value, Value pointer, const Lanes &active);
+  Lanes firstLanes(int64_t count);
+  Lanes firstLanes(Value count);
+  scf::ForOp loop(Value from, Value to, int64_t step, ValueRange carried,
+                  function_ref<SmallVector<Value>(Value, ValueRange)> body);
+
+  // Accesses and bodies.
+  Access getAccess(Value pointer, RankedTensorType type, AffineMap map,
+                   unsigned rank);
+  Value getPointer(Value arrayInGroup);
+  Value getAddress(const Access &access, ArrayRef<Value> indices);
+  Value loadElements(const Access &access, ArrayRef<Value> indices,
+                     const Lanes &active);
+  Value getScalar(Value value);
+  SmallVector<Value> emitBody(linalg::GenericOp op, ArrayRef<Value> arguments,
+                              ArrayRef<Value> indices);
+  /// Computes the element-wise operations for one vector and stores results.
+  /// `known` has the values that roots have there already.
+  void emitPoint(ArrayRef<Value> indices, const Lanes &active,
+                 llvm::DenseMap<Value, Value> known,
+                 SmallVectorImpl<Value> *accumulators = nullptr);
+  Value combineLanes(linalg::GenericOp reduction, Value lanesOfSum);
+
+  // Kinds of kernels.
+  void prepareSpace(bool mergeLoops);
+  void emitNest();
+  void emitLoops(unsigned depth, SmallVector<Value> indices,
+                 SmallVectorImpl<Value> &accumulators);
+  void emitBatchReduction(ArrayRef<Value> indices, const Lanes &active);
+  void emitContraction();
+  void emitTile(Value row, Value column, int64_t tileRows, int64_t vectors,
+                int64_t lastCount);
+  void emitUpdates();
+
+  GroupOp group;
+  StageKind stage;
+  const KernelBinding &binding;
+  const CPUTarget &target;
+  LLVM::LLVMFuncOp func;
+  OpBuilder b;
+  Location loc;
+
+  SmallVector<linalg::GenericOp> ops;
+  /// The contraction or the sum over samples, if there is one.
+  linalg::GenericOp root;
+  SmallVector<linalg::GenericOp> rowReductions;
+  Type elementType;
+  int64_t lanes;
+  Value low, high, first, samples;
+  SmallVector<int64_t> space;
+  SmallVector<Loop> loops;
+  /// Accesses of operands of operations, and of results that leave the group.
+  llvm::DenseMap<std::pair<Operation *, unsigned>, Access> operandAccess;
+  SmallVector<std::pair<Value, Access>> results;
+  /// Memory for a tile whose epilogue is a loop; null when it has none.
+  Value tileMemory;
+};
+
+} // namespace
+
+KernelEmitter::KernelEmitter(GroupOp group, StageKind stage,
+                             const KernelBinding &binding,
+                             const CPUTarget &target, LLVM::LLVMFuncOp func)
+    : group(group), stage(stage), binding(binding), target(target), func(func),
+      b(func.getContext()), loc(group.getLoc()) {
+  for (auto op : group.getBody().getOps<linalg::GenericOp>()) {
+    ops.push_back(op);
+    StructuredKind kind = getStructuredKind(op);
+    if (kind == StructuredKind::Contraction ||
+        kind == StructuredKind::BatchReduction)
+      root = op;
+    else if (kind == StructuredKind::RowReduction)
+      rowReductions.push_back(op);
+  }
+  auto type = cast<RankedTensorType>(ops.front().getResult(0).getType());
+  elementType = type.getElementType();
+  lanes = target.getLanes(elementType.getIntOrFloatBitWidth());
+  space = getSpace(root ? root : rowReductions.empty() ? ops.front()
+                                                       : rowReductions.front());
+}
+
+//===----------------------------------------------------------------------===//
+// Small pieces of code
+//===----------------------------------------------------------------------===//
+
+Lanes KernelEmitter::firstLanes(int64_t count) {
+  if (count >= lanes)
+    return {};
+  SmallVector<bool> bits(lanes, false);
+  std::fill(bits.begin(), bits.begin() + count, true);
+  Value mask = arith::ConstantOp::create(
+      b, loc, DenseElementsAttr::get(vectorOf(b.getI1Type()), bits));
+  return {mask, count};
+}
+
+Lanes KernelEmitter::firstLanes(Value count) {
+  Value index = arith::IndexCastOp::create(b, loc, b.getIndexType(), count);
+  return {vector::CreateMaskOp::create(b, loc, vectorOf(b.getI1Type()), index),
+          -1};
+}
+
+Value KernelEmitter::load(Type type, Value pointer, const Lanes &active) {
+  VectorType vector = vectorOf(type);
+  if (!active.mask)
+    return LLVM::LoadOp::create(b, loc, vector, pointer, alignmentOf(type));
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(vector));
+  return LLVM::MaskedLoadOp::create(b, loc, vector, pointer, active.mask, zero,
+                                    alignmentOf(type));
+}
+
+void KernelEmitter::store(Value value, Value pointer, const Lanes &active) {
+  unsigned alignment = alignmentOf(getElementTypeOrSelf(value));
+  if (!active.mask)
+    LLVM::StoreOp::create(b, loc, value, pointer, alignment);
+  else
+    LLVM::MaskedStoreOp::create(b, loc, value, pointer, active.mask, alignment);
+}
+
+scf::ForOp KernelEmitter::loop(
+    Value from, Value to, int64_t step, ValueRange carried,
+    function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+  auto op = scf::ForOp::create(b, loc, from, to, number(step), carried);
+  OpBuilder::InsertionGuard guard(b);
+  Block *block = op.getBody();
+  // Without carried values the builder made a terminator.
+  if (!block->empty())
+    block->back().erase();
+  b.setInsertionPointToEnd(block);
+  SmallVector<Value> next = body(op.getInductionVar(), op.getRegionIterArgs());
+  scf::YieldOp::create(b, loc, next);
+  return op;
+}
+
+//===----------------------------------------------------------------------===//
+// Accesses and bodies
+//===----------------------------------------------------------------------===//
+
+/// Adds `factor` times `expr`, which is linear, to strides and offset.
+static void addLinear(AffineExpr expr, int64_t factor, Access &access) {
+  if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
+    access.strides[dim.getPosition()] += factor;
+  } else if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {
+    access.offset += factor * constant.getValue();
+  } else {
+    auto binary = cast<AffineBinaryOpExpr>(expr);
+    if (binary.getKind() == AffineExprKind::Add) {
+      addLinear(binary.getLHS(), factor, access);
+      addLinear(binary.getRHS(), factor, access);
+    } else {
+      assert(binary.getKind() == AffineExprKind::Mul && "expected a linear map");
+      addLinear(binary.getLHS(),
+                factor * cast<AffineConstantExpr>(binary.getRHS()).getValue(),
+                access);
+    }
+  }
+}
+
+Access KernelEmitter::getAccess(Value pointer, RankedTensorType type,
+                                AffineMap map, unsigned rank) {
+  Access access{pointer, type.getElementType(), SmallVector<int64_t>(rank, 0), 0};
+  int64_t stride = 1;
+  for (int64_t dim = type.getRank() - 1; dim >= 0; --dim) {
+    addLinear(map.getResult(dim), stride, access);
+    // Only the first dimension, of samples, can be dynamic.
+    if (!type.isDynamicDim(dim))
+      stride *= type.getDimSize(dim);
+  }
+  return access;
+}
+
+/// The pointer of an array that the group reads, null when the group made it.
+Value KernelEmitter::getPointer(Value array) {
+  auto argument = dyn_cast<BlockArgument>(array);
+  if (!argument)
+    return {};
+  return func.getArgument(binding.operandPointers[argument.getArgNumber()]);
+}
+
+Value KernelEmitter::getAddress(const Access &access, ArrayRef<Value> indices) {
+  Value index;
+  for (auto [value, stride] : llvm::zip_equal(indices, access.strides)) {
+    if (stride == 0)
+      continue;
+    Value term = scaled(value, stride);
+    index = index ? add(index, term) : term;
+  }
+  Value pointer = access.pointer;
+  if (index)
+    pointer = element(pointer, access.element, index);
+  return elementAt(pointer, access.element, access.offset);
+}
+
+Value KernelEmitter::loadElements(const Access &access, ArrayRef<Value> indices,
+                                  const Lanes &active) {
+  Value address = getAddress(access, indices);
+  int64_t stride = access.strides.empty() ? 0 : access.strides.back();
+  if (stride == 1)
+    return load(access.element, address, active);
+  if (stride == 0)
+    return splat(LLVM::LoadOp::create(b, loc, access.element, address,
+                                      alignmentOf(access.element)));
+  // A column: element by element, no further than the array reaches.
+  assert((!active.mask || active.count >= 0) && "columns have a known length");
+  int64_t count = active.mask ? active.count : lanes;
+  Value result = arith::ConstantOp::create(
+      b, loc, b.getZeroAttr(vectorOf(access.element)));
+  for (int64_t lane = 0; lane < count; ++lane) {
+    Value scalar = LLVM::LoadOp::create(
+        b, loc, access.element,
+        elementAt(address, access.element, lane * stride),
+        alignmentOf(access.element));
+    result = vector::InsertOp::create(b, loc, scalar, result, lane);
+  }
+  return result;
+}
+
+/// A scalar that a body reads from outside of it: an operand of the group.
+Value KernelEmitter::getScalar(Value value) {
+  auto argument = cast<BlockArgument>(value);
+  assert(argument.getOwner() == &group.getBody().front() &&
+         "bodies read scalars of their group only");
+  unsigned scalar = binding.pointerCount;
+  for (unsigned i = 0; i < argument.getArgNumber(); ++i)
+    scalar += binding.operandPointers[i] < 0;
+  return func.getArgument(scalar);
+}
+
+SmallVector<Value> KernelEmitter::emitBody(linalg::GenericOp op,
+                                           ArrayRef<Value> arguments,
+                                           ArrayRef<Value> indices) {
+  llvm::DenseMap<Value, Value> values;
+  for (auto [argument, value] :
+       llvm::zip(op.getBody()->getArguments(), arguments))
+    values[argument] = value;
+  auto lookup = [&](Value value) -> Value {
+    Value &vector = values[value];
+    if (vector)
+      return vector;
+    Attribute constant;
+    if (matchPattern(value, m_Constant(&constant)))
+      vector = arith::ConstantOp::create(
+          b, loc,
+          DenseElementsAttr::get(vectorOf(value.getType()), constant));
+    else
+      vector = splat(getScalar(value));
+    return vector;
+  };
+  for (Operation &inner : op.getBody()->without_terminator()) {
+    if (inner.hasTrait<OpTrait::ConstantLike>())
+      continue;
+    if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
+      // Along the vector the index counts up. Rows count from the batch's first
+      // sample.
+      int64_t dim = index.getDim();
+      Value base = indices[dim];
+      if (dim == 0 && stage == StageKind::Samples)
+        base = add(base, first);
+      base = arith::IndexCastOp::create(b, loc, b.getIndexType(), base);
+      base = splat(base);
+      if (dim + 1 == static_cast<int64_t>(indices.size()))
+        base = arith::AddIOp::create(
+            b, loc, base,
+            vector::StepOp::create(b, loc, vectorOf(b.getIndexType())));
+      values[index.getResult()] = base;
+      continue;
+    }
+    SmallVector<Value> operands;
+    for (Value operand : inner.getOperands())
+      operands.push_back(lookup(operand));
+    SmallVector<Type> types;
+    for (Type type : inner.getResultTypes())
+      types.push_back(vectorOf(type));
+    Operation *vector = b.create(inner.getLoc(), inner.getName().getIdentifier(),
+                                 operands, types, inner.getAttrs());
+    for (auto [from, to] : llvm::zip_equal(inner.getResults(), vector->getResults()))
+      values[from] = to;
+  }
+  SmallVector<Value> yielded;
+  for (Value value : op.getBody()->getTerminator()->getOperands())
+    yielded.push_back(lookup(value));
+  return yielded;
+}
+
+void KernelEmitter::emitPoint(ArrayRef<Value> indices, const Lanes &active,
+                              llvm::DenseMap<Value, Value> known,
+                              SmallVectorImpl<Value> *accumulators) {
+  llvm::DenseMap<std::pair<Value, AffineMap>, Value> loaded;
+  unsigned nextReduction = 0;
+  for (linalg::GenericOp op : ops) {
+    if (op == root)
+      continue;
+    bool reduction = getStructuredKind(op) == StructuredKind::RowReduction;
+    SmallVector<Value> arguments;
+    for (OpOperand *input : op.getDpsInputOperands()) {
+      if (Value value = known.lookup(input->get())) {
+        arguments.push_back(value);
+        continue;
+      }
+      Value &value =
+          loaded[{input->get(), op.getMatchingIndexingMap(input)}];
+      if (!value)
+        value = loadElements(operandAccess[{op, input->getOperandNumber()}],
+                             indices, active);
+      arguments.push_back(value);
+    }
+    if (reduction)
+      arguments.push_back((*accumulators)[nextReduction]);
+    SmallVector<Value> values = emitBody(op, arguments, indices);
+    if (reduction) {
+      Value &sum = (*accumulators)[nextReduction++];
+      sum = active.mask ? arith::SelectOp::create(b, loc, active.mask,
+                                                  values.front(), sum)
+                        : values.front();
+      continue;
+    }
+    for (auto [result, value] : llvm::zip_equal(op->getResults(), values))
+      known[result] = value;
+  }
+  // Everything is read before anything is written: results may replace what
+  // they were computed from.
+  for (auto &[result, access] : results)
+    if (getStructuredKind(result.getDefiningOp<linalg::GenericOp>()) !=
+        StructuredKind::RowReduction)
+      store(known.lookup(result), getAddress(access, indices), active);
+}
+
+/// Sum (or maximum) of the lanes, pairwise.
+Value KernelEmitter::combineLanes(linalg::GenericOp reduction, Value value) {
+  Operation *last =
+      reduction.getBody()->getTerminator()->getOperand(0).getDefiningOp();
+  bool maximum = isa<arith::MaximumFOp>(last);
+  for (int64_t width = lanes / 2; width >= 1; width /= 2) {
+    SmallVector<int64_t> lower = llvm::to_vector(llvm::seq<int64_t>(0, width));
+    SmallVector<int64_t> upper =
+        llvm::to_vector(llvm::seq<int64_t>(width, 2 * width));
+    Value left = vector::ShuffleOp::create(b, loc, value, value, lower);
+    Value right = vector::ShuffleOp::create(b, loc, value, value, upper);
+    value = maximum
+                ? arith::MaximumFOp::create(b, loc, left, right).getResult()
+                : arith::AddFOp::create(b, loc, left, right).getResult();
+  }
+  return vector::ExtractOp::create(b, loc, value, 0);
+}
+
+//===----------------------------------------------------------------------===//
+// Nests: element-wise work, row reductions, sums over samples
+//===----------------------------------------------------------------------===//
+
+void KernelEmitter::prepareSpace(bool mergeLoops) {
+  // A number is a row with one element.
+  unsigned rank = space.size();
+  for (linalg::GenericOp op : ops) {
+    bool batch = getStructuredKind(op) == StructuredKind::BatchReduction;
+    if (getStructuredKind(op) == StructuredKind::Contraction)
+      continue;
+    for (OpOperand *input : op.getDpsInputOperands())
+      if (Value pointer = getPointer(input->get()))
+        operandAccess[{op, input->getOperandNumber()}] = getAccess(
+            pointer, cast<RankedTensorType>(input->get().getType()),
+            op.getMatchingIndexingMap(input), batch ? rank + 1 : rank);
+  }
+  auto yield = cast<YieldOp>(group.getBody().front().getTerminator());
+  for (auto [index, value] : llvm::enumerate(yield.getValues())) {
+    auto op = value.getDefiningOp<linalg::GenericOp>();
+    assert(op && "a group yields results of its operations");
+    AffineMap map = op.getIndexingMapMatchingResult(cast<OpResult>(value));
+    // Loops of the space in front, reduced ones behind them or dropped.
+    if (op == root)
+      map = AffineMap::getMultiDimIdentityMap(rank, op.getContext());
+    results.push_back(
+        {value, getAccess(func.getArgument(binding.resultPointers[index]),
+                          cast<RankedTensorType>(value.getType()), map, rank)});
+  }
+
+  unsigned parallel =
+      rowReductions.empty() ? rank : rowReductions.front().getNumParallelLoops();
+  for (unsigned dim = 0; dim < rank; ++dim)
+    loops.push_back({space[dim], dim >= parallel, dim == 0 && parallel > 0, 1});
+  if (!mergeLoops)
+    return;
+
+  // Merge neighbours that every access walks through as one.
+  SmallVector<Access *> accesses;
+  for (auto &entry : operandAccess)
+    accesses.push_back(&entry.second);
+  for (auto &[value, access] : results)
+    accesses.push_back(&access);
+  auto strideOf = [&](Access *access, unsigned loop) -> int64_t & {
+    // A sum over samples has the samples as its first loop.
+    return access->strides[access->strides.size() - loops.size() + loop];
+  };
+  for (int64_t outer = static_cast<int64_t>(loops.size()) - 2; outer >= 0;
+       --outer) {
+    Loop &left = loops[outer], &right = loops[outer + 1];
+    bool merges = left.reduction == right.reduction &&
+                  llvm::all_of(accesses, [&](Access *access) {
+                    return right.extent == 1 ||
+                           strideOf(access, outer) ==
+                               strideOf(access, outer + 1) * right.extent;
+                  });
+    if (!merges)
+      continue;
+    // A loop of one element has any stride.
+    for (Access *access : accesses) {
+      int64_t stride = right.extent == 1 ? strideOf(access, outer)
+                                         : strideOf(access, outer + 1);
+      access->strides.erase(access->strides.end() - loops.size() + outer);
+      access->strides[access->strides.size() - (loops.size() - 1) + outer] =
+          stride;
+    }
+    left.extent *= right.extent;
+    left.elementsPerRow *= right.extent;
+    loops.erase(loops.begin() + outer + 1);
+  }
+}
+
+void KernelEmitter::emitNest() {
+  bool indexed = false;
+  group.getBody().walk([&](linalg::IndexOp) { indexed = true; });
+  prepareSpace(/*mergeLoops=*/!indexed);
+  if (loops.empty()) {
+    // A number: one lane of a vector.
+    loops.push_back({1, false, false, 1});
+    for (auto &entry : operandAccess)
+      entry.second.strides.push_back(1);
+    for (auto &[value, access] : results)
+      access.strides.push_back(1);
+  }
+  SmallVector<Value> accumulators;
+  emitLoops(0, {}, accumulators);
+}
+
+void KernelEmitter::emitLoops(unsigned depth, SmallVector<Value> indices,
+                              SmallVectorImpl<Value> &accumulators) {
+  const Loop &current = loops[depth];
+  bool starts = current.reduction && (depth == 0 || !loops[depth - 1].reduction);
+  if (starts) {
+    // Sums start from what the operation's result starts from.
+    for (linalg::GenericOp op : rowReductions) {
+      auto fill = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
+      Attribute initial;
+      bool matched = matchPattern(fill.getInputs()[0], m_Constant(&initial));
+      assert(matched && "reductions start from a constant");
+      (void)matched;
+      accumulators.push_back(arith::ConstantOp::create(
+          b, loc, DenseElementsAttr::get(vectorOf(elementType), initial)));
+    }
+  }
+  Value from = current.rows ? scaled(low, current.elementsPerRow) : number(0);
+  Value to =
+      current.rows ? scaled(high, current.elementsPerRow) : number(current.extent);
+
+  auto inner = [&](Value index, ValueRange carried, const Lanes *active) {
+    SmallVector<Value> next(carried);
+    SmallVector<Value> here(indices);
+    here.push_back(index);
+    if (!active)
+      emitLoops(depth + 1, here, next);
+    else if (root)
+      emitBatchReduction(here, *active);
+    else
+      emitPoint(here, *active, llvm::DenseMap<Value, Value>(), &next);
+    return next;
+  };
+  auto replace = [&](ValueRange values) {
+    accumulators.assign(values.begin(), values.end());
+  };
+  if (depth + 1 < loops.size()) {
+    bool carries = current.reduction;
+    auto op = loop(from, to, 1, carries ? ValueRange(accumulators) : ValueRange(),
+                   [&](Value index, ValueRange carried) {
+                     SmallVector<Value> next = inner(index, carried, nullptr);
+                     return carries ? next : SmallVector<Value>();
+                   });
+    if (carries)
+      replace(op.getResults());
+  } else {
+    // Whole vectors, then what is left under a mask.
+    Lanes all;
+    Value whole;
+    int64_t rest = current.extent % lanes;
+    bool dynamicRest = current.rows && current.elementsPerRow % lanes != 0;
+    if (current.rows) {
+      rest = 0;
+      Value count = arith::SubIOp::create(b, loc, to, from);
+      Value tail = arith::RemUIOp::create(b, loc, count, number(lanes));
+      whole = dynamicRest ? arith::SubIOp::create(b, loc, to, tail).getResult()
+                          : to;
+    } else {
+      whole = number(current.extent - rest);
+    }
+    if (current.rows || current.extent >= lanes)
+      replace(loop(from, whole, lanes, accumulators,
+                   [&](Value index, ValueRange carried) {
+                     return inner(index, carried, &all);
+                   })
+                  .getResults());
+    if (rest > 0) {
+      Lanes tail = firstLanes(rest);
+      replace(inner(whole, accumulators, &tail));
+    }
+    if (dynamicRest) {
+      assert(accumulators.empty() && "rows are not reduced");
+      Value some = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
+                                         whole, to);
+      auto branch = scf::IfOp::create(b, loc, some, /*withElseRegion=*/false);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPoint(branch.thenBlock()->getTerminator());
+      Lanes tail = firstLanes(arith::SubIOp::create(b, loc, to, whole).getResult());
+      inner(whole, {}, &tail);
+    }
+  }
+  if (starts) {
+    for (auto [op, sum] : llvm::zip_equal(rowReductions, accumulators))
+      for (auto &[result, access] : results)
+        if (result == op.getResult(0)) {
+          Access row = access;
+          row.strides.truncate(indices.size());
+          Value address = getAddress(row, indices);
+          LLVM::StoreOp::create(b, loc, combineLanes(op, sum), address,
+                                alignmentOf(elementType));
+        }
+    accumulators.clear();
+  }
+}
+
+void KernelEmitter::emitBatchReduction(ArrayRef<Value> indices,
+                                       const Lanes &active) {
+  Value zero = arith::ConstantOp::create(
+      b, loc, b.getZeroAttr(vectorOf(elementType)));
+  auto sum = loop(number(0), samples, 1, zero, [&](Value sample, ValueRange sums) {
+    SmallVector<Value> at{sample};
+    at.append(indices.begin(), indices.end());
+    SmallVector<Value> arguments;
+    for (OpOperand *input : root.getDpsInputOperands())
+      arguments.push_back(loadElements(
+          operandAccess[{root, input->getOperandNumber()}], at, active));
+    arguments.push_back(sums.front());
+    return emitBody(root, arguments, at);
+  });
+  llvm::DenseMap<Value, Value> known;
+  known[root.getResult(0)] = sum.getResult(0);
+  emitPoint(indices, active, known);
+}
+
+//===----------------------------------------------------------------------===//
+// Parts of one result
+//===----------------------------------------------------------------------===//
+
+/// Each operation writes its part; a fill in front of the first one sets the
+/// rest.
+void KernelEmitter::emitUpdates() {
+  auto yield = cast<YieldOp>(group.getBody().front().getTerminator());
+  auto type = cast<RankedTensorType>(yield.getValues().front().getType());
+  Value pointer = func.getArgument(binding.resultPointers.front());
+  auto emit = [&](ArrayRef<int64_t> extents, AffineMap to,
+                  function_ref<Value(ArrayRef<Value>, const Lanes &)> value) {
+    Access target = getAccess(pointer, type, to, extents.size());
+    std::function<void(unsigned, SmallVector<Value>)> nest =
+        [&](unsigned depth, SmallVector<Value> indices) {
+          bool last = depth + 1 == extents.size();
+          // A params stage does the parts of one array in one go.
+          bool rows = depth == 0 && stage == StageKind::Samples;
+          int64_t rest = last && !rows ? extents[depth] % lanes : 0;
+          Value from = rows ? low : number(0);
+          Value until = rows ? high : number(extents[depth] - rest);
+          auto at = [&](Value index, const Lanes &active) {
+            SmallVector<Value> here(indices);
+            here.push_back(index);
+            if (last)
+              store(value(here, active), getAddress(target, here), active);
+            else
+              nest(depth + 1, here);
+          };
+          // One number per sample: lanes would cross rows of no common length.
+          bool single = last && rows;
+          Lanes active = single ? firstLanes(1) : Lanes();
+          if (rows || extents[depth] > rest)
+            loop(from, until, last && !single ? lanes : 1, {},
+                 [&](Value index, ValueRange) {
+                   at(index, active);
+                   return SmallVector<Value>();
+                 });
+          if (rest > 0)
+            at(until, firstLanes(rest));
+        };
+    nest(0, {});
+  };
+  for (linalg::GenericOp op : ops) {
+    if (auto fill = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>()) {
+      Attribute initial;
+      bool matched = matchPattern(fill.getInputs()[0], m_Constant(&initial));
+      assert(matched && "parts are set into a constant");
+      (void)matched;
+      emit(type.getShape(),
+           AffineMap::getMultiDimIdentityMap(type.getRank(), b.getContext()),
+           [&](ArrayRef<Value>, const Lanes &) -> Value {
+             return arith::ConstantOp::create(
+                 b, loc, DenseElementsAttr::get(vectorOf(elementType), initial));
+           });
+    }
+    SmallVector<int64_t> extents = op.getStaticLoopRanges();
+    emit(extents, op.getIndexingMapMatchingResult(op->getResult(0)),
+         [&](ArrayRef<Value> indices, const Lanes &active) -> Value {
+           SmallVector<Value> arguments;
+           for (OpOperand *input : op.getDpsInputOperands())
+             arguments.push_back(loadElements(
+                 getAccess(getPointer(input->get()),
+                           cast<RankedTensorType>(input->get().getType()),
+                           op.getMatchingIndexingMap(input), extents.size()),
+                 indices, active));
+           return emitBody(op, arguments, indices).front();
+         });
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Contractions
+//===----------------------------------------------------------------------===//
+
+void KernelEmitter::emitContraction() {
+  prepareSpace(/*mergeLoops=*/false);
+  int64_t rows = space[0], columns = space[1];
+  RegisterTile tile = chooseTile(target, rows);
+
+  // A long epilogue as a loop over the finished tile: code stays in the
+  // instruction cache.
+  int64_t epilogue = 0;
+  for (linalg::GenericOp op : ops)
+    if (op != root)
+      epilogue += getBodyCost(op);
+  if (epilogue * tile.rows * tile.vectors > 1024)
+    tileMemory = LLVM::AllocaOp::create(
+        b, loc, LLVM::LLVMPointerType::get(b.getContext()),
+        vectorOf(elementType), number(tile.rows * tile.vectors), 64);
+
+  // In a samples stage whole tiles cover the rows; in a params stage the last
+  // cut ends with the array.
+  int64_t restRows = stage == StageKind::Params ? rows % tile.rows : 0;
+  auto emitPanel = [&](Value column, int64_t vectors, int64_t lastCount) {
+    Value until = high;
+    if (restRows > 0) {
+      Value count = arith::SubIOp::create(b, loc, high, low);
+      Value rest = arith::RemUIOp::create(b, loc, count, number(tile.rows));
+      until = arith::SubIOp::create(b, loc, high, rest);
+    }
+    if (rows >= tile.rows)
+      loop(low, until, tile.rows, {}, [&](Value row, ValueRange) {
+        emitTile(row, column, tile.rows, vectors, lastCount);
+        return SmallVector<Value>();
+      });
+    if (restRows == 0)
+      return;
+    Value some =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, until, high);
+    auto branch = scf::IfOp::create(b, loc, some, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(branch.thenBlock()->getTerminator());
+    emitTile(until, column, restRows, vectors, lastCount);
+  };
+  int64_t panel = tile.vectors * lanes;
+  int64_t whole = columns / panel * panel;
+  if (whole > 0)
+    loop(number(0), number(whole), panel, {}, [&](Value column, ValueRange) {
+      emitPanel(column, tile.vectors, lanes);
+      return SmallVector<Value>();
+    });
+  if (int64_t rest = columns - whole) {
+    int64_t vectors = llvm::divideCeil(rest, lanes);
+    emitPanel(number(whole), vectors, rest - (vectors - 1) * lanes);
+  }
+}
+
+/// Columns [column, column + (vectors - 1) * lanes + lastCount) of `tileRows`
+/// rows.
+void KernelEmitter::emitTile(Value row, Value column, int64_t tileRows,
+                             int64_t vectors, int64_t lastCount) {
+  OpOperand *left = root.getDpsInputOperand(0), *right = root.getDpsInputOperand(1);
+  auto operand = [&](OpOperand *use) {
+    return getAccess(getPointer(use->get()),
+                     cast<RankedTensorType>(use->get().getType()),
+                     root.getMatchingIndexingMap(use), 3);
+  };
+  Access a = operand(left), w = operand(right);
+  assert(a.strides[1] == 0 && w.strides[0] == 0 && w.strides[1] == 1 &&
+         "expected C_mn = sum_k A_mk B_kn with rows of B in memory");
+  int64_t depth = root.getStaticLoopRanges()[2];
+  Value until = ShapedType::isDynamic(depth) ? samples : number(depth);
+  SmallVector<Lanes> active(vectors);
+  active.back() = firstLanes(lastCount);
+
+  Value aBase = element(a.pointer, elementType, scaled(row, a.strides[0]));
+  Value wBase = element(w.pointer, elementType, column);
+  Value zero = arith::ConstantOp::create(
+      b, loc, b.getZeroAttr(vectorOf(elementType)));
+  SmallVector<Value> sums(tileRows * vectors, zero);
+  auto product = loop(number(0), until, 1, sums, [&](Value k, ValueRange carried) {
+    Value aRow = element(aBase, elementType, scaled(k, a.strides[2]));
+    Value wRow = element(wBase, elementType, scaled(k, w.strides[2]));
+    SmallVector<Value> columns;
+    for (int64_t j = 0; j < vectors; ++j)
+      columns.push_back(
+          load(elementType, elementAt(wRow, elementType, j * lanes), active[j]));
+    SmallVector<Value> next;
+    for (int64_t i = 0; i < tileRows; ++i) {
+      Value scalar = LLVM::LoadOp::create(
+          b, loc, elementType, elementAt(aRow, elementType, i * a.strides[0]),
+          alignmentOf(elementType));
+      Value factor = splat(scalar);
+      for (int64_t j = 0; j < vectors; ++j)
+        next.push_back(vector::FMAOp::create(b, loc, factor, columns[j],
+                                             carried[i * vectors + j]));
+    }
+    return next;
+  });
+
+  auto finish = [&](Value r, int64_t j, Value sum) {
+    llvm::DenseMap<Value, Value> known;
+    known[root.getResult(0)] = sum;
+    emitPoint({r, add(column, number(j * lanes))}, active[j], known);
+  };
+  if (!tileMemory) {
+    for (int64_t i = 0; i < tileRows; ++i)
+      for (int64_t j = 0; j < vectors; ++j)
+        finish(add(row, number(i)), j, product.getResult(i * vectors + j));
+    return;
+  }
+  VectorType vectorType = vectorOf(elementType);
+  for (auto [index, sum] : llvm::enumerate(product.getResults()))
+    LLVM::StoreOp::create(b, loc, sum, elementAt(tileMemory, vectorType, index), 64);
+  loop(number(0), number(tileRows), 1, {}, [&](Value i, ValueRange) {
+    Value line = element(tileMemory, vectorType, scaled(i, vectors));
+    for (int64_t j = 0; j < vectors; ++j)
+      finish(add(row, i), j,
+             LLVM::LoadOp::create(b, loc, vectorType,
+                                  elementAt(line, vectorType, j), 64));
+    return SmallVector<Value>();
+  });
+}
+
+void KernelEmitter::run() {
+  b.setInsertionPointToStart(func.addEntryBlock(b));
+  unsigned arguments = func.getNumArguments();
+  low = func.getArgument(arguments - 4);
+  high = func.getArgument(arguments - 3);
+  first = func.getArgument(arguments - 2);
+  samples = func.getArgument(arguments - 1);
+  if (root && getStructuredKind(root) == StructuredKind::Contraction)
+    emitContraction();
+  else if (getStructuredKind(ops.front()) == StructuredKind::Update)
+    emitUpdates();
+  else
+    emitNest();
+  LLVM::ReturnOp::create(b, loc, ValueRange());
+}
+
+LLVM::LLVMFuncOp pc::emitKernel(ModuleOp module, StringRef name, GroupOp group,
+                                StageKind stage, const KernelBinding &binding,
+                                const CPUTarget &target) {
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  MLIRContext *context = builder.getContext();
+  SmallVector<Type> types(binding.pointerCount,
+                          LLVM::LLVMPointerType::get(context));
+  for (Value operand : group.getInputs())
+    if (!isa<RankedTensorType>(operand.getType()))
+      types.push_back(operand.getType());
+  types.append(4, builder.getI64Type());
+  auto func = LLVM::LLVMFuncOp::create(
+      builder, group.getLoc(), name,
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), types),
+      LLVM::Linkage::Internal);
+  // A function of its own, so that a profile names it.
+  func.setNoInline(true);
+  target.setAttributes(func);
+  // One pointer per array, and arrays do not overlap while both are live.
+  for (unsigned i = 0; i < binding.pointerCount; ++i)
+    func.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
+                    builder.getUnitAttr());
+  KernelEmitter(group, stage, binding, target, func).run();
+  return func;
+}

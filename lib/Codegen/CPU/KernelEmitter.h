@@ -1,0 +1,67 @@
+//===- KernelEmitter.h - Vector code of one group ---------------*- C++ -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PC_LIB_CODEGEN_CPU_KERNELEMITTER_H
+#define PC_LIB_CODEGEN_CPU_KERNELEMITTER_H
+
+#include "pc/Codegen/CPU/Target.h"
+#include "pc/Dialect/PC/IR/PC.h"
+
+namespace pc {
+
+/// How a group's operands and results reach its kernel. A kernel takes one
+/// pointer for each distinct array, then the group's scalar operands, then four
+/// i64: the rows [low, high) to compute, the batch's number of its row 0 and
+/// the number of samples.
+struct KernelBinding {
+  /// Pointer of each operand, -1 for scalars.
+  llvm::SmallVector<int> operandPointers;
+  /// Pointer of each result.
+  llvm::SmallVector<int> resultPointers;
+  unsigned pointerCount = 0;
+
+  bool operator==(const KernelBinding &other) const {
+    return operandPointers == other.operandPointers &&
+           resultPointers == other.resultPointers &&
+           pointerCount == other.pointerCount;
+  }
+};
+
+/// What the schedule of a params stage and the artifact's description know of a
+/// group. Work at n samples is base + n * perSample; a vector operation on
+/// every element counts one.
+struct GroupCost {
+  double flopsBase = 0, flopsPerSample = 0;
+  double bytesBase = 0, bytesPerSample = 0;
+  /// Rows over which a params stage may cut the group, and a multiple that cuts
+  /// should keep to.
+  int64_t rows = 1, rowUnit = 1;
+};
+
+/// The register tile of a contraction: rows and vectors of columns.
+struct RegisterTile {
+  int64_t rows;
+  int64_t vectors;
+};
+
+/// Chooses the tile for a contraction with `rows` rows to compute at least.
+RegisterTile chooseTile(const CPUTarget &target, int64_t rows);
+
+/// Estimates the work of `group`; a samples stage runs it once per sample.
+GroupCost estimateCost(GroupOp group, StageKind stage, const CPUTarget &target);
+
+/// Emits `group` as the function `name` at the end of `module`. In a samples
+/// stage `low` is 0 and `high` a multiple of the tile's rows.
+mlir::LLVM::LLVMFuncOp emitKernel(mlir::ModuleOp module, llvm::StringRef name,
+                                  GroupOp group, StageKind stage,
+                                  const KernelBinding &binding,
+                                  const CPUTarget &target);
+
+} // namespace pc
+
+#endif // PC_LIB_CODEGEN_CPU_KERNELEMITTER_H

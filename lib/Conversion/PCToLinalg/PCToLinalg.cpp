@@ -1,0 +1,496 @@
+//===- PCToLinalg.cpp - Structured operations of stages ---------*- C++ -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
+#include "mlir/Dialect/Utils/StructuredOpsUtils.h"
+#include "pc/Conversion/Passes.h"
+#include "pc/Dialect/PC/IR/PC.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace pc {
+#define GEN_PASS_DEF_CONVERTPCTOLINALGPASS
+#include "pc/Conversion/Passes.h.inc"
+} // namespace pc
+
+using namespace pc;
+using utils::IteratorType;
+
+namespace {
+
+/// An operand of a structured operation: elements of `source` at `map`, which
+/// may leave dimensions out.
+struct Access {
+  Value source;
+  AffineMap map;
+};
+
+/// Builds the structured form of one operation.
+class Lowering {
+public:
+  Lowering(Operation *op)
+      : op(op), b(op), loc(op->getLoc()), context(op->getContext()) {}
+
+  LogicalResult run();
+
+private:
+  using Body = function_ref<Value(OpBuilder &, ValueRange)>;
+
+  RankedTensorType typeOf(Value value) {
+    return cast<RankedTensorType>(value.getType());
+  }
+  AffineMap identity(unsigned rank) {
+    return AffineMap::getMultiDimIdentityMap(rank, context);
+  }
+  AffineMap dims(unsigned rank, ArrayRef<unsigned> positions) {
+    SmallVector<AffineExpr> exprs;
+    for (unsigned position : positions)
+      exprs.push_back(getAffineDimExpr(position, context));
+    return AffineMap::get(rank, 0, exprs, context);
+  }
+  Value constant(Type type, double value) {
+    return buildFloat(b, loc, type, value);
+  }
+  Value empty(RankedTensorType type) {
+    return tensor::EmptyOp::create(b, loc, type.getShape(),
+                                   type.getElementType());
+  }
+  Value filled(RankedTensorType type, double value) {
+    Value number = constant(type.getElementType(), value);
+    return linalg::FillOp::create(b, loc, number, empty(type)).getResult(0);
+  }
+
+  /// Looks through broadcasts: where element `map` of `value` comes from.
+  static Access getAccess(Value value, AffineMap map);
+
+  /// A structured operation with one result. `outs` holds the result's initial
+  /// elements; the body's last argument is the element of `outs`.
+  Value generic(ArrayRef<Access> ins, Value outs, AffineMap outMap,
+                ArrayRef<IteratorType> iterators, Body body);
+  /// Element-wise operation over `type`.
+  Value map(ArrayRef<Access> ins, RankedTensorType type, Body body) {
+    unsigned rank = type.getRank();
+    return generic(ins, empty(type), identity(rank),
+                   SmallVector<IteratorType>(rank, IteratorType::parallel),
+                   body);
+  }
+  /// Reduction of `ins`, read over `rank` dimensions, to the dimensions of
+  /// `outMap`. The body's last argument is the accumulator.
+  Value reduce(ArrayRef<Access> ins, unsigned rank, AffineMap outMap,
+               RankedTensorType type, double initial, Body body);
+  /// Sum over k of lhs and rhs elements; dimensions are (m, n, k).
+  Value contract(Access lhs, Access rhs, RankedTensorType type);
+
+  LogicalResult lowerElementwise(ElementwiseOpInterface elementwise);
+  Value lowerSplat(SplatOp splat);
+  Value lowerReshape(ReshapeOp reshape);
+  Value lowerSlice(SliceOp slice);
+  Value insertPart(Value part, Value whole, int64_t axis, int64_t offset);
+  Value lowerLogSoftmax(Value input, bool exponential);
+
+  Operation *op;
+  OpBuilder b;
+  Location loc;
+  MLIRContext *context;
+};
+
+} // namespace
+
+Access Lowering::getAccess(Value value, AffineMap map) {
+  while (true) {
+    if (auto broadcast = value.getDefiningOp<BatchBroadcastOp>()) {
+      value = broadcast.getInput();
+      map = map.dropResult(0);
+    } else if (auto broadcast = value.getDefiningOp<BroadcastOp>()) {
+      value = broadcast.getInput();
+      unsigned rank = cast<RankedTensorType>(value.getType()).getRank();
+      SmallVector<unsigned> kept = llvm::to_vector(llvm::seq(rank));
+      map = map.getSubMap(kept);
+    } else {
+      return {value, map};
+    }
+  }
+}
+
+Value Lowering::generic(ArrayRef<Access> ins, Value outs, AffineMap outMap,
+                        ArrayRef<IteratorType> iterators, Body body) {
+  // Constants become numbers of the body.
+  SmallVector<Value> sources;
+  SmallVector<AffineMap> maps;
+  SmallVector<std::optional<double>> numbers;
+  for (const Access &in : ins) {
+    numbers.push_back(getSplatValue(in.source));
+    if (numbers.back())
+      continue;
+    sources.push_back(in.source);
+    maps.push_back(in.map);
+  }
+  maps.push_back(outMap);
+  Type element = typeOf(outs).getElementType();
+  return linalg::GenericOp::create(
+             b, loc, outs.getType(), sources, outs, maps, iterators,
+             [&](OpBuilder &inner, Location, ValueRange arguments) {
+               SmallVector<Value> elements;
+               unsigned next = 0;
+               for (std::optional<double> number : numbers)
+                 elements.push_back(number
+                                        ? buildFloat(inner, loc, element, *number)
+                                        : arguments[next++]);
+               elements.push_back(arguments.back());
+               linalg::YieldOp::create(inner, loc, body(inner, elements));
+             })
+      .getResult(0);
+}
+
+Value Lowering::reduce(ArrayRef<Access> ins, unsigned rank, AffineMap outMap,
+                       RankedTensorType type, double initial, Body body) {
+  SmallVector<IteratorType> iterators(rank, IteratorType::reduction);
+  for (AffineExpr expr : outMap.getResults())
+    iterators[cast<AffineDimExpr>(expr).getPosition()] = IteratorType::parallel;
+  return generic(ins, filled(type, initial), outMap, iterators, body);
+}
+
+static Value add(OpBuilder &b, Location loc, Value lhs, Value rhs) {
+  return arith::AddFOp::create(b, loc, lhs, rhs);
+}
+static Value sub(OpBuilder &b, Location loc, Value lhs, Value rhs) {
+  return arith::SubFOp::create(b, loc, lhs, rhs);
+}
+static Value mul(OpBuilder &b, Location loc, Value lhs, Value rhs) {
+  return arith::MulFOp::create(b, loc, lhs, rhs);
+}
+
+Value Lowering::contract(Access lhs, Access rhs, RankedTensorType type) {
+  // A contraction reads memory: a broadcast or a constant takes its place there.
+  auto materialise = [&](Access access) {
+    if (std::optional<double> number = getSplatValue(access.source))
+      access.source = map({}, typeOf(access.source), [&](OpBuilder &inner, ValueRange) {
+        return buildFloat(inner, loc, type.getElementType(), *number);
+      });
+    return access;
+  };
+  lhs = materialise(lhs);
+  rhs = materialise(rhs);
+  return reduce({lhs, rhs}, 3, dims(3, {0, 1}), type, 0.0,
+                [&](OpBuilder &inner, ValueRange e) {
+                  return add(inner, loc, e[2], mul(inner, loc, e[0], e[1]));
+                });
+}
+
+LogicalResult Lowering::lowerElementwise(ElementwiseOpInterface elementwise) {
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  Type element = type.getElementType();
+  unsigned rank = type.getRank();
+  // One value per operand: a number, or the position of a tensor.
+  SmallVector<Value> tensors, operands(op->getNumOperands());
+  SmallVector<AffineMap> maps;
+  SmallVector<int64_t> positions(op->getNumOperands(), -1);
+  SmallVector<std::optional<double>> numbers(op->getNumOperands());
+  for (auto [index, operand] : llvm::enumerate(op->getOperands())) {
+    if (!isa<RankedTensorType>(operand.getType())) {
+      // Scalars round once to the element type.
+      operands[index] = operand;
+      if (operand.getType() != element)
+        operands[index] = arith::TruncFOp::create(b, loc, element, operand);
+      continue;
+    }
+    Access access = getAccess(operand, identity(rank));
+    numbers[index] = getSplatValue(access.source);
+    if (numbers[index])
+      continue;
+    positions[index] = tensors.size();
+    for (auto [i, source] : llvm::enumerate(tensors))
+      if (source == access.source && maps[i] == access.map)
+        positions[index] = i;
+    if (positions[index] < static_cast<int64_t>(tensors.size()))
+      continue;
+    tensors.push_back(access.source);
+    maps.push_back(access.map);
+  }
+  SmallVector<Value> outs;
+  for (Type result : op->getResultTypes()) {
+    outs.push_back(empty(cast<RankedTensorType>(result)));
+    maps.push_back(identity(rank));
+  }
+  auto result = linalg::GenericOp::create(
+      b, loc, op->getResultTypes(), tensors, outs, maps,
+      SmallVector<IteratorType>(rank, IteratorType::parallel),
+      [&](OpBuilder &inner, Location, ValueRange arguments) {
+        for (auto [index, operand] : llvm::enumerate(operands)) {
+          if (positions[index] >= 0)
+            operand = arguments[positions[index]];
+          else if (numbers[index])
+            operand = buildFloat(inner, loc, element, *numbers[index]);
+        }
+        SmallVector<Value> results;
+        elementwise.buildElement(inner, loc, operands, results);
+        linalg::YieldOp::create(inner, loc, results);
+      });
+  op->replaceAllUsesWith(result);
+  return success();
+}
+
+Value Lowering::lowerSplat(SplatOp splat) {
+  auto type = cast<RankedTensorType>(splat.getType());
+  double value = *getSplatValue(splat.getResult());
+  return map({}, type, [&](OpBuilder &inner, ValueRange) {
+    return buildFloat(inner, loc, type.getElementType(), value);
+  });
+}
+
+Value Lowering::lowerReshape(ReshapeOp reshape) {
+  Value input = reshape.getInput();
+  auto target = cast<RankedTensorType>(reshape.getType());
+  // Through one dimension per sample: always a collapse and an expansion.
+  auto flatten = [&](RankedTensorType type) {
+    int64_t elements = 1;
+    for (int64_t dim : type.getShape().drop_front())
+      elements *= dim;
+    return type.clone({type.getDimSize(0), elements});
+  };
+  auto reassociation = [](unsigned rank) {
+    SmallVector<ReassociationIndices> groups(rank > 1 ? 2 : 1);
+    for (unsigned dim = 0; dim < rank; ++dim)
+      groups[dim == 0 ? 0 : 1].push_back(dim);
+    return groups;
+  };
+  if (typeOf(input).getRank() > 2)
+    input = tensor::CollapseShapeOp::create(b, loc, flatten(typeOf(input)), input,
+                                            reassociation(typeOf(input).getRank()));
+  if (target.getRank() > 2)
+    input = tensor::ExpandShapeOp::create(b, loc, target, input,
+                                          reassociation(target.getRank()));
+  if (input.getType() != target) {
+    if (target.getRank() == 1)
+      input = tensor::CollapseShapeOp::create(
+          b, loc, target, input, ArrayRef<ReassociationIndices>{{0, 1}});
+    else
+      input = tensor::ExpandShapeOp::create(
+          b, loc, target, input, ArrayRef<ReassociationIndices>{{0, 1}});
+  }
+  return input;
+}
+
+/// The identity of `rank` dimensions with `offset` added to one.
+static AffineMap shifted(MLIRContext *context, unsigned rank, unsigned dim,
+                         int64_t offset) {
+  SmallVector<AffineExpr> exprs;
+  for (unsigned i = 0; i < rank; ++i)
+    exprs.push_back(getAffineDimExpr(i, context) + (i == dim ? offset : 0));
+  return AffineMap::get(rank, 0, exprs, context);
+}
+
+Value Lowering::lowerSlice(SliceOp slice) {
+  auto type = cast<RankedTensorType>(slice.getType());
+  unsigned rank = type.getRank();
+  AffineMap from = shifted(context, rank, rank + slice.getAxis(),
+                           slice.getOffset());
+  return map({{slice.getInput(), from}}, type,
+             [](OpBuilder &, ValueRange e) { return e[0]; });
+}
+
+Value Lowering::insertPart(Value part, Value whole, int64_t axis,
+                           int64_t offset) {
+  unsigned rank = typeOf(whole).getRank();
+  Access access = getAccess(part, identity(rank));
+  // The part's own dimensions bound the loops: it must be read from memory.
+  if (access.map != identity(rank) || getSplatValue(access.source))
+    access = {map({access}, typeOf(part),
+                  [](OpBuilder &, ValueRange e) { return e[0]; }),
+              identity(rank)};
+  return generic({access}, whole, shifted(context, rank, rank + axis, offset),
+                 SmallVector<IteratorType>(rank, IteratorType::parallel),
+                 [](OpBuilder &, ValueRange e) { return e[0]; });
+}
+
+/// log_softmax, or softmax when `exponential`, over the last axis. The largest
+/// element is subtracted first, so nothing overflows.
+Value Lowering::lowerLogSoftmax(Value input, bool exponential) {
+  RankedTensorType type = typeOf(input);
+  unsigned rank = type.getRank();
+  SmallVector<unsigned> leading = llvm::to_vector(llvm::seq(rank - 1));
+  AffineMap all = identity(rank), row = dims(rank, leading);
+  RankedTensorType rowType = type.clone(type.getShape().drop_back());
+  Access x = getAccess(input, all);
+  Value largest = reduce({x}, rank, row, rowType,
+                         -std::numeric_limits<double>::infinity(),
+                         [&](OpBuilder &inner, ValueRange e) -> Value {
+                           return arith::MaximumFOp::create(inner, loc, e[1],
+                                                            e[0]);
+                         });
+  auto shiftedExp = [&](OpBuilder &inner, Value value, Value max) -> Value {
+    return math::ExpOp::create(inner, loc, sub(inner, loc, value, max));
+  };
+  if (exponential) {
+    Value exps = map({x, {largest, row}}, type,
+                     [&](OpBuilder &inner, ValueRange e) {
+                       return shiftedExp(inner, e[0], e[1]);
+                     });
+    Value sum = reduce({{exps, all}}, rank, row, rowType, 0.0,
+                       [&](OpBuilder &inner, ValueRange e) {
+                         return add(inner, loc, e[1], e[0]);
+                       });
+    return map({{exps, all}, {sum, row}}, type,
+               [&](OpBuilder &inner, ValueRange e) -> Value {
+                 return arith::DivFOp::create(inner, loc, e[0], e[1]);
+               });
+  }
+  Value sum = reduce({x, {largest, row}}, rank, row, rowType, 0.0,
+                     [&](OpBuilder &inner, ValueRange e) {
+                       return add(inner, loc, e[2],
+                                  shiftedExp(inner, e[0], e[1]));
+                     });
+  return map({x, {largest, row}, {sum, row}}, type,
+             [&](OpBuilder &inner, ValueRange e) {
+               Value log = math::LogOp::create(inner, loc, e[2]);
+               return sub(inner, loc, sub(inner, loc, e[0], e[1]), log);
+             });
+}
+
+LogicalResult Lowering::run() {
+  auto replace = [&](Value value) {
+    op->replaceAllUsesWith(ValueRange(value));
+    return success();
+  };
+  return TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([&](IdentityOp identity) { return replace(identity.getInput()); })
+      .Case([&](DetachOp detach) { return replace(detach.getInput()); })
+      .Case([&](ElementwiseOpInterface elementwise) {
+        return lowerElementwise(elementwise);
+      })
+      .Case([&](DenseOp dense) {
+        // transposed: y_mn = sum_k x_mk w_kn, otherwise sum_k x_mk w_nk
+        AffineMap weight = dense.getTransposed() ? dims(3, {2, 1}) : dims(3, {1, 2});
+        return replace(contract({dense.getInput(), dims(3, {0, 2})},
+                                {dense.getWeight(), weight},
+                                cast<RankedTensorType>(dense.getType())));
+      })
+      .Case([&](BatchOuterOp outer) {
+        return replace(contract({outer.getLhs(), dims(3, {2, 0})},
+                                {outer.getRhs(), dims(3, {2, 1})},
+                                cast<RankedTensorType>(outer.getType())));
+      })
+      .Case([&](BatchSumOp sum) {
+        auto type = cast<RankedTensorType>(sum.getType());
+        unsigned rank = type.getRank() + 1;
+        SmallVector<unsigned> kept = llvm::to_vector(llvm::seq(1u, rank));
+        return replace(reduce({{sum.getInput(), identity(rank)}}, rank,
+                              dims(rank, kept), type, 0.0,
+                              [&](OpBuilder &inner, ValueRange e) {
+                                return add(inner, loc, e[1], e[0]);
+                              }));
+      })
+      .Case([&](SumOp sum) {
+        auto type = cast<RankedTensorType>(sum.getType());
+        unsigned rank = typeOf(sum.getInput()).getRank();
+        SmallVector<unsigned> kept =
+            llvm::to_vector(llvm::seq<unsigned>(type.getRank()));
+        return replace(reduce({getAccess(sum.getInput(), identity(rank))}, rank,
+                              dims(rank, kept), type, 0.0,
+                              [&](OpBuilder &inner, ValueRange e) {
+                                return add(inner, loc, e[1], e[0]);
+                              }));
+      })
+      .Case<BatchBroadcastOp, BroadcastOp>([&](auto broadcast) {
+        auto type = cast<RankedTensorType>(broadcast.getType());
+        return replace(map({getAccess(broadcast.getResult(),
+                                      identity(type.getRank()))},
+                           type, [](OpBuilder &, ValueRange e) { return e[0]; }));
+      })
+      .Case([&](TransposeOp transpose) {
+        return replace(map({{transpose.getInput(), dims(2, {1, 0})}},
+                           cast<RankedTensorType>(transpose.getType()),
+                           [](OpBuilder &, ValueRange e) { return e[0]; }));
+      })
+      .Case([&](SplatOp splat) { return replace(lowerSplat(splat)); })
+      .Case([&](ReshapeOp reshape) { return replace(lowerReshape(reshape)); })
+      .Case([&](SliceOp slice) { return replace(lowerSlice(slice)); })
+      .Case([&](ConcatOp concat) {
+        Value whole = empty(cast<RankedTensorType>(concat.getType()));
+        int64_t offset = 0;
+        for (Value part : concat.getInputs()) {
+          whole = insertPart(part, whole, concat.getAxis(), offset);
+          RankedTensorType type = typeOf(part);
+          offset += type.getDimSize(type.getRank() + concat.getAxis());
+        }
+        return replace(whole);
+      })
+      .Case([&](PadOp pad) {
+        Value whole = filled(cast<RankedTensorType>(pad.getType()), 0.0);
+        return replace(
+            insertPart(pad.getInput(), whole, pad.getAxis(), pad.getOffset()));
+      })
+      .Case([&](SoftmaxOp softmax) {
+        return replace(lowerLogSoftmax(softmax.getInput(), true));
+      })
+      .Case([&](LogSoftmaxOp softmax) {
+        return replace(lowerLogSoftmax(softmax.getInput(), false));
+      })
+      .Case([&](SquaredErrorOp energy) {
+        unsigned rank = typeOf(energy.getState()).getRank();
+        auto type = cast<RankedTensorType>(energy.getType());
+        SmallVector<unsigned> kept =
+            llvm::to_vector(llvm::seq<unsigned>(type.getRank()));
+        return replace(
+            reduce({getAccess(energy.getState(), identity(rank)),
+                    getAccess(energy.getPrediction(), identity(rank))},
+                   rank, dims(rank, kept), type, 0.0,
+                   [&](OpBuilder &inner, ValueRange e) {
+                     Value error = sub(inner, loc, e[0], e[1]);
+                     Value half = buildFloat(inner, loc, error.getType(), 0.5);
+                     return add(inner, loc, e[2],
+                                mul(inner, loc, half,
+                                    mul(inner, loc, error, error)));
+                   }));
+      })
+      .Case([&](CrossEntropyOp energy) {
+        unsigned rank = typeOf(energy.getState()).getRank();
+        auto type = cast<RankedTensorType>(energy.getType());
+        SmallVector<unsigned> kept =
+            llvm::to_vector(llvm::seq<unsigned>(type.getRank()));
+        Value logs = lowerLogSoftmax(energy.getPrediction(), false);
+        return replace(
+            reduce({getAccess(energy.getState(), identity(rank)),
+                    {logs, identity(rank)}},
+                   rank, dims(rank, kept), type, 0.0,
+                   [&](OpBuilder &inner, ValueRange e) {
+                     return sub(inner, loc, e[2], mul(inner, loc, e[0], e[1]));
+                   }));
+      })
+      .Default([&](Operation *op) {
+        return op->emitOpError("has no structured form");
+      });
+}
+
+namespace {
+struct ConvertPCToLinalgPass
+    : public pc::impl::ConvertPCToLinalgPassBase<ConvertPCToLinalgPass> {
+  using Base::Base;
+
+  void runOnOperation() final {
+    SmallVector<Operation *> ops;
+    getOperation().walk([&](StageOp stage) {
+      stage.getBody().walk<WalkOrder::PreOrder>([&](Operation *op) {
+        if (isa<PCDialect>(op->getDialect()) && !isa<YieldOp>(op))
+          ops.push_back(op);
+        // The region of an element-wise operation goes into the body.
+        return isa<ElementwiseOp>(op) ? WalkResult::skip()
+                                      : WalkResult::advance();
+      });
+    });
+    // Readers come before what they look through: broadcasts, constants.
+    for (Operation *op : llvm::reverse(ops)) {
+      if (!op->use_empty() && failed(Lowering(op).run()))
+        return signalPassFailure();
+      op->erase();
+    }
+  }
+};
+} // namespace

@@ -1,0 +1,357 @@
+//===- Schedule.cpp - Cut programs into stages ------------------*- C++ -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A functional program is a pure graph, so its operations may run in any order
+// of dependence. List scheduling takes, in turn, all parameter work that is
+// ready, then all per-sample work that is ready: as few barriers as the
+// dependences allow. A loop over per-sample values alone is per-sample work
+// itself; a loop that moves shared values stays in the function and its body is
+// scheduled the same way.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "pc/Dialect/PC/Transforms/Passes.h"
+#include "llvm/ADT/EquivalenceClasses.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+
+namespace pc {
+#define GEN_PASS_DEF_SCHEDULEPASS
+#include "pc/Dialect/PC/Transforms/Passes.h.inc"
+} // namespace pc
+
+using namespace pc;
+
+namespace {
+
+/// What an operation of the functional form is to the schedule.
+enum class Work {
+  Constant, ///< cloned into every stage that reads it
+  Host,     ///< scalars and single numbers: the entry function
+  Samples,  ///< independent per sample
+  Params,   ///< parallel over the elements of a shared result
+  Loop      ///< a loop that moves shared values: stages inside
+};
+
+/// True for a tensor with one row for each sample.
+bool isPerSample(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.getRank() > 0 && tensor.isDynamicDim(0);
+}
+
+/// True for a tensor of floats, which stages compute; tensors of integers are
+/// counters, which the entry function does.
+bool isArray(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && isa<FloatType>(tensor.getElementType());
+}
+
+Work classify(Operation *op) {
+  if (isa<SplatOp>(op) || op->hasTrait<OpTrait::ConstantLike>())
+    return Work::Constant;
+  if (isa<tensor::ExtractOp, tensor::FromElementsOp>(op))
+    return Work::Host;
+  if (auto loop = dyn_cast<scf::ForOp>(op)) {
+    bool samples = false, shared = false;
+    for (Type type : loop.getResultTypes()) {
+      samples |= isPerSample(type);
+      shared |= isa<RankedTensorType>(type) && !isPerSample(type);
+    }
+    loop.getBody()->walk([&](Operation *inner) {
+      if (isa<scf::ForOp>(inner) || inner->hasTrait<OpTrait::IsTerminator>())
+        return;
+      Work work = classify(inner);
+      samples |= work == Work::Samples;
+      shared |= work == Work::Params ||
+                isa<tensor::ExtractOp, tensor::FromElementsOp>(inner);
+    });
+    return shared ? Work::Loop : samples ? Work::Samples : Work::Host;
+  }
+  if (llvm::none_of(op->getResultTypes(), isArray))
+    return Work::Host;
+  return llvm::any_of(op->getResultTypes(), isPerSample) ? Work::Samples
+                                                         : Work::Params;
+}
+
+/// Values that `op` and its regions read from outside of it.
+llvm::SetVector<Value> getReads(Operation *op) {
+  llvm::SetVector<Value> reads(op->operand_begin(), op->operand_end());
+  getUsedValuesDefinedAbove(op->getRegions(), reads);
+  return reads;
+}
+
+class Scheduler {
+public:
+  Scheduler(int64_t sampleBlock) : sampleBlock(sampleBlock) {}
+
+  LogicalResult run(Block &block);
+
+private:
+  /// Moves `ops` into one stage, in front of the terminator of `block`.
+  void buildStage(Block &block, StageKind kind, ArrayRef<Operation *> ops);
+
+  /// The type of `type` inside a samples stage.
+  Type getBlockType(Type type) const {
+    if (!isPerSample(type))
+      return type;
+    auto tensor = cast<RankedTensorType>(type);
+    SmallVector<int64_t> shape(tensor.getShape());
+    shape[0] = sampleBlock;
+    return tensor.clone(shape);
+  }
+
+  int64_t sampleBlock;
+};
+
+} // namespace
+
+void Scheduler::buildStage(Block &block, StageKind kind,
+                           ArrayRef<Operation *> ops) {
+  llvm::SmallPtrSet<Operation *, 16> inside(ops.begin(), ops.end());
+  llvm::SetVector<Value> inputs;
+  llvm::SetVector<Operation *> constants;
+  SmallVector<Value> outputs;
+  for (Operation *op : ops) {
+    for (Value read : getReads(op)) {
+      Operation *def = read.getDefiningOp();
+      if (def && inside.contains(def))
+        continue;
+      if (def && classify(def) == Work::Constant)
+        constants.insert(def);
+      else
+        inputs.insert(read);
+    }
+    for (Value result : op->getResults())
+      if (llvm::any_of(result.getUsers(), [&](Operation *user) {
+            return !inside.contains(block.findAncestorOpInBlock(*user));
+          }))
+        outputs.push_back(result);
+  }
+
+  OpBuilder builder(block.getTerminator());
+  SmallVector<Location> locs;
+  for (Operation *op : ops)
+    locs.push_back(op->getLoc());
+  auto stage = StageOp::create(builder, builder.getFusedLoc(locs),
+                               TypeRange(ValueRange(outputs)), kind,
+                               inputs.getArrayRef());
+  Block *body = builder.createBlock(&stage.getBody());
+  bool samples = kind == StageKind::Samples;
+  auto innerType = [&](Type type) { return samples ? getBlockType(type) : type; };
+  IRMapping mapping;
+  for (Value input : inputs)
+    mapping.map(input, body->addArgument(innerType(input.getType()),
+                                         input.getLoc()));
+  builder.setInsertionPointToEnd(body);
+  for (Operation *constant : constants) {
+    Operation *clone = builder.clone(*constant);
+    mapping.map(constant->getResults(), clone->getResults());
+  }
+  auto yield = YieldOp::create(builder, stage.getLoc(), outputs);
+  for (Operation *op : ops)
+    op->moveBefore(yield);
+  for (auto [outer, result] : llvm::zip_equal(outputs, stage.getResults()))
+    outer.replaceUsesWithIf(result, [&](OpOperand &use) {
+      return !stage->isAncestor(use.getOwner());
+    });
+  for (auto [outer, inner] : mapping.getValueMap())
+    outer.replaceUsesWithIf(inner, [&](OpOperand &use) {
+      return use.getOwner() != stage && stage->isAncestor(use.getOwner());
+    });
+  if (!samples)
+    return;
+  stage.getBody().walk([&](Operation *op) {
+    for (Value result : op->getResults())
+      result.setType(innerType(result.getType()));
+    for (Region &region : op->getRegions())
+      for (BlockArgument argument : region.getArguments())
+        argument.setType(innerType(argument.getType()));
+  });
+}
+
+/// Takes from `pending` the parameter work that can run at once: between
+/// operations of one stage only element-wise steps over one array may pass,
+/// because they become one kernel.
+static SmallVector<Operation *>
+selectParams(ArrayRef<Operation *> pending,
+             llvm::function_ref<bool(Value)> isAvailable) {
+  SmallVector<Operation *> selected;
+  llvm::EquivalenceClasses<Operation *> arrays;
+  // Operations of a class that are not element-wise: at most one.
+  llvm::DenseMap<Operation *, unsigned> roots;
+  for (Operation *op : pending) {
+    if (classify(op) != Work::Params)
+      continue;
+    bool elementwise = isa<ElementwiseOpInterface>(op);
+    llvm::SmallSetVector<Operation *, 4> joined;
+    bool fits = llvm::all_of(getReads(op), [&](Value read) {
+      if (isAvailable(read))
+        return true;
+      Operation *def = read.getDefiningOp();
+      if (!def || !elementwise || arrays.findLeader(def) == arrays.member_end() ||
+          read.getType() != op->getResult(0).getType())
+        return false;
+      joined.insert(arrays.getLeaderValue(def));
+      return true;
+    });
+    unsigned count = elementwise ? 0 : 1;
+    for (Operation *leader : joined)
+      count += roots.lookup(leader);
+    if (!fits || count > 1)
+      continue;
+    arrays.insert(op);
+    for (Operation *leader : joined)
+      arrays.unionSets(op, leader);
+    roots[arrays.getLeaderValue(op)] = count;
+    selected.push_back(op);
+  }
+  return selected;
+}
+
+LogicalResult Scheduler::run(Block &block) {
+  SmallVector<Operation *> pending;
+  for (Operation &op : block.without_terminator()) {
+    Work work = classify(&op);
+    if (work == Work::Loop &&
+        failed(run(*cast<scf::ForOp>(op).getBody())))
+      return failure();
+    if (work != Work::Constant)
+      pending.push_back(&op);
+  }
+  llvm::SmallPtrSet<Operation *, 32> waiting(pending.begin(), pending.end());
+  auto isAvailable = [&](Value value) {
+    Operation *def = value.getDefiningOp();
+    return !def || !waiting.contains(def);
+  };
+  auto take = [&](ArrayRef<Operation *> ops) {
+    for (Operation *op : ops)
+      waiting.erase(op);
+    llvm::erase_if(pending,
+                   [&](Operation *op) { return !waiting.contains(op); });
+  };
+  auto isReady = [&](Operation *op) {
+    return llvm::all_of(getReads(op), isAvailable);
+  };
+
+  while (!pending.empty()) {
+    // Scalars as early as they can: stages take them as inputs.
+    SmallVector<Operation *> host;
+    for (Operation *op : pending)
+      if (classify(op) == Work::Host && isReady(op)) {
+        op->moveBefore(block.getTerminator());
+        waiting.erase(op);
+        host.push_back(op);
+      }
+    take(host);
+    if (!host.empty())
+      continue;
+    SmallVector<Operation *> params = selectParams(pending, isAvailable);
+    if (!params.empty()) {
+      buildStage(block, StageKind::Params, params);
+      take(params);
+      continue;
+    }
+    SmallVector<Operation *> samples;
+    for (Operation *op : pending)
+      if (classify(op) == Work::Samples && isReady(op)) {
+        waiting.erase(op);
+        samples.push_back(op);
+      }
+    if (!samples.empty()) {
+      buildStage(block, StageKind::Samples, samples);
+      take(samples);
+      continue;
+    }
+    auto *loop = llvm::find_if(pending, isReady);
+    assert(loop != pending.end() && "a block without cycles has a ready op");
+    (*loop)->moveBefore(block.getTerminator());
+    take(*loop);
+  }
+  return success();
+}
+
+/// Gives every product with a weight the operand order in which code generation
+/// reads it, [contraction, result] row major: `pc.dense` without `transposed`
+/// reads a transpose, made once per version of the weight.
+static void transposeWeights(func::FuncOp func) {
+  llvm::DenseMap<Value, Value> transposes;
+  func.walk([&](DenseOp dense) {
+    if (dense.getTransposed())
+      return;
+    Value weight = dense.getWeight();
+    Value &transpose = transposes[weight];
+    if (!transpose) {
+      OpBuilder builder(dense);
+      builder.setInsertionPointAfterValue(weight);
+      auto type = cast<RankedTensorType>(weight.getType());
+      transpose = TransposeOp::create(
+          builder, dense.getLoc(),
+          type.clone({type.getDimSize(1), type.getDimSize(0)}), weight);
+    }
+    dense.getWeightMutable().assign(transpose);
+    dense.setTransposed(true);
+  });
+}
+
+namespace {
+struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
+  using Base::Base;
+
+  void runOnOperation() final {
+    func::FuncOp func = getOperation();
+    if (!func->hasAttr(PCDialect::kProgramAttrName) || func.isDeclaration())
+      return;
+    if (maxBatch < 1 || sampleBlock < 0) {
+      func.emitError("expected a largest batch of at least 1 and a sample block "
+                     "of at least 0, found ")
+          << maxBatch << " and " << sampleBlock;
+      return signalPassFailure();
+    }
+    transposeWeights(func);
+    int64_t rows = sampleBlock ? sampleBlock : chooseSampleBlock(func);
+    Builder builder(&getContext());
+    func->setAttr(PCDialect::kMaxBatchAttrName,
+                  builder.getI64IntegerAttr(maxBatch));
+    func->setAttr(PCDialect::kSampleBlockAttrName,
+                  builder.getI64IntegerAttr(rows));
+    if (failed(Scheduler(rows).run(func.getBody().front())))
+      return signalPassFailure();
+    // Constants that only stages read now stand in the stages.
+    func.walk([](Operation *op) {
+      if (classify(op) == Work::Constant && op->use_empty())
+        op->erase();
+    });
+  }
+
+  /// Rows of a sample block: as many as keep the values of a block in half of
+  /// the target's second-level cache, a power of two, and no more than the
+  /// largest batch needs.
+  int64_t chooseSampleBlock(func::FuncOp func) {
+    uint64_t rowBytes = 0;
+    func.walk([&](Operation *op) {
+      for (Value result : op->getResults())
+        if (isPerSample(result.getType()) && !isa<SplatOp>(op)) {
+          auto type = cast<RankedTensorType>(result.getType());
+          uint64_t bytes = type.getElementTypeBitWidth() / 8;
+          for (int64_t dim : type.getShape().drop_front())
+            bytes *= dim;
+          rowBytes += bytes;
+        }
+    });
+    uint64_t fits = (cacheBytes / 2) / std::max<uint64_t>(rowBytes, 1);
+    int64_t rows = llvm::bit_floor(std::clamp<uint64_t>(fits, 8, 64));
+    return std::min<int64_t>(rows, llvm::PowerOf2Ceil(maxBatch));
+  }
+};
+} // namespace

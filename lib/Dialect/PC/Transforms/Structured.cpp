@@ -1,0 +1,55 @@
+//===- Structured.cpp - Kinds of structured operations ----------*- C++ -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "pc/Dialect/PC/Transforms/Structured.h"
+
+using namespace mlir;
+using namespace pc;
+
+static bool isReduction(utils::IteratorType iterator) {
+  return iterator == utils::IteratorType::reduction;
+}
+
+StructuredKind pc::getStructuredKind(linalg::GenericOp op) {
+  SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
+  if (op.getNumReductionLoops() == 0) {
+    bool whole = llvm::all_of(op.getDpsInitsMutable(), [&](OpOperand &init) {
+      return op.getMatchingIndexingMap(&init).isIdentity();
+    });
+    return whole ? StructuredKind::Elementwise : StructuredKind::Update;
+  }
+  if (iterators.size() == 3 && op.getNumReductionLoops() == 1 &&
+      isReduction(iterators[2]) && op.getNumDpsInputs() == 2)
+    return StructuredKind::Contraction;
+  if (isReduction(iterators.front()) &&
+      op.getNumReductionLoops() == 1 && iterators.size() != 1)
+    return StructuredKind::BatchReduction;
+  // One loop alone: a sum over samples if its length is not known.
+  if (iterators.size() == 1 &&
+      ShapedType::isDynamic(op.getStaticLoopRanges().front()))
+    return StructuredKind::BatchReduction;
+  return StructuredKind::RowReduction;
+}
+
+bool pc::readsSameElement(linalg::GenericOp op, OpOperand &operand) {
+  return op.getMatchingIndexingMap(&operand).isIdentity();
+}
+
+SmallVector<int64_t> pc::getSpace(linalg::GenericOp op) {
+  switch (getStructuredKind(op)) {
+  case StructuredKind::Elementwise:
+  case StructuredKind::RowReduction:
+    return op.getStaticLoopRanges();
+  case StructuredKind::Contraction:
+  case StructuredKind::BatchReduction:
+  case StructuredKind::Update:
+    return SmallVector<int64_t>(
+        cast<RankedTensorType>(op.getResult(0).getType()).getShape());
+  }
+  llvm_unreachable("unknown structured operation");
+}

@@ -1,0 +1,266 @@
+//===- ProgramTest.cpp - Compiled programs against the interpreter --------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Every program is compiled for f64 and f32 and for each CPU level, and run on
+// several numbers of samples, blocks and workers. In f64 it must agree with the
+// interpreter of the functional form; in any type its bits must not depend on
+// workers, their order, the block or the samples that stand beside.
+//
+//===----------------------------------------------------------------------===//
+
+#include "CompiledProgram.h"
+
+#include "gtest/gtest.h"
+
+#include <cmath>
+#include <random>
+
+using namespace pc;
+using namespace pc::test;
+
+namespace {
+
+/// Numbers in [-1, 1), the same on every machine.
+Tensor randomTensor(llvm::ArrayRef<int64_t> shape, uint32_t seed) {
+  std::mt19937 random(seed);
+  Tensor tensor = Tensor::splat(shape, 0.0);
+  // Exact in f32, so that both sides read the same numbers.
+  for (double &value : tensor.data)
+    value = (static_cast<double>(random() >> 8) / (1 << 23)) - 1.0;
+  return tensor;
+}
+
+/// Largest difference, relative to the largest element or 1.
+double difference(const Tensor &found, const Tensor &expected) {
+  EXPECT_EQ(found.shape, expected.shape);
+  if (found.shape != expected.shape)
+    return INFINITY;
+  double scale = 1, error = 0;
+  for (double value : expected.data)
+    scale = std::max(scale, std::abs(value));
+  for (int64_t i = 0; i < found.size(); ++i) {
+    double distance = std::abs(found.data[i] - expected.data[i]);
+    // NaN is a difference.
+    error = distance <= error ? error : distance;
+    if (std::isnan(distance))
+      return INFINITY;
+  }
+  return error / scale;
+}
+
+/// Inputs of all programs of a model, n rows.
+Arrays makeInputs(const CompiledModule &module, llvm::StringRef program,
+                  int64_t n, uint32_t seed) {
+  Arrays inputs;
+  for (const EntryInfo &entry : module.getInfo().entries)
+    if (entry.program.getValue() == program)
+      for (const PortInfo &port : entry.inputs) {
+        auto type = mlir::cast<mlir::RankedTensorType>(port.type);
+        std::vector<int64_t> shape = type.getShape().vec();
+        if (mlir::ShapedType::isDynamic(shape[0]))
+          shape[0] = n;
+        inputs[port.port.getName().str()] = randomTensor(shape, seed++);
+      }
+  return inputs;
+}
+
+/// The first `rows` rows.
+Arrays takeRows(Arrays arrays, int64_t rows) {
+  for (auto &[name, tensor] : arrays) {
+    int64_t row = tensor.size() / tensor.shape[0];
+    tensor.shape[0] = rows;
+    tensor.data.resize(rows * row);
+  }
+  return arrays;
+}
+
+struct Case {
+  const char *name;
+  const char *source;
+  const char *algorithm = "";
+  bool trace = false;
+};
+
+const Case cases[] = {
+    {"mlp", R"(
+pc.model @m {
+  %x = pc.input @x : tensor<19xf32>
+  %a = pc.linear @fc1 %x : tensor<19xf32> -> tensor<33xf32>
+  %u = pc.tanh %a : tensor<33xf32>
+  %h = pc.vode @h1 %u energy(se) : tensor<33xf32>
+  %b = pc.linear @fc2 %h : tensor<33xf32> -> tensor<21xf32>
+  %v = pc.gelu %b : tensor<21xf32>
+  %g = pc.vode @h2 %v energy(se) : tensor<21xf32>
+  %c = pc.linear @fc3 %g : tensor<21xf32> -> tensor<5xf32>
+  %o = pc.vode @y %c energy(se) : tensor<5xf32>
+})",
+     "pc"},
+    {"mlpIncremental", R"(
+pc.model @m {
+  %x = pc.input @x : tensor<19xf32>
+  %a = pc.linear @fc1 %x : tensor<19xf32> -> tensor<33xf32>
+  %u = pc.leaky_relu %a : tensor<33xf32>
+  %h = pc.vode @h1 %u energy(se) : tensor<33xf32>
+  %b = pc.linear @fc2 %h : tensor<33xf32> -> tensor<21xf32>
+  %v = pc.silu %b : tensor<21xf32>
+  %g = pc.vode @h2 %v energy(se) : tensor<21xf32>
+  %c = pc.linear @fc3 %g : tensor<21xf32> -> tensor<5xf32>
+  %o = pc.vode @y %c energy(ce) : tensor<5xf32>
+})",
+     "ipc"},
+    {"mlpBackprop", R"(
+pc.model @m {
+  %x = pc.input @x : tensor<40xf32>
+  %a = pc.linear @fc1 %x : tensor<40xf32> -> tensor<64xf32>
+  %u = pc.relu %a : tensor<64xf32>
+  %h = pc.vode @h1 %u energy(se) : tensor<64xf32>
+  %c = pc.linear @fc3 %h : tensor<64xf32> -> tensor<3xf32>
+  %o = pc.vode @y %c energy(se) : tensor<3xf32>
+})",
+     "bp"},
+};
+
+class ProgramTest : public testing::TestWithParam<Case> {
+protected:
+  std::unique_ptr<CompiledModule> compile(CompileOptions options) {
+    options.algorithm = GetParam().algorithm;
+    options.trace = GetParam().trace;
+    std::string message;
+    auto module = CompiledModule::create(GetParam().source, options, message);
+    EXPECT_TRUE(module) << message;
+    return module;
+  }
+  std::vector<std::string> getPrograms(const CompiledModule &module) {
+    std::vector<std::string> names;
+    for (const EntryInfo &entry : module.getInfo().entries)
+      names.push_back(entry.program.str());
+    return names;
+  }
+  /// Starts from the interpreter's initial values.
+  void initialise(CompiledModule &module) {
+    auto interpreter = Interpreter::create(module.getFunctional());
+    ASSERT_TRUE(mlir::succeeded(interpreter));
+    interpreter->initialise(7);
+    for (auto &[name, value] : interpreter->getStorage())
+      module.getStorage()[name] = value;
+  }
+};
+
+TEST_P(ProgramTest, AgreesWithTheInterpreter) {
+  for (const char *cpu : {"x86-64-v3", "x86-64-v4"}) {
+    if (!canRun(cpu))
+      continue;
+    for (bool wide : {true, false}) {
+      CompileOptions options;
+      options.cpu = cpu;
+      options.floatType = wide ? "f64" : "f32";
+      options.batch = 37;
+      auto module = compile(options);
+      ASSERT_TRUE(module);
+      auto interpreter = Interpreter::create(module->getFunctional());
+      ASSERT_TRUE(mlir::succeeded(interpreter));
+      interpreter->initialise(7);
+      for (auto &[name, value] : interpreter->getStorage())
+        module->getStorage()[name] = value;
+      module->workers = 3;
+      // Two rounds: moments and counts carry over.
+      for (int round = 0; round < 2; ++round)
+        for (const std::string &program : getPrograms(*module))
+          for (int64_t n : {1, 8, 20, 37}) {
+            SCOPED_TRACE(std::string(cpu) + " " + options.floatType + " " +
+                         program + " n " + std::to_string(n));
+            Arrays inputs = makeInputs(*module, program, n, 10 * round + n);
+            module->counters = interpreter->getCounters();
+            auto expected = interpreter->run(program, n, inputs);
+            ASSERT_TRUE(mlir::succeeded(expected));
+            int32_t status = -1;
+            Arrays found = module->run(program, n, inputs, &status);
+            EXPECT_EQ(status, PCX_RUN_OK);
+            double tolerance = wide ? 1e-9 : 2e-3;
+            for (auto &[name, value] : *expected)
+              EXPECT_LE(difference(found.at(name), value), tolerance) << name;
+            for (auto &[name, value] : interpreter->getStorage()) {
+              EXPECT_LE(difference(module->getStorage().at(name), value),
+                        tolerance)
+                  << name;
+              // Stay together: f32 errors must not add up over calls.
+              if (!wide)
+                module->getStorage()[name] = value;
+            }
+          }
+    }
+  }
+}
+
+TEST_P(ProgramTest, BitsDependOnNothingButTheSample) {
+  for (const char *cpu : {"x86-64-v3", "x86-64-v4"}) {
+    if (!canRun(cpu))
+      continue;
+    CompileOptions options;
+    options.cpu = cpu;
+    options.batch = 37;
+    auto module = compile(options);
+    ASSERT_TRUE(module);
+    options.sampleBlock = 8;
+    auto small = compile(options);
+    ASSERT_TRUE(small);
+    initialise(*module);
+    Arrays start = module->getStorage();
+    for (const std::string &program : getPrograms(*module)) {
+      Arrays inputs = makeInputs(*module, program, 37, 3);
+      module->getStorage() = start;
+      module->workers = 1;
+      module->order = 0;
+      Arrays expected = module->run(program, 37, inputs);
+      Arrays expectedStorage = module->getStorage();
+      for (uint32_t workers : {2, 3, 16}) {
+        module->getStorage() = small->getStorage() = start;
+        module->workers = small->workers = workers;
+        module->order = small->order = workers;
+        for (CompiledModule *other : {module.get(), small.get()}) {
+          Arrays found = other->run(program, 37, inputs);
+          for (auto &[name, value] : expected)
+            EXPECT_EQ(found.at(name).data, value.data) << program << " " << name;
+          for (auto &[name, value] : expectedStorage)
+            EXPECT_EQ(other->getStorage().at(name).data, value.data)
+                << program << " " << name;
+        }
+      }
+      // A sample's own outputs do not depend on the samples behind it.
+      module->getStorage() = start;
+      Arrays few = module->run(program, 5, takeRows(inputs, 5));
+      for (auto &[name, value] : few) {
+        if (value.shape.empty() || value.shape[0] != 5)
+          continue;
+        Arrays first = takeRows({{name, expected.at(name)}}, 5);
+        EXPECT_EQ(value.data, first.at(name).data) << program << " " << name;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ProgramTest, testing::ValuesIn(cases),
+                         [](const testing::TestParamInfo<Case> &info) {
+                           return std::string(info.param.name);
+                         });
+
+TEST(ProgramTest, RefusesBatchesOutOfRange) {
+  CompileOptions options;
+  options.algorithm = "pc";
+  options.batch = 4;
+  std::string message;
+  auto module = CompiledModule::create(cases[0].source, options, message);
+  ASSERT_TRUE(module) << message;
+  for (int64_t n : {0, 5}) {
+    int32_t status = -1;
+    module->run("evaluate", n, makeInputs(*module, "evaluate", n, 1), &status);
+    EXPECT_EQ(status, PCX_RUN_BAD_BATCH);
+  }
+}
+
+} // namespace
