@@ -536,10 +536,13 @@ LogicalResult Driver::emitObject(ModuleOp module, StringRef source,
     if (failed(pm.run(module)))
       return failure();
   }
+  // lld resets every command line option when it is done: what is needed after
+  // it is taken now.
+  std::string output = getOutput(extension);
   SmallVector<char, 0> bytes;
   if (failed(artifact::emit(module, description, kind, emit, bytes)))
     return failure();
-  return artifact::writeFile(getOutput(extension), bytes, [&]() {
+  return artifact::writeFile(output, bytes, [&]() {
     return mlir::emitError(UnknownLoc::get(module.getContext()));
   });
 }
@@ -652,5 +655,8 @@ int pc::runDriver(int argc, char **argv) {
       argc, argv,
       "compiles a predictive coding network to an artifact that pcx-run "
       "runs\n");
+  // lld registers LLVM's own code generation flags when it links, one of which
+  // has this name. The values are parsed by now.
+  options.cpus.removeArgument();
   return failed(Driver(options).run());
 }
