@@ -264,8 +264,11 @@ static void print(const Module &module, int64_t batch, std::FILE *out) {
     fmt::print(out, "\nhyper-parameters (--set NAME=VALUE)\n");
   for (uint32_t i = 0; i < info->hyper_count; ++i) {
     const pcx_hyper_t &hyper = info->hypers[i];
-    fmt::print(out, "  {} = {}, {} to {}{}\n", hyper.name, hyper.value,
-               hyper.min, hyper.max, hyper.integral ? ", whole" : "");
+    std::string range;
+    if (std::isfinite(hyper.min) || std::isfinite(hyper.max))
+      range = fmt::format(", {} to {}", hyper.min, hyper.max);
+    fmt::print(out, "  {} = {}{}{}\n", hyper.name, hyper.value, range,
+               hyper.integral ? ", whole" : "");
   }
 }
 

@@ -44,7 +44,7 @@ experiment::findPrediction(const Module &module, uint32_t program,
                            const std::optional<std::string> &name,
                            int32_t largestClass) {
   const pcx_program_t &info = pcx_module_info(module.get())->programs[program];
-  std::optional<uint32_t> first, number;
+  std::optional<uint32_t> first, number, narrow;
   std::vector<std::string> names;
   for (uint32_t i = 0; i < info.output_count; ++i) {
     const pcx_port_t &port = info.outputs[i];
@@ -63,8 +63,11 @@ experiment::findPrediction(const Module &module, uint32_t program,
     if (port.flags & PCX_PORT_TRACE)
       continue;
     if (isFloat(port.dtype)) {
-      if (portElements(port) <= std::max(largestClass, 1))
+      if (portElements(port) <= std::max(largestClass, 1)) {
+        if (portElements(port) > 1)
+          narrow = narrow.value_or(i);
         continue;
+      }
       if (std::string_view(port.name) == "prediction")
         return std::optional(i);
       first = first.value_or(i);
@@ -76,6 +79,13 @@ experiment::findPrediction(const Module &module, uint32_t program,
     return Error{fmt::format(
         "--prediction {}: program '{}' has no such per-sample output{}", *name,
         info.name, data::suggest(*name, names))};
+  if (!first && !number && narrow)
+    return Error{fmt::format(
+        "label out of range: expected 0 to {}, as many classes as output '{}' "
+        "of program '{}' has elements, found {}; pass --label-offset for "
+        "labels that count from another number",
+        portElements(info.outputs[*narrow]) - 1, info.outputs[*narrow].name,
+        info.name, largestClass)};
   return first ? first : number;
 }
 

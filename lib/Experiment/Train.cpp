@@ -365,9 +365,11 @@ int Trainer::onStep(int64_t step, const pcx_report_t *values, uint32_t count) {
 }
 
 Error Trainer::numericError(const std::string &what) const {
-  std::string kept = lastSaved.empty()
-                         ? "no checkpoint was saved; pass --save to have one"
-                         : "the last good checkpoint is " + lastSaved;
+  std::string kept = "the last good checkpoint is " + lastSaved;
+  if (options.save.empty() && lastSaved.empty())
+    kept = "no checkpoint was saved; pass --save to have one";
+  else if (lastSaved.empty())
+    kept = "no checkpoint was saved before; --save-every has earlier ones";
   std::string position =
       state.step == 0
           ? fmt::format("epoch {}", state.epoch)

@@ -8,6 +8,7 @@
 
 #include "pcx/Experiment/Binding.h"
 #include "RunSupport.h"
+#include "pcx/Experiment/Metrics.h"
 
 using namespace pcx;
 using namespace pcx::experiment;
@@ -98,6 +99,27 @@ TEST_F(Bind, FindsProgramsByRole) {
       messageOf(findProgram(module, std::nullopt, PCX_ROLE_OTHER, "--program")),
       "model 'softmax' has several programs with the role other; choose one "
       "with --program: 'classify', 'totals'");
+}
+
+TEST_F(Bind, FindsThePrediction) {
+  auto find = [&](uint32_t program, const char *name, int32_t largest) {
+    return findPrediction(
+        module, program, name ? std::optional<std::string>(name) : std::nullopt,
+        largest);
+  };
+  EXPECT_EQ(*find(1, nullptr, 9), 0u);
+  EXPECT_EQ(*find(2, nullptr, 99), 0u); // a whole number may be any class
+  EXPECT_EQ(*find(3, nullptr, 9), std::nullopt);
+  EXPECT_EQ(messageOf(find(1, nullptr, 26)),
+            "label out of range: expected 0 to 9, as many classes as output "
+            "'prediction' of program 'evaluate' has elements, found 26; pass "
+            "--label-offset for labels that count from another number");
+  EXPECT_EQ(messageOf(find(1, "prediction", 26)),
+            "--prediction prediction: expected more than 26 elements for as "
+            "many classes, found 10");
+  // A trace is a prediction only for who names it.
+  EXPECT_EQ(*find(0, nullptr, 9), std::nullopt);
+  EXPECT_EQ(*find(0, "label.h.0", 9), 2u);
 }
 
 TEST(Binding, FittingDataSets) {

@@ -18,8 +18,8 @@
 
 #include <csignal>
 #include <fcntl.h>
-#include <functional>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <string>
 #include <sys/wait.h>

@@ -218,6 +218,10 @@ TEST_F(Train, NaNStopsAndKeepsTheLastGoodCheckpoint) {
   EXPECT_MISTAKE(train({"--epochs", "1", "--set", "explode_at=3"}),
                  AllOf(HasSubstr("after step 4 of epoch 1"),
                        HasSubstr("no checkpoint was saved; pass --save")));
+  EXPECT_MISTAKE(
+      train({"--epochs", "1", "--set", "explode_at=3", "--save", dir / "t"}),
+      HasSubstr("no checkpoint was saved before"));
+  EXPECT_FALSE(std::filesystem::exists(dir / "t"));
 }
 
 TEST_F(Train, ParametersThatAreNoNumbersAreNotSaved) {

@@ -45,7 +45,9 @@ struct Evaluation {
 /// The output that predicts the class: the one called `name`; else, among the
 /// per-sample outputs that are no trace, the only one with more than
 /// `largestClass` elements of a float type, or the one of several that is
-/// called "prediction", or the first; else a per-sample whole number.
+/// called "prediction", or the first; else a per-sample whole number; else
+/// nothing. An error when `name` is unknown, or when there are such outputs but
+/// all are too narrow for the classes.
 Result<std::optional<uint32_t>>
 findPrediction(const Module &module, uint32_t program,
                const std::optional<std::string> &name, int32_t largestClass);
