@@ -906,8 +906,10 @@ void KernelEmitter::emitTile(Value row, Value column, int64_t tileRows,
           alignmentOf(elementType));
       Value factor = splat(scalar);
       for (int64_t j = 0; j < vectors; ++j)
-        next.push_back(vector::FMAOp::create(b, loc, factor, columns[j],
-                                             carried[i * vectors + j]));
+        // math.fma is fused whatever the optimisation level; vector.fma becomes
+        // LLVM's fmuladd, which need not be.
+        next.push_back(math::FmaOp::create(b, loc, factor, columns[j],
+                                           carried[i * vectors + j]));
     }
     return next;
   });
