@@ -63,8 +63,9 @@ createTargetMachine(unsigned optLevel,
     return nullptr;
   }
   llvm::TargetOptions options;
-  // Fused operations are written as such.
-  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  // Fuses llvm.fmuladd, which vector.fma becomes, and no product and sum that
+  // are written as two operations.
+  options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
   // One section each, for the linker to drop what is not used.
   options.FunctionSections = true;
   options.DataSections = true;

@@ -51,10 +51,10 @@ using namespace pc;
 namespace cl = llvm::cl;
 
 void pc::registerDialects(DialectRegistry &registry) {
-  registry.insert<PCDialect, arith::ArithDialect, func::FuncDialect,
-                  linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect,
-                  scf::SCFDialect, tensor::TensorDialect,
-                  vector::VectorDialect>();
+  registry
+      .insert<PCDialect, arith::ArithDialect, func::FuncDialect,
+              linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect,
+              scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
   func::registerInlinerExtension(registry);
   registerScalarDifferentiableModels(registry);
 }
@@ -74,14 +74,44 @@ namespace {
 /// What pcc writes.
 enum class EmitKind { PCIR, MLIR, LLVMIR, Assembly, Object, Artifact };
 
+/// What the command line says. A copy, because running lld in this process puts
+/// every registered option back to its default.
 struct Options {
+  std::string input;
+  std::string output;
+  std::string compileTo;
+  std::string dumpPhases;
+  EmitKind emit = EmitKind::Artifact;
+  bool bytecode = false;
+  int64_t batch = 128;
+  std::vector<std::string> define;
+  std::string floatType;
+  std::string algorithm;
+  int64_t steps = 0;
+  unsigned optLevel = 3;
+  std::vector<std::string> cpus;
+  int64_t sampleBlock = 0;
+  bool eliminate = true;
+  bool trace = false;
+  bool debugInfo = false;
+  bool remarks = false;
+  bool printPlan = false;
+  bool verifyDiagnostics = false;
+  std::vector<std::string> dialectPlugins;
+  std::vector<std::string> passPlugins;
+  std::vector<std::string> passAfter;
+};
+
+/// The options as LLVM's command line library parses them.
+struct CommandLine {
   cl::OptionCategory category{"pcc options"};
 
   cl::opt<std::string> input{cl::Positional, cl::desc("<file.pcir>"),
                              cl::init("-"), cl::cat(category)};
   cl::opt<std::string> output{
-      "o", cl::desc("Output file; the input's name with another ending if "
-                    "absent, - for standard output"),
+      "o",
+      cl::desc("Output file; the input's name with another ending if "
+               "absent, - for standard output"),
       cl::value_desc("file"), cl::cat(category)};
   cl::opt<std::string> compileTo{
       "compile-to",
@@ -94,17 +124,18 @@ struct Options {
       cl::value_desc("folder"), cl::cat(category)};
   cl::opt<EmitKind> emit{
       "emit", cl::desc("What to write"),
-      cl::values(clEnumValN(EmitKind::PCIR, "pcir", "the parsed input"),
-                 clEnumValN(EmitKind::MLIR, "mlir",
-                            "MLIR after --compile-to (the llvm phase if "
-                            "absent)"),
-                 clEnumValN(EmitKind::LLVMIR, "llvm-ir", "optimised LLVM IR"),
-                 clEnumValN(EmitKind::Assembly, "asm", "assembly"),
-                 clEnumValN(EmitKind::Object, "obj", "an ELF object"),
-                 clEnumValN(EmitKind::Artifact, "pcx", "an artifact (default)")),
+      cl::values(
+          clEnumValN(EmitKind::PCIR, "pcir", "the parsed input"),
+          clEnumValN(EmitKind::MLIR, "mlir",
+                     "MLIR after --compile-to (the llvm phase if "
+                     "absent)"),
+          clEnumValN(EmitKind::LLVMIR, "llvm-ir", "optimised LLVM IR"),
+          clEnumValN(EmitKind::Assembly, "asm", "assembly"),
+          clEnumValN(EmitKind::Object, "obj", "an ELF object"),
+          clEnumValN(EmitKind::Artifact, "pcx", "an artifact (default)")),
       cl::init(EmitKind::Artifact), cl::cat(category)};
-  cl::opt<bool> bytecode{"emit-bytecode",
-                         cl::desc("Write MLIR as bytecode"), cl::cat(category)};
+  cl::opt<bool> bytecode{"emit-bytecode", cl::desc("Write MLIR as bytecode"),
+                         cl::cat(category)};
 
   cl::opt<int64_t> batch{"batch",
                          cl::desc("Largest number of samples of a call; any "
@@ -120,9 +151,9 @@ struct Options {
       "algorithm",
       cl::desc("Standard programs for a model without any: pc, ipc or bp"),
       cl::cat(category)};
-  cl::opt<int64_t> steps{
-      "steps", cl::desc("Inference steps of the standard programs"),
-      cl::init(0), cl::cat(category)};
+  cl::opt<int64_t> steps{"steps",
+                         cl::desc("Inference steps of the standard programs"),
+                         cl::init(0), cl::cat(category)};
   cl::opt<unsigned> optLevel{"O", cl::Prefix,
                              cl::desc("Optimisation level, 0 to 3 (3)"),
                              cl::init(3), cl::cat(category)};
@@ -132,9 +163,9 @@ struct Options {
                "or a name that LLVM knows; several make one artifact that "
                "picks at load"),
       cl::cat(category)};
-  cl::opt<int64_t> sampleBlock{
-      "sample-block", cl::desc("Samples of a block; chosen if absent"),
-      cl::init(0), cl::cat(category)};
+  cl::opt<int64_t> sampleBlock{"sample-block",
+                               cl::desc("Samples of a block; chosen if absent"),
+                               cl::init(0), cl::cat(category)};
   cl::opt<bool> eliminate{
       "eliminate",
       cl::desc("Peel the inference steps that exact elimination shortens (on)"),
@@ -147,9 +178,9 @@ struct Options {
   cl::opt<bool> debugInfo{
       "g", cl::desc("Line tables that point into the .pcir file"),
       cl::cat(category)};
-  cl::opt<bool> remarks{
-      "remarks", cl::desc("Say what was removed or chosen, and why"),
-      cl::cat(category)};
+  cl::opt<bool> remarks{"remarks",
+                        cl::desc("Say what was removed or chosen, and why"),
+                        cl::cat(category)};
   cl::opt<bool> printPlan{
       "print-plan", cl::desc("Print buffers and peak bytes of each program"),
       cl::cat(category)};
@@ -165,9 +196,37 @@ struct Options {
       cl::desc("Load passes from a shared object; --pass-after adds them"),
       cl::value_desc("file.so"), cl::cat(category)};
   cl::list<std::string> passAfter{
-      "pass-after",
-      cl::desc("Run a pass or pipeline at the end of a phase"),
+      "pass-after", cl::desc("Run a pass or pipeline at the end of a phase"),
       cl::value_desc("phase:pipeline"), cl::cat(category)};
+
+  /// The parsed values.
+  Options get() const {
+    Options values;
+    values.input = input;
+    values.output = output;
+    values.compileTo = compileTo;
+    values.dumpPhases = dumpPhases;
+    values.emit = emit;
+    values.bytecode = bytecode;
+    values.batch = batch;
+    values.define.assign(define.begin(), define.end());
+    values.floatType = floatType;
+    values.algorithm = algorithm;
+    values.steps = steps;
+    values.optLevel = optLevel;
+    values.cpus.assign(cpus.begin(), cpus.end());
+    values.sampleBlock = sampleBlock;
+    values.eliminate = eliminate;
+    values.trace = trace;
+    values.debugInfo = debugInfo;
+    values.remarks = remarks;
+    values.printPlan = printPlan;
+    values.verifyDiagnostics = verifyDiagnostics;
+    values.dialectPlugins.assign(dialectPlugins.begin(), dialectPlugins.end());
+    values.passPlugins.assign(passPlugins.begin(), passPlugins.end());
+    values.passAfter.assign(passAfter.begin(), passAfter.end());
+    return values;
+  }
 };
 } // namespace
 
@@ -179,7 +238,7 @@ namespace {
 /// One run of the compiler.
 class Driver {
 public:
-  Driver(Options &options) : options(options) {}
+  explicit Driver(Options options) : options(std::move(options)) {}
   LogicalResult run();
 
 private:
@@ -197,7 +256,7 @@ private:
     return false;
   }
 
-  Options &options;
+  Options options;
   PipelineOptions pipeline;
   Phase last = Phase::Artifact;
 };
@@ -228,17 +287,15 @@ LogicalResult Driver::checkOptions() {
                          " stops before there is anything to emit; use "
                          "--emit=mlir or leave one of them out"));
   if (options.batch < 1)
-    return success(error("--batch must be at least 1, found " +
-                         Twine(options.batch)));
-  if (options.optLevel > 3)
     return success(
-        error("-O takes 0 to 3, found " + Twine(options.optLevel)));
+        error("--batch must be at least 1, found " + Twine(options.batch)));
+  if (options.optLevel > 3)
+    return success(error("-O takes 0 to 3, found " + Twine(options.optLevel)));
   if (options.sampleBlock < 0)
     return success(error("--sample-block must not be negative"));
-  for (const std::string &element : {options.floatType.getValue()})
-    if (!element.empty() && element != "f32" && element != "f64")
-      return success(
-          error("--float takes f32 or f64, found '" + element + "'"));
+  const std::string &element = options.floatType;
+  if (!element.empty() && element != "f32" && element != "f64")
+    return success(error("--float takes f32 or f64, found '" + element + "'"));
   for (const std::string &definition : options.define)
     pipeline.define.push_back(definition);
   pipeline.floatType = options.floatType;
@@ -356,11 +413,10 @@ static artifact::Port makePort(const PortInfo &info) {
   if (auto tensor = dyn_cast<RankedTensorType>(info.type)) {
     ArrayRef<int64_t> shape = tensor.getShape();
     port.perSample = !shape.empty() && ShapedType::isDynamic(shape.front());
-    llvm::append_range(port.dims,
-                       port.perSample ? shape.drop_front() : shape);
+    llvm::append_range(port.dims, port.perSample ? shape.drop_front() : shape);
   }
-  if (auto reduce = dyn_cast_or_null<ReduceKindAttr>(
-          info.port.getDetail("reduce")))
+  if (auto reduce =
+          dyn_cast_or_null<ReduceKindAttr>(info.port.getDetail("reduce")))
     port.reduce = reduce.getValue() == ReduceKind::Mean ? PCX_REDUCE_MEAN
                                                         : PCX_REDUCE_SUM;
   else if (!port.perSample)
@@ -389,8 +445,8 @@ static artifact::Storage makeStorage(const PortInfo &info) {
   storage.dtype = getDType(info.type);
   if (auto tensor = dyn_cast<RankedTensorType>(info.type))
     llvm::append_range(storage.dims, tensor.getShape());
-  if (auto strides = dyn_cast_or_null<DenseI64ArrayAttr>(
-          info.port.getDetail("strides")))
+  if (auto strides =
+          dyn_cast_or_null<DenseI64ArrayAttr>(info.port.getDetail("strides")))
     llvm::append_range(storage.strides, strides.asArrayRef());
   if (auto stream =
           dyn_cast_or_null<IntegerAttr>(info.port.getDetail("stream")))
@@ -496,8 +552,8 @@ static artifact::Description describe(ModuleOp module,
     });
   std::string &line = description.options;
   line = "-O" + std::to_string(options.optLevel) +
-         " --batch=" + std::to_string(options.batch) + " --mcpu=" +
-         llvm::join(options.cpus, ",");
+         " --batch=" + std::to_string(options.batch) +
+         " --mcpu=" + llvm::join(options.cpus, ",");
   if (!options.floatType.empty())
     line += " --float=" + options.floatType;
   if (!options.algorithm.empty())
@@ -515,9 +571,9 @@ LogicalResult Driver::emitObject(ModuleOp module, StringRef source,
                                  TimingScope &timing) {
   artifact::Description description = describe(module, pipeline);
   description.sourceName = llvm::sys::path::filename(options.input).str();
-  description.sourceSha256 = llvm::toHex(
-      llvm::SHA256::hash(llvm::arrayRefFromStringRef(source)),
-      /*LowerCase=*/true);
+  description.sourceSha256 =
+      llvm::toHex(llvm::SHA256::hash(llvm::arrayRefFromStringRef(source)),
+                  /*LowerCase=*/true);
   artifact::EmitOptions emit;
   emit.optLevel = options.optLevel;
   emit.debugInfo = options.debugInfo;
@@ -536,13 +592,10 @@ LogicalResult Driver::emitObject(ModuleOp module, StringRef source,
     if (failed(pm.run(module)))
       return failure();
   }
-  // lld resets every command line option when it is done: what is needed after
-  // it is taken now.
-  std::string output = getOutput(extension);
   SmallVector<char, 0> bytes;
   if (failed(artifact::emit(module, description, kind, emit, bytes)))
     return failure();
-  return artifact::writeFile(output, bytes, [&]() {
+  return artifact::writeFile(getOutput(extension), bytes, [&]() {
     return mlir::emitError(UnknownLoc::get(module.getContext()));
   });
 }
@@ -552,22 +605,53 @@ void Driver::printPlan(ModuleOp module) {
   uint64_t storage = 0;
   for (const PortInfo &array : info.storage)
     if (auto tensor = dyn_cast<RankedTensorType>(array.type))
-      storage += tensor.getNumElements() *
-                 (tensor.getElementTypeBitWidth() / 8);
+      storage +=
+          tensor.getNumElements() * (tensor.getElementTypeBitWidth() / 8);
   llvm::outs() << "persistent arrays: " << info.storage.size() << ", "
                << storage << " bytes\n";
   for (const EntryInfo &entry : info.entries)
-    llvm::outs() << entry.program.getValue() << " for "
-                 << entry.cpu.getValue() << ": batch up to " << entry.maxBatch
-                 << " in blocks of " << entry.sampleBlock
-                 << " samples, workspace " << entry.workspaceBytes
-                 << " bytes, " << entry.workerBytes << " bytes a thread, "
-                 << entry.kernels.size() << " kernels\n";
+    llvm::outs() << entry.program.getValue() << " for " << entry.cpu.getValue()
+                 << ": batch up to " << entry.maxBatch << " in blocks of "
+                 << entry.sampleBlock << " samples, workspace "
+                 << entry.workspaceBytes << " bytes, " << entry.workerBytes
+                 << " bytes a thread, " << entry.kernels.size() << " kernels\n";
 }
 
 //===----------------------------------------------------------------------===//
 // From file to file
 //===----------------------------------------------------------------------===//
+
+/// Verifies every operation on its own, so that a run reports all mistakes and
+/// not the first of each model. What looks at a whole region waits until the
+/// operations in it are sound.
+static LogicalResult verifyEach(Operation *op) {
+  std::optional<RegisteredOperationName> info = op->getRegisteredInfo();
+  LogicalResult result = info ? info->verifyInvariants(op) : success();
+  for (Region &region : op->getRegions())
+    for (Block &block : region)
+      for (Operation &nested : block)
+        if (failed(verifyEach(&nested)))
+          result = failure();
+  if (succeeded(result) && info)
+    result = info->verifyRegionInvariants(op);
+  return result;
+}
+
+namespace {
+/// Shows a pass's remark as a diagnostic at its line.
+struct RemarkPrinter : remark::detail::MLIRRemarkStreamerBase {
+  void streamOptimizationRemark(const remark::detail::Remark &remark) final {
+    InFlightDiagnostic diag = emitRemark(remark.getLocation());
+    for (const remark::detail::Remark::Arg &arg : remark.getArgs()) {
+      if (arg.key == "Remark") // Plain text.
+        diag << arg.val;
+      else
+        diag << " (" << arg.key << ": " << arg.val << ")";
+    }
+    diag << " [" << remark.getCombinedCategoryName() << "]";
+  }
+};
+} // namespace
 
 LogicalResult Driver::compile(MLIRContext &context, llvm::SourceMgr &sources) {
   DefaultTimingManager timingManager;
@@ -575,10 +659,10 @@ LogicalResult Driver::compile(MLIRContext &context, llvm::SourceMgr &sources) {
   TimingScope timing = timingManager.getRootScope();
 
   TimingScope parsing = timing.nest("Parse");
-  OwningOpRef<ModuleOp> module =
-      parseSourceFile<ModuleOp>(sources, &context);
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(
+      sources, ParserConfig(&context, /*verifyAfterParse=*/false));
   parsing.stop();
-  if (!module)
+  if (!module || failed(verifyEach(*module)) || failed(verify(*module)))
     return failure();
   if (!options.dumpPhases.empty()) {
     if (std::error_code code =
@@ -593,7 +677,7 @@ LogicalResult Driver::compile(MLIRContext &context, llvm::SourceMgr &sources) {
   if (failed(verify(*module)))
     return failure();
   if (last != Phase::Artifact) {
-    std::string path = options.output.empty() ? "-" : options.output.getValue();
+    std::string path = options.output.empty() ? "-" : options.output;
     return writeModule(*module, path);
   }
   if (options.printPlan)
@@ -622,11 +706,11 @@ LogicalResult Driver::run() {
   sources.AddNewSourceBuffer(std::move(buffer), SMLoc());
   if (options.remarks) {
     remark::RemarkCategories categories;
-    categories.all = "pc-.*";
-    auto policy = std::make_unique<remark::RemarkEmittingPolicyAll>();
-    if (failed(remark::enableOptimizationRemarks(context, nullptr,
-                                                 std::move(policy), categories,
-                                                 /*printAsEmitRemarks=*/true)))
+    categories.passed = categories.missed = categories.analysis =
+        categories.failed = "pc-.*";
+    if (failed(remark::enableOptimizationRemarks(
+            context, std::make_unique<RemarkPrinter>(),
+            std::make_unique<remark::RemarkEmittingPolicyAll>(), categories)))
       return success(error("cannot switch remarks on"));
   }
   if (options.verifyDiagnostics) {
@@ -646,7 +730,7 @@ int pc::runDriver(int argc, char **argv) {
   registerMLIRContextCLOptions();
   registerPassManagerCLOptions();
   registerDefaultTimingManagerCLOptions();
-  Options options;
+  CommandLine commandLine;
   cl::SetVersionPrinter([](llvm::raw_ostream &os) {
     os << artifact::getCompilerName() << " (LLVM " << LLVM_VERSION_STRING
        << ")\n";
@@ -655,8 +739,7 @@ int pc::runDriver(int argc, char **argv) {
       argc, argv,
       "compiles a predictive coding network to an artifact that pcx-run "
       "runs\n");
-  // lld registers LLVM's own code generation flags when it links, one of which
-  // has this name. The values are parsed by now.
-  options.cpus.removeArgument();
-  return failed(Driver(options).run());
+  // lld registers LLVM's option of that name.
+  commandLine.cpus.removeArgument();
+  return failed(Driver(commandLine.get()).run());
 }

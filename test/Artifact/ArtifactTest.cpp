@@ -521,6 +521,37 @@ TEST_F(ArtifactTest, LoopsStayLoops) {
   EXPECT_EQ(ir.find("memset"), std::string::npos) << ir;
 }
 
+/// A product and a sum are one instruction where the IR asks for it and nowhere
+/// else.
+TEST_F(ArtifactTest, OnlyMultiplyAddIsFused) {
+  std::string text = R"(
+  llvm.func @fused(%args: !llvm.ptr) -> i32 attributes {target_cpu = "x86-64-v3"} {
+    %zero = llvm.mlir.constant(0 : i32) : i32
+    %x = llvm.load %args {alignment = 4 : i64} : !llvm.ptr -> vector<8xf32>
+    %y = llvm.intr.fmuladd(%x, %x, %x) : (vector<8xf32>, vector<8xf32>, vector<8xf32>) -> vector<8xf32>
+    llvm.store %y, %args {alignment = 4 : i64} : vector<8xf32>, !llvm.ptr
+    llvm.return %zero : i32
+  }
+  llvm.func @apart(%args: !llvm.ptr) -> i32 attributes {target_cpu = "x86-64-v3"} {
+    %zero = llvm.mlir.constant(0 : i32) : i32
+    %x = llvm.load %args {alignment = 4 : i64} : !llvm.ptr -> vector<8xf32>
+    %m = llvm.fmul %x, %x : vector<8xf32>
+    %y = llvm.fadd %m, %x : vector<8xf32>
+    llvm.store %y, %args {alignment = 4 : i64} : vector<8xf32>, !llvm.ptr
+    llvm.return %zero : i32
+  })";
+  std::string assembly =
+      emitTo(text, describe({"fused", "apart"}), Emit::Assembly);
+  size_t fused = assembly.find("\nfused:"), apart = assembly.find("\napart:");
+  ASSERT_LT(fused, apart) << messages;
+  ASSERT_NE(apart, std::string::npos);
+  std::string first = assembly.substr(fused, apart - fused),
+              second = assembly.substr(apart);
+  EXPECT_NE(first.find("vfmadd"), std::string::npos) << first;
+  EXPECT_EQ(second.find("vfmadd"), std::string::npos) << second;
+  EXPECT_NE(second.find("vmulps"), std::string::npos) << second;
+}
+
 TEST_F(ArtifactTest, CallOfALibraryIsAnError) {
   std::string text = R"(
   llvm.func @expf(f32) -> f32
