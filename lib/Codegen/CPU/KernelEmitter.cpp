@@ -344,6 +344,9 @@ static void addLinear(AffineExpr expr, int64_t factor, Access &access) {
     if (binary.getKind() == AffineExprKind::Add) {
       addLinear(binary.getLHS(), factor, access);
       addLinear(binary.getRHS(), factor, access);
+    } else if (binary.getKind() == AffineExprKind::Mod) {
+      // The modulus is the length of the loop: see convert-pc-to-linalg.
+      addLinear(binary.getLHS(), factor, access);
     } else {
       assert(binary.getKind() == AffineExprKind::Mul && "expected a linear map");
       addLinear(binary.getLHS(),

@@ -11,7 +11,9 @@
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 #include "pc/Conversion/Passes.h"
 #include "pc/Dialect/PC/IR/PC.h"
+#include "pcx/abi.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -94,6 +96,7 @@ private:
   Value lowerSlice(SliceOp slice);
   Value insertPart(Value part, Value whole, int64_t axis, int64_t offset);
   Value lowerLogSoftmax(Value input, bool exponential);
+  Value lowerRandomNormal(RandomNormalOp random);
 
   Operation *op;
   OpBuilder b;
@@ -278,12 +281,18 @@ Value Lowering::lowerReshape(ReshapeOp reshape) {
   return input;
 }
 
-/// The identity of `rank` dimensions with `offset` added to one.
+/// The identity of `rank` dimensions with `offset` added to one, which indexes a
+/// part of `size` elements. A part at the start reads `d mod size`: linalg takes
+/// a bare dimension for all of the array's.
 static AffineMap shifted(MLIRContext *context, unsigned rank, unsigned dim,
-                         int64_t offset) {
+                         int64_t offset, int64_t size) {
   SmallVector<AffineExpr> exprs;
-  for (unsigned i = 0; i < rank; ++i)
-    exprs.push_back(getAffineDimExpr(i, context) + (i == dim ? offset : 0));
+  for (unsigned i = 0; i < rank; ++i) {
+    AffineExpr expr = getAffineDimExpr(i, context);
+    if (i == dim)
+      expr = offset == 0 ? expr % size : expr + offset;
+    exprs.push_back(expr);
+  }
   return AffineMap::get(rank, 0, exprs, context);
 }
 
@@ -291,7 +300,8 @@ Value Lowering::lowerSlice(SliceOp slice) {
   auto type = cast<RankedTensorType>(slice.getType());
   unsigned rank = type.getRank();
   AffineMap from = shifted(context, rank, rank + slice.getAxis(),
-                           slice.getOffset());
+                           slice.getOffset(),
+                           type.getDimSize(rank + slice.getAxis()));
   return map({{slice.getInput(), from}}, type,
              [](OpBuilder &, ValueRange e) { return e[0]; });
 }
@@ -305,7 +315,9 @@ Value Lowering::insertPart(Value part, Value whole, int64_t axis,
     access = {map({access}, typeOf(part),
                   [](OpBuilder &, ValueRange e) { return e[0]; }),
               identity(rank)};
-  return generic({access}, whole, shifted(context, rank, rank + axis, offset),
+  AffineMap to = shifted(context, rank, rank + axis, offset,
+                         typeOf(part).getDimSize(rank + axis));
+  return generic({access}, whole, to,
                  SmallVector<IteratorType>(rank, IteratorType::parallel),
                  [](OpBuilder &, ValueRange e) { return e[0]; });
 }
@@ -352,6 +364,105 @@ Value Lowering::lowerLogSoftmax(Value input, bool exponential) {
                Value log = math::LogOp::create(inner, loc, e[2]);
                return sub(inner, loc, sub(inner, loc, e[0], e[1]), log);
              });
+}
+
+/// Box and Muller's transform of Philox4x32-10: docs/spec.md, "Random numbers".
+Value Lowering::lowerRandomNormal(RandomNormalOp random) {
+  auto type = cast<RankedTensorType>(random.getType());
+  Type i32 = b.getI32Type(), i64 = b.getI64Type(), f64 = b.getF64Type();
+  auto whole = [&](OpBuilder &builder, Type type, uint64_t value) -> Value {
+    return arith::ConstantOp::create(
+        builder, loc, type,
+        builder.getIntegerAttr(type, static_cast<int64_t>(value)));
+  };
+  uint64_t streamBase =
+      PCX_STREAM_PROGRAM + (static_cast<uint64_t>(random.getStream()) << 40);
+  Value stream = arith::AddIOp::create(b, loc, random.getCall(),
+                                       whole(b, i64, streamBase));
+  auto halves = [&](OpBuilder &builder, Value value) {
+    Value low = arith::TruncIOp::create(builder, loc, i32, value);
+    Value high = arith::ShRUIOp::create(builder, loc, value,
+                                        whole(builder, i64, 32));
+    return std::pair<Value, Value>(
+        low, arith::TruncIOp::create(builder, loc, i32, high));
+  };
+  auto [streamLow, streamHigh] = halves(b, stream);
+  auto [keyLow, keyHigh] = halves(b, random.getSeed());
+  // The keys of the ten rounds, the same for all elements.
+  SmallVector<std::pair<Value, Value>> keys{{keyLow, keyHigh}};
+  for (int round = 1; round < 10; ++round)
+    keys.emplace_back(
+        arith::AddIOp::create(b, loc, keys.back().first,
+                              whole(b, i32, 0x9E3779B9)),
+        arith::AddIOp::create(b, loc, keys.back().second,
+                              whole(b, i32, 0xBB67AE85)));
+  return map({}, type, [&](OpBuilder &inner, ValueRange) -> Value {
+    auto index = [&](int64_t dim) -> Value {
+      return arith::IndexCastOp::create(
+          inner, loc, i64, linalg::IndexOp::create(inner, loc, dim));
+    };
+    auto addI = [&](Value lhs, Value rhs) -> Value {
+      return arith::AddIOp::create(inner, loc, lhs, rhs);
+    };
+    Value element = whole(inner, i64, 0);
+    int64_t stride = 1;
+    for (int64_t dim = type.getRank() - 1; dim > 0; --dim) {
+      element = addI(element, arith::MulIOp::create(inner, loc, index(dim),
+                                                    whole(inner, i64, stride)));
+      stride *= type.getDimSize(dim);
+    }
+    Value slot = arith::ShLIOp::create(inner, loc, index(0),
+                                       whole(inner, i64, 32));
+    Value half = arith::ShRUIOp::create(inner, loc, element,
+                                        whole(inner, i64, 1));
+    auto [indexLow, indexHigh] = halves(inner, addI(slot, half));
+    Value words[4] = {indexLow, indexHigh, streamLow, streamHigh};
+    for (auto [low, high] : keys) {
+      auto product = [&](Value word, uint64_t factor) {
+        Value wide = arith::ExtUIOp::create(inner, loc, i64, word);
+        return halves(inner,
+                      arith::MulIOp::create(inner, loc, wide,
+                                            whole(inner, i64, factor)));
+      };
+      auto exclusive = [&](Value a, Value c, Value key) -> Value {
+        return arith::XOrIOp::create(
+            inner, loc, arith::XOrIOp::create(inner, loc, a, c), key);
+      };
+      auto [lowA, highA] = product(words[0], 0xD2511F53);
+      auto [lowB, highB] = product(words[2], 0xCD9E8D57);
+      Value next[4] = {exclusive(highB, words[1], low), lowB,
+                       exclusive(highA, words[3], high), lowA};
+      std::copy(next, next + 4, words);
+    }
+    // (low + 2^32 high) >> 11, times 2^-53
+    auto unit = [&](Value low, Value high) -> Value {
+      Value wide = arith::OrIOp::create(
+          inner, loc, arith::ExtUIOp::create(inner, loc, i64, low),
+          arith::ShLIOp::create(inner, loc,
+                                arith::ExtUIOp::create(inner, loc, i64, high),
+                                whole(inner, i64, 32)));
+      Value bits = arith::ShRUIOp::create(inner, loc, wide,
+                                          whole(inner, i64, 11));
+      return mul(inner, loc, arith::UIToFPOp::create(inner, loc, f64, bits),
+                 buildFloat(inner, loc, f64, 0x1p-53));
+    };
+    Value one = buildFloat(inner, loc, f64, 1.0);
+    Value log = math::LogOp::create(
+        inner, loc, sub(inner, loc, one, unit(words[0], words[1])));
+    Value radius = math::SqrtOp::create(
+        inner, loc, mul(inner, loc, buildFloat(inner, loc, f64, -2.0), log));
+    Value angle = mul(inner, loc,
+                      buildFloat(inner, loc, f64, 2 * llvm::numbers::pi),
+                      unit(words[2], words[3]));
+    Value odd = arith::TruncIOp::create(inner, loc, inner.getI1Type(), element);
+    Value factor = arith::SelectOp::create(
+        inner, loc, odd, math::SinOp::create(inner, loc, angle),
+        math::CosOp::create(inner, loc, angle));
+    Value result = mul(inner, loc, radius, factor);
+    if (type.getElementType() == f64)
+      return result;
+    return arith::TruncFOp::create(inner, loc, type.getElementType(), result);
+  });
 }
 
 LogicalResult Lowering::run() {
@@ -463,6 +574,9 @@ LogicalResult Lowering::run() {
                    [&](OpBuilder &inner, ValueRange e) {
                      return sub(inner, loc, e[2], mul(inner, loc, e[0], e[1]));
                    }));
+      })
+      .Case([&](RandomNormalOp random) {
+        return replace(lowerRandomNormal(random));
       })
       .Default([&](Operation *op) {
         return op->emitOpError("has no structured form");

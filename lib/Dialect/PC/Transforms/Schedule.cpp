@@ -219,7 +219,21 @@ selectParams(ArrayRef<Operation *> pending,
   return selected;
 }
 
+/// A constant that leaves the block, or enters a loop that stays in the
+/// function, needs a place in memory: some stage must write it.
+static void materialiseConstants(Block &block) {
+  for (Operation &op : block)
+    if (op.hasTrait<OpTrait::IsTerminator>() || classify(&op) == Work::Loop)
+      for (OpOperand &operand : op.getOpOperands())
+        if (auto splat = operand.get().getDefiningOp<SplatOp>()) {
+          OpBuilder builder(&op);
+          operand.set(IdentityOp::create(builder, splat.getLoc(),
+                                         splat.getType(), splat));
+        }
+}
+
 LogicalResult Scheduler::run(Block &block) {
+  materialiseConstants(block);
   SmallVector<Operation *> pending;
   for (Operation &op : block.without_terminator()) {
     Work work = classify(&op);
@@ -334,23 +348,55 @@ struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
     });
   }
 
-  /// Rows of a sample block: as many as keep the values of a block in half of
+  /// Rows of a sample block: as many as keep what lives at one time in half of
   /// the target's second-level cache, a power of two, and no more than the
   /// largest batch needs.
   int64_t chooseSampleBlock(func::FuncOp func) {
-    uint64_t rowBytes = 0;
+    llvm::DenseMap<Operation *, int64_t> first, last;
+    int64_t time = 0;
+    std::function<void(Operation *)> number = [&](Operation *op) {
+      first[op] = time++;
+      for (Region &region : op->getRegions())
+        for (Operation &inner : region.getOps())
+          number(&inner);
+      last[op] = time++;
+    };
+    number(func);
+    // Bytes per sample that come (and go) at each time.
+    SmallVector<int64_t> change(time + 1, 0);
+    auto count = [&](Value value, int64_t start) {
+      if (!isPerSample(value.getType()))
+        return;
+      int64_t end = start;
+      for (Operation *user : value.getUsers())
+        if (Operation *local =
+                value.getParentRegion()->findAncestorOpInRegion(*user))
+          end = std::max(end, last[local]);
+      auto type = cast<RankedTensorType>(value.getType());
+      int64_t bytes = type.getElementTypeBitWidth() / 8;
+      for (int64_t dim : type.getShape().drop_front())
+        bytes *= dim;
+      change[start] += bytes;
+      change[end] -= bytes;
+    };
+    for (BlockArgument argument : func.getArguments())
+      count(argument, 0);
     func.walk([&](Operation *op) {
+      // Broadcasts and constants take no memory, nor what one step reads.
+      if (op == func || isa<SplatOp, BatchBroadcastOp, BroadcastOp>(op) ||
+          (isa<ElementwiseOpInterface>(op) && op->hasOneUse()))
+        return;
       for (Value result : op->getResults())
-        if (isPerSample(result.getType()) && !isa<SplatOp>(op)) {
-          auto type = cast<RankedTensorType>(result.getType());
-          uint64_t bytes = type.getElementTypeBitWidth() / 8;
-          for (int64_t dim : type.getShape().drop_front())
-            bytes *= dim;
-          rowBytes += bytes;
-        }
+        count(result, last[op]);
+      for (Region &region : op->getRegions())
+        for (BlockArgument argument : region.getArguments())
+          count(argument, first[op]);
     });
-    uint64_t fits = (cacheBytes / 2) / std::max<uint64_t>(rowBytes, 1);
-    int64_t rows = llvm::bit_floor(std::clamp<uint64_t>(fits, 8, 64));
+    int64_t live = 0, most = 1;
+    for (int64_t bytes : change)
+      most = std::max(most, live += bytes);
+    int64_t rows = llvm::bit_floor(
+        std::clamp<uint64_t>(cacheBytes / 2 / most, 8, 64));
     return std::min<int64_t>(rows, llvm::PowerOf2Ceil(maxBatch));
   }
 };
