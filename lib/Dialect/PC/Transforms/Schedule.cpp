@@ -185,13 +185,14 @@ void Scheduler::buildStage(Block &block, StageKind kind,
 /// because they become one kernel.
 static SmallVector<Operation *>
 selectParams(ArrayRef<Operation *> pending,
-             llvm::function_ref<bool(Value)> isAvailable) {
+             llvm::function_ref<bool(Value)> isAvailable,
+             llvm::function_ref<bool(Operation *)> isDeferred) {
   SmallVector<Operation *> selected;
   llvm::EquivalenceClasses<Operation *> arrays;
   // Operations of a class that are not element-wise: at most one.
   llvm::DenseMap<Operation *, unsigned> roots;
   for (Operation *op : pending) {
-    if (classify(op) != Work::Params)
+    if (classify(op) != Work::Params || isDeferred(op))
       continue;
     bool elementwise = isa<ElementwiseOpInterface>(op);
     llvm::SmallSetVector<Operation *, 4> joined;
@@ -270,12 +271,31 @@ LogicalResult Scheduler::run(Block &block) {
     take(host);
     if (!host.empty())
       continue;
-    SmallVector<Operation *> params = selectParams(pending, isAvailable);
-    if (!params.empty()) {
+    // An update waits until all else that reads the old array has done so: it
+    // can then replace it in place.
+    auto isDeferred = [&](Operation *op) {
+      return isa<AdamUpdateOp>(op) &&
+             llvm::any_of(op->getOperands(), [&](Value value) {
+               return isa<BlockArgument>(value) &&
+                      llvm::any_of(value.getUsers(), [&](Operation *user) {
+                        Operation *reader = block.findAncestorOpInBlock(*user);
+                        return reader && reader != op &&
+                               waiting.contains(reader);
+                      });
+             });
+    };
+    auto buildParams =
+        [&](llvm::function_ref<bool(Operation *)> deferred) -> bool {
+      SmallVector<Operation *> params =
+          selectParams(pending, isAvailable, deferred);
+      if (params.empty())
+        return false;
       buildStage(block, StageKind::Params, params);
       take(params);
+      return true;
+    };
+    if (buildParams(isDeferred))
       continue;
-    }
     SmallVector<Operation *> samples;
     for (Operation *op : pending)
       if (classify(op) == Work::Samples && isReady(op)) {
@@ -287,6 +307,8 @@ LogicalResult Scheduler::run(Block &block) {
       take(samples);
       continue;
     }
+    if (buildParams([](Operation *) { return false; }))
+      continue;
     auto *loop = llvm::find_if(pending, isReady);
     assert(loop != pending.end() && "a block without cycles has a ready op");
     (*loop)->moveBefore(block.getTerminator());
@@ -333,7 +355,8 @@ struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
       return signalPassFailure();
     }
     transposeWeights(func);
-    int64_t rows = sampleBlock ? sampleBlock : chooseSampleBlock(func);
+    int64_t rows = sampleBlock ? roundToTiles(sampleBlock)
+                               : chooseSampleBlock(func);
     Builder builder(&getContext());
     func->setAttr(PCDialect::kMaxBatchAttrName,
                   builder.getI64IntegerAttr(maxBatch));
@@ -346,6 +369,12 @@ struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
       if (classify(op) == Work::Constant && op->use_empty())
         op->erase();
     });
+  }
+
+  /// Kernels work on whole tiles of rows, a power of two up to eight: a block
+  /// has no part of one.
+  static int64_t roundToTiles(int64_t rows) {
+    return rows < 8 ? llvm::PowerOf2Ceil(rows) : llvm::alignTo(rows, 8);
   }
 
   /// Rows of a sample block: as many as keep what lives at one time in half of

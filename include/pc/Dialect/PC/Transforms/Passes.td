@@ -166,7 +166,8 @@ def SchedulePass : Pass<"pc-schedule", "::mlir::func::FuncOp"> {
     Option<"maxBatch", "max-batch", "int64_t", "128",
            "largest number of samples of a call">,
     Option<"sampleBlock", "sample-block", "int64_t", "0",
-           "rows of a sample block; 0 chooses them from the cache size">,
+           "rows of a sample block, rounded up to a power of two or a multiple "
+           "of eight; 0 chooses them from the cache size">,
     Option<"cacheBytes", "cache-bytes", "uint64_t", "1048576",
            "second-level cache of one core">
   ];
