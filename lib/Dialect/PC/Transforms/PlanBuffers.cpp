@@ -564,13 +564,18 @@ struct PlanBuffersPass : public pc::impl::PlanBuffersPassBase<PlanBuffersPass> {
     if (!func->hasAttr(PCDialect::kSampleBlockAttrName))
       return;
     // Each round that fails made one more copy; there are only so many values.
-    while (true) {
+    int64_t rounds = 0;
+    func.walk([&](Operation *op) { rounds += op->getNumOperands() + 1; });
+    for (; rounds > 0; --rounds) {
       Planner planner(func);
       if (!planner.merge())
         continue;
       planner.layOut();
-      break;
+      return;
     }
+    func.emitError("has no plan of buffers: copies do not resolve what two "
+                   "arrays want from one place");
+    signalPassFailure();
   }
 };
 } // namespace
