@@ -5,6 +5,7 @@
 import os
 import re
 import shutil
+import subprocess
 import sys
 
 import lit.formats
@@ -67,6 +68,17 @@ if os.path.isdir(os.path.join(config.pc_shared_dir, "golden")):
     config.available_features.add("shared")
 if shutil.which("ptxas") or os.path.exists("/usr/local/cuda/bin/ptxas"):
     config.available_features.add("ptxas")
+# unshare: a mount namespace of its own, to hide folders from a program.
+if (
+    shutil.which("unshare")
+    and subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount"]
+        + ["/bin/sh", "-c", "mount -t tmpfs none /usr/include"],
+        stderr=subprocess.DEVNULL,
+    ).returncode
+    == 0
+):
+    config.available_features.add("unshare")
 
 
 def cpu_flags():
