@@ -66,6 +66,8 @@ config.substitutions.append(("%src_root", config.pc_src_root))
 # shared: golden numbers and real data sets are at hand.
 if os.path.isdir(os.path.join(config.pc_shared_dir, "golden")):
     config.available_features.add("shared")
+if os.path.isdir("/usr/share/datasets/fashion-mnist"):
+    config.available_features.add("fashion-mnist")
 if shutil.which("ptxas") or os.path.exists("/usr/local/cuda/bin/ptxas"):
     config.available_features.add("ptxas")
 # unshare: a mount namespace of its own, to hide folders from a program.
