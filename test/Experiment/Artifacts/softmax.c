@@ -155,16 +155,54 @@ static int32_t totals(const pcx_run_args_t *args) {
 
 #define PORT sizeof(pcx_port_t)
 static const pcx_storage_t storage[] = {
-    {sizeof(pcx_storage_t), "fc.weight", PCX_PARAMETER, PCX_F32, 2,
-     {classes, pixels}, {pixels, 1}, 4 * classes * pixels, PCX_INIT_UNIFORM,
-     -0.1, 0.1, 1},
-    {sizeof(pcx_storage_t), "sgd.trace.fc.weight", PCX_OPTIMISER, PCX_F32, 2,
-     {classes, pixels}, {pixels, 1}, 4 * classes * pixels, PCX_INIT_ZERO, 0, 0,
+    {sizeof(pcx_storage_t),
+     "fc.weight",
+     PCX_PARAMETER,
+     PCX_F32,
+     2,
+     {classes, pixels},
+     {pixels, 1},
+     4 * classes * pixels,
+     PCX_INIT_UNIFORM,
+     -0.1,
+     0.1,
+     1},
+    {sizeof(pcx_storage_t),
+     "sgd.trace.fc.weight",
+     PCX_OPTIMISER,
+     PCX_F32,
+     2,
+     {classes, pixels},
+     {pixels, 1},
+     4 * classes * pixels,
+     PCX_INIT_ZERO,
+     0,
+     0,
      0},
-    {sizeof(pcx_storage_t), "sgd.count", PCX_OPTIMISER, PCX_I64, 0, {0}, {0}, 8,
-     PCX_INIT_ZERO, 0, 0, 0},
-    {sizeof(pcx_storage_t), "h", PCX_STATE, PCX_F32, 1, {classes}, {1},
-     4 * classes, PCX_INIT_ZERO, 0, 0, 0},
+    {sizeof(pcx_storage_t),
+     "sgd.count",
+     PCX_OPTIMISER,
+     PCX_I64,
+     0,
+     {0},
+     {0},
+     8,
+     PCX_INIT_ZERO,
+     0,
+     0,
+     0},
+    {sizeof(pcx_storage_t),
+     "h",
+     PCX_STATE,
+     PCX_F32,
+     1,
+     {classes},
+     {1},
+     4 * classes,
+     PCX_INIT_ZERO,
+     0,
+     0,
+     0},
 };
 static const pcx_hyper_t hypers[] = {
     {sizeof(pcx_hyper_t), "w_lr", 0.05, 0, 1e30, 0},
@@ -207,7 +245,11 @@ static const pcx_kernel_info_t kernels[] = {
      4 * classes * pixels, 4 * pixels},
 };
 #define VARIANT(f)                                                             \
-  {{sizeof(pcx_variant_t), "x86-64", 0, f, 0, 0, 1, 1, kernels}}
+  {                                                                            \
+    {                                                                          \
+      sizeof(pcx_variant_t), "x86-64", 0, f, 0, 0, 1, 1, kernels               \
+    }                                                                          \
+  }
 static const pcx_variant_t trainVariants[] = VARIANT(train);
 static const pcx_variant_t evaluateVariants[] = VARIANT(evaluate);
 static const pcx_variant_t classifyVariants[] = VARIANT(classify);
