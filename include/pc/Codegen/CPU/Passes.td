@@ -51,8 +51,9 @@ def ExpandMathPass : Pass<"pc-expand-math"> {
 
     Accuracy is stated, function by function, in `docs/spec.md`; signed zeros,
     infinities and NaN give what C's Annex F gives. A result of `exp`, `exp2`
-    or `powf` that would be subnormal is flushed to zero. `sin` and `cos` give
-    NaN where their reduction ends: beyond 2^30 in f32 and 2^20 in f64.
+    or `powf` below 2^-125.5 (f64: 2^-1021.5), and so every subnormal one, is
+    flushed to zero. `sin` and `cos` give NaN where their reduction ends: beyond
+    2^30 in f32 and 2^20 in f64.
 
     Fast-math flags on an op change nothing. A `math` op that neither expands
     nor has an instruction is an error.
