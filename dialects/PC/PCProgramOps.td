@@ -361,7 +361,9 @@ def PC_ReportOp : PC_ProgramMemberOp<"report"> {
     pc.report "total" = energy over sum
     ```
 
-    At the states that hold now. Ragged batches weigh by their samples.
+    At the states that hold now. Ragged batches weigh by their samples. A total
+    brings its parts, `energy.h1` and so on, as outputs that are not shown: when
+    the total is no number they say which vode it was.
   }];
   let arguments = (ins StrAttr:$name, Optional<PC_Tensor>:$value,
                        OptionalAttr<FlatSymbolRefAttr>:$vode,

@@ -546,9 +546,10 @@ static artifact::Description describe(ModuleOp module,
   }
   // The loader takes the first that runs.
   for (artifact::Program &program : description.programs)
-    llvm::stable_sort(program.variants, [](const artifact::Variant &a,
-                                           const artifact::Variant &b) {
-      return llvm::popcount(a.required) > llvm::popcount(b.required);
+    llvm::sort(program.variants, [](const artifact::Variant &a,
+                                    const artifact::Variant &b) {
+      int left = llvm::popcount(a.required), right = llvm::popcount(b.required);
+      return left != right ? left > right : a.cpu < b.cpu;
     });
   std::string &line = description.options;
   line = "-O" + std::to_string(options.optLevel) +

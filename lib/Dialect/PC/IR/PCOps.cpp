@@ -239,10 +239,6 @@ static void printEnergy(OpAsmPrinter &printer, Operation *op,
     printer.printAttribute(energy);
 }
 
-static ParseResult parseInit(OpAsmParser &parser, InitAttr &init) {
-  return pc::parseInit(static_cast<AsmParser &>(parser), init);
-}
-
 static void printInit(OpAsmPrinter &printer, Operation *, InitAttr init) {
   printInitBody(printer, init);
 }

@@ -197,8 +197,9 @@ private:
     return owner ? owner->str() : stringifyOptimiserKind(kind).str();
   }
 
-  PortAttr makeReportPort(StringRef name, ReduceKind reduce);
-  void addReport(StringRef name, ReduceKind reduce, Value value);
+  PortAttr makeReportPort(StringRef name, ReduceKind reduce, bool shown);
+  /// `shown` marks what a user asked for; the rest is there for diagnoses.
+  void addReport(StringRef name, ReduceKind reduce, Value value, bool shown);
   /// Gives the reports of a loop a value that the loop can carry.
   void declareReports(Operation *loop);
 
@@ -1111,7 +1112,7 @@ LogicalResult ProgramLowering::lower(BackpropOp op) {
     loss = ScaleOp::create(builder, loc, lossType, loss, number(loc, 2.0));
   if (op.getReport())
     addReport(*op.getReport(), ReduceKind::Mean,
-              getBatchReduced(loc, loss, ReduceKind::Mean));
+              getBatchReduced(loc, loss, ReduceKind::Mean), /*shown=*/true);
   FailureOr<SmallVector<Value>> result =
       differentiate(builder, loss, /*seed=*/Value(), wrt);
   if (failed(result))
@@ -1239,28 +1240,46 @@ LogicalResult ProgramLowering::lower(ReportOp op) {
       return failure();
   }
   Value reduced = getBatchReduced(op.getLoc(), value, op.getReduce());
-  addReport(op.getName(), op.getReduce(), reduced);
+  addReport(op.getName(), op.getReduce(), reduced, /*shown=*/true);
+  if (op.getValue() || op.getVode())
+    return success();
+  // The terms of a total cost nothing more and say which vode it was when the
+  // total is no number.
+  const Environment &at = joint ? *joint : env;
+  BatchedEvaluator evaluator = makeEvaluator(at);
+  for (auto [index, node] : llvm::enumerate(graph.getNodes()))
+    if (!node.terms.empty())
+      addReport((op.getName() + "." + node.name).str(), op.getReduce(),
+                getBatchReduced(op.getLoc(),
+                                buildEnergy(op, at, evaluator, index),
+                                op.getReduce()),
+                /*shown=*/false);
   return success();
 }
 
-PortAttr ProgramLowering::makeReportPort(StringRef name, ReduceKind reduce) {
-  return makePort(PortKind::Output, name,
-                  {detail("reduce", ReduceKindAttr::get(context, reduce)),
-                   detail("report", builder.getUnitAttr())});
+PortAttr ProgramLowering::makeReportPort(StringRef name, ReduceKind reduce,
+                                         bool shown) {
+  SmallVector<NamedAttribute> details = {
+      detail("reduce", ReduceKindAttr::get(context, reduce))};
+  if (shown)
+    details.push_back(detail("report", builder.getUnitAttr()));
+  return makePort(PortKind::Output, name, details);
 }
 
-void ProgramLowering::addReport(StringRef name, ReduceKind reduce,
-                                Value value) {
+void ProgramLowering::addReport(StringRef name, ReduceKind reduce, Value value,
+                                bool shown) {
   // The last value counts. In a loop it is carried like a state.
   StringAttr key = builder.getStringAttr("report." + name);
   if (env.optimiser.count(key)) {
     env.optimiser[key] = value;
     return;
   }
-  PortAttr port = makeReportPort(name, reduce);
+  PortAttr port = makeReportPort(name, reduce, shown);
   for (ProgramOutput &output : outputs)
-    if (output.port == port) {
-      output.value = value;
+    if (output.port.getName().getValue() == name) {
+      // What the user asked for under this name stays what it is.
+      if (shown || !output.port.getDetail("report"))
+        output = {port, value};
       return;
     }
   addOutput(port, value);
@@ -1268,21 +1287,32 @@ void ProgramLowering::addReport(StringRef name, ReduceKind reduce,
 
 void ProgramLowering::declareReports(Operation *loop) {
   Location loc = loop->getLoc();
-  auto declare = [&](StringRef name, ReduceKind reduce) {
+  auto declare = [&](StringRef name, ReduceKind reduce, bool shown) {
     StringAttr key = builder.getStringAttr("report." + name);
-    if (env.optimiser.count(key) || graph.getNodes().empty())
+    if (env.optimiser.count(key) || graph.getNodes().empty()) {
+      for (ProgramOutput &report : loopReports)
+        if (shown && report.port.getName().getValue() == name)
+          report.port = makeReportPort(name, reduce, shown);
       return;
+    }
     Type type = RankedTensorType::get(
         {}, graph.getNodes().front().type.getElementType());
     env.optimiser[key] = splat(loc, type, 0.0);
-    loopReports.push_back({makeReportPort(name, reduce), Value()});
+    loopReports.push_back({makeReportPort(name, reduce, shown), Value()});
   };
   loop->walk([&](Operation *op) {
-    if (auto report = dyn_cast<ReportOp>(op))
-      declare(report.getName(), report.getReduce());
-    else if (auto backprop = dyn_cast<BackpropOp>(op);
-             backprop && backprop.getReport())
-      declare(*backprop.getReport(), ReduceKind::Mean);
+    if (auto report = dyn_cast<ReportOp>(op)) {
+      declare(report.getName(), report.getReduce(), true);
+      if (report.getValue() || report.getVode())
+        return;
+      for (const ModelNode &node : graph.getNodes())
+        if (!node.terms.empty())
+          declare((report.getName() + "." + node.name).str(),
+                  report.getReduce(), false);
+    } else if (auto backprop = dyn_cast<BackpropOp>(op);
+             backprop && backprop.getReport()) {
+      declare(*backprop.getReport(), ReduceKind::Mean, true);
+    }
   });
 }
 

@@ -18,6 +18,8 @@ pc.model @m {
 // CHECK-SAME: tensor<3x4xf32> {pc.port = #pc.port<optimiser "adamw.m.fc1.weight"
 // CHECK-SAME: f64 {pc.port = #pc.port<hyper "lr" {value = 1.000000e-01 : f64}>}
 // CHECK-SAME: -> (tensor<f32> {pc.port = #pc.port<output "energy" {reduce = #pc.reduce<mean>, report}>}
+// CHECK-SAME: tensor<f32> {pc.port = #pc.port<output "energy.h" {reduce = #pc.reduce<mean>}>}
+// CHECK-SAME: tensor<f32> {pc.port = #pc.port<output "energy.y" {reduce = #pc.reduce<mean>}>}
 // CHECK-SAME: tensor<3x4xf32> {pc.port = #pc.port<parameter "fc1.weight"
 // CHECK-SAME: pc.program = #pc.program_info<"m", train, 1>
 pc.program @pc on @m (%x: tensor<4xf32>, %y: tensor<2xf32>) {
