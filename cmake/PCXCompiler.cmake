@@ -16,6 +16,11 @@ include(TableGen)
 include(AddLLVM)
 include(AddMLIR)
 include(HandleLLVMOptions)
+# LLVM's own shared libraries must stay loaded; what tests load must not.
+foreach(kind SHARED MODULE)
+  string(REPLACE "-Wl,-z,nodelete" "" CMAKE_${kind}_LINKER_FLAGS
+    "${CMAKE_${kind}_LINKER_FLAGS}")
+endforeach()
 separate_arguments(LLVM_DEFINITIONS_LIST NATIVE_COMMAND ${LLVM_DEFINITIONS})
 add_definitions(${LLVM_DEFINITIONS_LIST})
 include_directories(SYSTEM ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
