@@ -141,17 +141,19 @@ std::vector<std::string> Interpreter::getProgramNames() const {
   return names;
 }
 
-std::vector<std::string> Interpreter::getInputNames(StringRef program) const {
-  std::vector<std::string> names;
+std::map<std::string, std::vector<int64_t>>
+Interpreter::getInputs(StringRef program, int64_t n) const {
+  std::map<std::string, std::vector<int64_t>> shapes;
   func::FuncOp function = lookupProgram(program);
   if (!function)
-    return names;
+    return shapes;
   for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i) {
     PortAttr port = getPort(function, i, /*result=*/false);
     if (port.getKind() == PortKind::Input)
-      names.push_back(port.getName().str());
+      shapes[port.getName().str()] =
+          getShape(function.getArgumentTypes()[i], n);
   }
-  return names;
+  return shapes;
 }
 
 //===----------------------------------------------------------------------===//
@@ -318,9 +320,9 @@ FailureOr<Interpreter::Arrays> Interpreter::run(StringRef program, int64_t n,
   func::FuncOp function = lookupProgram(program);
   if (!function)
     return module.emitError() << "no program '" << program << "'";
-  std::vector<std::string> names = getInputNames(program);
+  auto expected = getInputs(program, n);
   for (const auto &[name, value] : inputs)
-    if (!llvm::is_contained(names, name))
+    if (!expected.count(name))
       return function.emitError()
              << "program '" << program << "' has no input '" << name << "'";
 

@@ -88,8 +88,8 @@ protected:
 TEST_F(InterpreterTest, KeepsStorageBetweenCallsAndPrograms) {
   EXPECT_EQ(interpreter->getProgramNames(),
             (std::vector<std::string>{"train", "read"}));
-  EXPECT_EQ(interpreter->getInputNames("train"),
-            (std::vector<std::string>{"x"}));
+  using Shapes = std::map<std::string, std::vector<int64_t>>;
+  EXPECT_EQ(interpreter->getInputs("train", 7), (Shapes{{"x", {7, 2}}}));
   interpreter->initialise(9);
   ASSERT_TRUE(mlir::succeeded(interpreter->setHyper("lr", 0.25)));
   interpreter->getCounters().totalSteps = 100;
@@ -151,7 +151,7 @@ TEST_F(InterpreterTest, ChecksInputsAndChangesNothingOnFailure) {
       "has no input 'y'");
   expectError(interpreter->run("test", 1, {}), "no program 'test'");
   expectError(interpreter->run("helper", 1, {}), "no program 'helper'");
-  EXPECT_TRUE(interpreter->getInputNames("helper").empty());
+  EXPECT_TRUE(interpreter->getInputs("helper", 1).empty());
   EXPECT_EQ(interpreter->getCounters().call, 0u);
   expectTensor(*interpreter->getStorage("weight_step"), {}, {0});
 }
