@@ -323,7 +323,9 @@ private:
   /// - Weights: Adam's first steps are +-lr whatever the size of the gradient,
   ///   and where the gradient is noise so is the step: each weight within twice
   ///   the steps taken, and the updates in nearly the same direction. With iPC
-  ///   most gradients of the first layer are noise until the error arrives.
+  ///   the weights move before the error arrives: at first h - u of the deeper
+  ///   vodes is what weight decay does to u in one step, 1e-7, less than one
+  ///   rounding. There the first steps are noise in any f32 code, PCX's too.
   void checkSingle(const std::string &golden, Quantity quantity,
                    const Numbers &expected, const Numbers &found) {
     const Setting &s = file.setting;
@@ -336,7 +338,7 @@ private:
     case Quantity::Energy: {
       // The mean energy of a run: its weights carry the noise of all steps.
       if (s.batches)
-        return within((joint ? 1e-2 : 1e-4) * largest(expected), expected,
+        return within((joint ? 2e-2 : 1e-4) * largest(expected), expected,
                       found);
       // |d(1/2 |e|^2)| <= |e| |de| + |de|^2 / 2 and |de| <= sqrt(width) error,
       // for each sample, and as many times more for a sum over the batch.
@@ -359,8 +361,13 @@ private:
       std::string index = golden.substr(golden.rfind('_'));
       const Numbers &before =
           file.arrays.at((s.batches ? "w0" : "w_before") + index);
-      EXPECT_GT(cosine(minus(found, before), minus(expected, before)),
-                joint ? 0.75 : 0.99);
+      int64_t fromOutput =
+          s.layers() - 1 - std::strtoll(index.c_str() + 1, nullptr, 10) / 2;
+      double alike = !joint            ? 0.99
+                     : fromOutput == 0 ? 0.999
+                     : fromOutput == 1 ? 0.99
+                                       : 0.5;
+      EXPECT_GT(cosine(minus(found, before), minus(expected, before)), alike);
       return;
     }
     }
@@ -465,8 +472,9 @@ void compareStep(const GoldenFile &file, Provider &provider,
 }
 
 /// The numbers of a run: "energy_<k>" and "w<k>_<i>", as in a golden file.
-/// Starts from the golden weights, each of which is moved to the next number
-/// above or below when `disturbed`.
+/// Starts from the golden weights, each of which is moved by four units in the
+/// last place when `disturbed`, about what a sum of hundreds of products in
+/// another order does.
 Arrays trainRun(const GoldenFile &file, Provider &provider, bool disturbed) {
   const Setting &s = file.setting;
   provider.reset();
@@ -474,7 +482,7 @@ Arrays trainRun(const GoldenFile &file, Provider &provider, bool disturbed) {
     Numbers weights = file.arrays.at("w0_" + std::to_string(i));
     if (disturbed)
       for (size_t k = 0; k < weights.data.size(); ++k)
-        weights.data[k] = std::nextafter(weights.data[k], k % 3 ? 1 : -1);
+        weights.data[k] *= 1 + (k % 3 ? 0x1p-50 : -0x1p-50);
     provider.setStorage(s.parameter(i), weights);
   }
   provider.setTotalSteps(
@@ -504,7 +512,8 @@ Arrays trainRun(const GoldenFile &file, Provider &provider, bool disturbed) {
 /// numbers, and Adam divides by their size: weights of neurons with small
 /// gradients depend on the last bits of everything before. So an f64 weight may
 /// also be as far off as a change of the initial weights in their last bits
-/// moves the weights of the same neuron, a few times over.
+/// moves the weights of the same neuron, a few times over: less than 1e-6 of
+/// the largest weight in the neurons that it concerns.
 void compareRun(const GoldenFile &file, Provider &provider,
                 const Policy &policy) {
   const Setting &s = file.setting;
