@@ -57,6 +57,8 @@ llvm_config.add_tool_substitutions(
     ],
     [config.llvm_tools_dir],
 )
+config.substitutions.append(("%build_root", config.pc_obj_root))
+config.substitutions.append(("%llvm_tools", config.llvm_tools_dir))
 config.substitutions.append(("%models", os.path.join(config.pc_src_root, "models")))
 config.substitutions.append(("%pc_tools", config.pc_tools_dir))
 config.substitutions.append(("%shared", config.pc_shared_dir))
