@@ -22,12 +22,21 @@ using namespace pcx;
 // Gathering
 //===----------------------------------------------------------------------===//
 
-/// Calls row(sample, place in the batch) for the rows of a part of a batch.
+/// Calls row(sample, place in the batch) for the rows of a part of a batch. In
+/// a shuffled order no hardware foresees the next row, so it is asked for here:
+/// that halves the time for rows of an image's size.
 template <typename Row>
-static void forRows(const uint32_t *order, int64_t first, int64_t begin,
-                    int64_t end, Row row) {
-  for (int64_t r = begin; r < end; ++r)
+static void forRows(const Column &column, const uint32_t *order, int64_t first,
+                    int64_t begin, int64_t end, Row row) {
+  constexpr uint64_t line = 64, most = 32 * line;
+  for (int64_t r = begin; r < end; ++r) {
+    if (order && r + 1 < end) {
+      const std::byte *next = column.data + order[r + 1] * column.sourceBytes;
+      for (uint64_t at = 0; at < std::min(column.sourceBytes, most); at += line)
+        __builtin_prefetch(next + at);
+    }
     row(order ? int64_t(order[r]) : first + r, r);
+  }
 }
 
 /// Class index of a sample; the columns hold u8, i32 or i64.
@@ -72,13 +81,13 @@ static void gatherAs(const Column &column, const To *table,
                      int64_t end, To *to) {
   int64_t elements = column.elements;
   if (column.encoding == PCX_ENCODE_ONE_HOT) {
-    forRows(order, first, begin, end, [&](int64_t sample, int64_t row) {
+    forRows(column, order, first, begin, end, [&](int64_t sample, int64_t row) {
       std::fill_n(to + row * elements, elements, To(0));
       to[row * elements + classIndex(column, sample)] = To(1);
     });
     return;
   }
-  forRows(order, first, begin, end, [&](int64_t sample, int64_t row) {
+  forRows(column, order, first, begin, end, [&](int64_t sample, int64_t row) {
     const std::byte *from = column.data + sample * int64_t(column.sourceBytes);
     To *place = to + row * elements;
     switch (column.sourceDtype) {
@@ -109,7 +118,7 @@ void Column::gather(const uint32_t *order, int64_t first, int64_t begin,
                 uint64_t(end - begin) * rowBytes);
     return;
   }
-  forRows(order, first, begin, end, [&](int64_t sample, int64_t row) {
+  forRows(*this, order, first, begin, end, [&](int64_t sample, int64_t row) {
     std::memcpy(to + row * int64_t(rowBytes), data + sample * int64_t(rowBytes),
                 rowBytes);
   });

@@ -101,7 +101,7 @@ AtomicFile::AtomicFile(const std::string &path) : path(path), target(path) {
   }
   // A rename needs no right to write the old file, so ask for that one: a
   // read-only file is not to be replaced.
-  if (exists && access(target.c_str(), W_OK) != 0)
+  if (exists && faccessat(AT_FDCWD, target.c_str(), W_OK, AT_EACCESS) != 0)
     fail("write", errno);
   // Not mkstemp, whose files are private: the mode is the process's own for a
   // new file, and the old one's otherwise.

@@ -22,6 +22,7 @@
 #include <gtest/gtest.h>
 #include <memory>
 #include <string>
+#include <unistd.h>
 
 namespace pcx::test {
 
@@ -50,6 +51,20 @@ public:
 
 private:
   std::filesystem::path folder;
+};
+
+/// In a scope this process is not the superuser, who may read and write
+/// everything.
+class Unprivileged {
+public:
+  Unprivileged() : root(geteuid() == 0) {
+    constexpr uid_t nobody = 65534;
+    EXPECT_TRUE(!root || seteuid(nobody) == 0);
+  }
+  ~Unprivileged() { EXPECT_TRUE(!root || seteuid(0) == 0); }
+
+private:
+  bool root;
 };
 
 inline void writeFile(const std::string &path, const Bytes &bytes) {
