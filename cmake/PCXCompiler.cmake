@@ -20,6 +20,11 @@ include(HandleLLVMOptions)
 foreach(kind SHARED MODULE)
   string(REPLACE "-Wl,-z,nodelete" "" CMAKE_${kind}_LINKER_FLAGS
     "${CMAKE_${kind}_LINKER_FLAGS}")
+  if(PCX_SANITIZER)
+    # The sanitizers' symbols come from the program.
+    string(REPLACE "-Wl,-z,defs" "" CMAKE_${kind}_LINKER_FLAGS
+      "${CMAKE_${kind}_LINKER_FLAGS}")
+  endif()
 endforeach()
 separate_arguments(LLVM_DEFINITIONS_LIST NATIVE_COMMAND ${LLVM_DEFINITIONS})
 add_definitions(${LLVM_DEFINITIONS_LIST})
@@ -35,12 +40,15 @@ if(PCX_ENABLE_PCH)
   file(WRITE "${PROJECT_BINARY_DIR}/pch/pch.cpp" "")
   add_library(pc_pch OBJECT "${PROJECT_BINARY_DIR}/pch/pch.cpp")
   llvm_update_compile_flags(pc_pch)
+  set_target_properties(pc_pch PROPERTIES CXX_VISIBILITY_PRESET default)
   target_precompile_headers(pc_pch PRIVATE "${PROJECT_SOURCE_DIR}/cmake/pch.h")
   target_compile_options(pc_pch PRIVATE -Xclang -fno-pch-timestamp)
 endif()
 
 function(pc_use_pch target)
   pcx_warnings(${target})
+  # The header and what uses it must agree, and PCCompiler exports everything.
+  set_target_properties(${target} PROPERTIES CXX_VISIBILITY_PRESET default)
   if(PCX_ENABLE_PCH AND TARGET ${target})
     target_precompile_headers(${target} REUSE_FROM pc_pch)
     # The header is compiled as PIC, which an executable's -fPIE would not match.
@@ -48,33 +56,34 @@ function(pc_use_pch target)
   endif()
 endfunction()
 
-# pc_add_library(PCFoo a.cpp b.cpp [DEPENDS ...] [LINK_LIBS ...])
+# pc_add_library(PCFoo a.cpp b.cpp [DEPENDS ...] [LINK_LIBS ...] [PRIVATE_TO_TOOL])
 #
 # A static library of the compiler. It links our own libraries by name; MLIR
-# and LLVM always come from the shared libraries, linked once by the tools, so
-# that there is one TypeID of everything.
+# and LLVM always come from the shared libraries, so that there is one TypeID of
+# everything. For the same reason programs and plugins do not link the static
+# libraries: lib/CMakeLists.txt makes them one shared library, PCCompiler, unless
+# PRIVATE_TO_TOOL. The static ones are for unit tests, which reach behind.
 function(pc_add_library name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;LINK_LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "PRIVATE_TO_TOOL" "" "DEPENDS;LINK_LIBS" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   llvm_update_compile_flags(${name})
   pc_use_pch(${name})
   add_dependencies(${name} pc-headers ${ARG_DEPENDS})
   target_link_libraries(${name} PUBLIC ${ARG_LINK_LIBS} MLIR LLVM)
-  target_include_directories(${name} INTERFACE
-    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
-    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
-    $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
-    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  set_property(GLOBAL APPEND PROPERTY PC_COMPILER_LIBRARIES ${name})
+  if(NOT ARG_PRIVATE_TO_TOOL)
+    set_property(GLOBAL APPEND PROPERTY PC_COMPILER_LIBRARIES ${name})
+  endif()
 endfunction()
 
-# pc_add_tool(pcc pcc.cpp LINK_LIBS ...)
+# pc_add_tool(pcc pcc.cpp [LINK_LIBS ...])
+#
+# A program of the compiler. It links PCCompiler, and can load plugins that do.
 function(pc_add_tool name)
   cmake_parse_arguments(ARG "" "" "LINK_LIBS" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   llvm_update_compile_flags(${name})
   pc_use_pch(${name})
-  target_link_libraries(${name} PRIVATE ${ARG_LINK_LIBS} MLIR LLVM)
+  target_link_libraries(${name} PRIVATE ${ARG_LINK_LIBS} PCCompiler MLIR LLVM)
   add_dependencies(${name} pc-headers)
-  install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT compiler)
+  set_property(GLOBAL APPEND PROPERTY PC_COMPILER_TOOLS ${name})
 endfunction()

@@ -4,7 +4,8 @@
 # PCX-<component>-targets, so that the runtime can be installed and found alone:
 #   cmake --install build --component runtime
 # A component that adds targets calls pcx_export(<component> <targets>...); what
-# its users must find first goes into cmake/PCX-<component>-dependencies.cmake.
+# its users must find first goes into cmake/PCX-<component>-dependencies.cmake,
+# what they compile with beside the targets' own into PCX-<component>-usage.cmake.
 include(CMakePackageConfigHelpers)
 set(PCX_INSTALL_CMAKEDIR "${CMAKE_INSTALL_LIBDIR}/cmake/PCX")
 set(PCX_COMPONENTS runtime compiler)
@@ -20,11 +21,13 @@ function(pcx_export component)
     NAMESPACE PCX::
     DESTINATION ${PCX_INSTALL_CMAKEDIR}
     COMPONENT ${component})
-  set(dependencies "${PROJECT_SOURCE_DIR}/cmake/PCX-${component}-dependencies.cmake")
-  if(EXISTS "${dependencies}")
-    install(FILES "${dependencies}"
-      DESTINATION ${PCX_INSTALL_CMAKEDIR} COMPONENT ${component})
-  endif()
+  foreach(part dependencies usage)
+    set(file "${PROJECT_SOURCE_DIR}/cmake/PCX-${component}-${part}.cmake")
+    if(EXISTS "${file}")
+      install(FILES "${file}"
+        DESTINATION ${PCX_INSTALL_CMAKEDIR} COMPONENT ${component})
+    endif()
+  endforeach()
 endfunction()
 
 # The runtime: two public headers and one library.
@@ -33,6 +36,22 @@ install(FILES
   "${PROJECT_SOURCE_DIR}/include/pcx/abi.h"
   "${PROJECT_SOURCE_DIR}/include/pcx/pcx.h"
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/pcx COMPONENT runtime)
+
+# The compiler: programs, one library, headers and .td files, for dialects, passes
+# and tools out of tree. `include "dialects/PC/PCOps.td"` works as it does here.
+if(PCX_BUILD_COMPILER)
+  get_property(compiler_tools GLOBAL PROPERTY PC_COMPILER_TOOLS)
+  pcx_export(compiler PCCompiler ${compiler_tools})
+  install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/pc" "${PROJECT_BINARY_DIR}/include/pc"
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT compiler
+    FILES_MATCHING PATTERN "*.h" PATTERN "*.td" PATTERN "*.inc")
+  install(DIRECTORY "${PROJECT_SOURCE_DIR}/dialects"
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT compiler
+    FILES_MATCHING PATTERN "*.td")
+  # The tables that pc/Artifact describes.
+  install(FILES "${PROJECT_SOURCE_DIR}/include/pcx/abi.h"
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/pcx COMPONENT compiler)
+endif()
 
 # The package, for whichever components are there.
 configure_package_config_file(

@@ -196,7 +196,9 @@ struct CommandLine {
       cl::desc("Load passes from a shared object; --pass-after adds them"),
       cl::value_desc("file.so"), cl::cat(category)};
   cl::list<std::string> passAfter{
-      "pass-after", cl::desc("Run a pass or pipeline at the end of a phase"),
+      "pass-after",
+      cl::desc("Run passes at the end of a phase, e.g. --pass-after="
+               "'simplified:cse,func.func(canonicalize)'"),
       cl::value_desc("phase:pipeline"), cl::cat(category)};
 
   /// The parsed values.
@@ -244,6 +246,7 @@ public:
 private:
   LogicalResult checkOptions();
   LogicalResult loadPlugins(DialectRegistry &registry);
+  LogicalResult parsePassAfter();
   LogicalResult compile(MLIRContext &context, llvm::SourceMgr &sources);
   LogicalResult runPhase(ModuleOp module, Phase phase, TimingScope &timing);
   LogicalResult writeModule(ModuleOp module, StringRef path);
@@ -257,6 +260,8 @@ private:
   }
 
   Options options;
+  /// --pass-after: pipelines on the module, in the order of the command line.
+  SmallVector<std::pair<Phase, OpPassManager>> passAfter;
   PipelineOptions pipeline;
   Phase last = Phase::Artifact;
 };
@@ -331,6 +336,32 @@ LogicalResult Driver::loadPlugins(DialectRegistry &registry) {
   return success();
 }
 
+LogicalResult Driver::parsePassAfter() {
+  for (const std::string &extra : options.passAfter) {
+    auto [name, passes] = StringRef(extra).split(':');
+    std::optional<Phase> phase = symbolizePhase(name);
+    if (!phase || *phase == Phase::Artifact || passes.trim().empty()) {
+      SmallVector<StringRef> names;
+      for (const PhaseInfo &info : getPhases().drop_back())
+        names.push_back(info.name);
+      return success(error("--pass-after takes <phase>:<pipeline> with one of "
+                           "the phases " +
+                           llvm::join(names, ", ") + ", found '" + extra + "'" +
+                           suggest(name, names)));
+    }
+    // As --pass-pipeline of pc-opt, but what works on the module may say so.
+    std::string text = passes.trim().str();
+    if (!StringRef(text).starts_with("builtin.module("))
+      text = "builtin.module(" + text + ")";
+    FailureOr<OpPassManager> parsed = parsePassPipeline(text, llvm::errs());
+    if (failed(parsed))
+      return success(
+          error("cannot parse the pipeline of --pass-after=" + Twine(extra)));
+    passAfter.emplace_back(*phase, std::move(*parsed));
+  }
+  return success();
+}
+
 std::string Driver::getOutput(StringRef extension) {
   if (!options.output.empty())
     return options.output;
@@ -367,18 +398,23 @@ LogicalResult Driver::runPhase(ModuleOp module, Phase phase,
     return failure();
   pm.enableTiming(timing);
   buildPhase(pm, phase, pipeline);
-  for (const std::string &extra : options.passAfter) {
-    auto [name, passes] = StringRef(extra).split(':');
-    if (!symbolizePhase(name))
-      return success(error("--pass-after=" + extra +
-                           ": expected <phase>:<pipeline>, unknown phase '" +
-                           name + "'"));
-    if (symbolizePhase(name) == phase &&
-        failed(parsePassPipeline(passes, pm, llvm::errs())))
-      return failure();
-  }
   if (failed(pm.run(module)))
     return failure();
+  for (const auto &[after, passes] : passAfter) {
+    if (after != phase)
+      continue;
+    // A pass from outside keeps the phase's contract as well.
+    PassManager extra(module.getContext(), module->getName().getStringRef());
+    static_cast<OpPassManager &>(extra) = passes;
+    VerifyPhasePassOptions contract;
+    contract.phase = stringifyPhase(phase).str();
+    extra.addPass(createVerifyPhasePass(contract));
+    if (failed(applyPassManagerCLOptions(extra)))
+      return failure();
+    extra.enableTiming(timing);
+    if (failed(extra.run(module)))
+      return failure();
+  }
   if (options.dumpPhases.empty())
     return success();
   unsigned index = static_cast<unsigned>(phase);
@@ -571,6 +607,8 @@ static artifact::Description describe(ModuleOp module,
 LogicalResult Driver::emitObject(ModuleOp module, StringRef source,
                                  TimingScope &timing) {
   artifact::Description description = describe(module, pipeline);
+  for (const std::string &extra : options.passAfter)
+    description.options += " --pass-after=" + extra;
   description.sourceName = llvm::sys::path::filename(options.input).str();
   description.sourceSha256 =
       llvm::toHex(llvm::SHA256::hash(llvm::arrayRefFromStringRef(source)),
@@ -693,7 +731,7 @@ LogicalResult Driver::run() {
     return failure();
   DialectRegistry registry;
   registerDialects(registry);
-  if (failed(loadPlugins(registry)))
+  if (failed(loadPlugins(registry)) || failed(parsePassAfter()))
     return failure();
   MLIRContext context(registry);
   context.printOpOnDiagnostic(false);
