@@ -272,11 +272,12 @@ LogicalResult Scheduler::run(Block &block) {
     if (!host.empty())
       continue;
     // An update waits until all else that reads the old array has done so: it
-    // can then replace it in place.
+    // can then replace it in place. Numbers (a rate) are not replaced.
     auto isDeferred = [&](Operation *op) {
       return isa<AdamUpdateOp>(op) &&
              llvm::any_of(op->getOperands(), [&](Value value) {
                return isa<BlockArgument>(value) &&
+                      isa<RankedTensorType>(value.getType()) &&
                       llvm::any_of(value.getUsers(), [&](Operation *user) {
                         Operation *reader = block.findAncestorOpInBlock(*user);
                         return reader && reader != op &&
