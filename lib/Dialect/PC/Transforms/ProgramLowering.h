@@ -1,0 +1,254 @@
+//===- ProgramLowering.h - Lowers one program ---------------------*- C++ -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What the files Program*.cpp share: the state of the pass that turns one
+// pc.program into a function of batched tensors. LowerPrograms.cpp drives it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PC_LIB_DIALECT_PC_TRANSFORMS_PROGRAMLOWERING_H
+#define PC_LIB_DIALECT_PC_TRANSFORMS_PROGRAMLOWERING_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "pc/Dialect/PC/Transforms/Batching.h"
+#include "pc/Dialect/PC/Transforms/ModelGraph.h"
+#include "pc/Dialect/PC/Transforms/Passes.h"
+#include "llvm/ADT/BitVector.h"
+
+namespace pc {
+
+//===----------------------------------------------------------------------===//
+// Environment: everything a statement can change
+//===----------------------------------------------------------------------===//
+
+/// The values that hold at one moment of a program. Copied when a point is
+/// taken, carried around a loop.
+struct Environment {
+  /// One per node of the model; null while a state has no value.
+  llvm::SmallVector<mlir::Value> states;
+  /// Momentum of the state optimiser, one per node; null is zero.
+  llvm::SmallVector<mlir::Value> traces;
+  /// One per parameter of the model.
+  llvm::SmallVector<mlir::Value> params;
+  /// Moments (tensors) and counts (i64) of the weight optimisers, by name.
+  llvm::MapVector<mlir::StringAttr, mlir::Value> optimiser;
+
+  /// Calls `fn` on every value that is set, in a fixed order.
+  void forEach(llvm::function_ref<void(mlir::Value &)> fn) {
+    for (llvm::SmallVector<mlir::Value> *list : {&states, &traces, &params})
+      for (mlir::Value &value : *list)
+        if (value)
+          fn(value);
+    for (auto &entry : optimiser)
+      fn(entry.second);
+  }
+};
+
+/// The gradient that a pc.gradient stands for.
+struct GradientValues {
+  GradientKind kind;
+  /// One per node or parameter; null where nothing was asked for.
+  llvm::SmallVector<mlir::Value> values;
+};
+
+/// An output of the function, in the order of its creation.
+struct ProgramOutput {
+  PortAttr port;
+  mlir::Value value;
+};
+
+/// A persistent array that the function takes and may change.
+struct StorageArgument {
+  PortAttr port;
+  mlir::Type type;
+};
+
+//===----------------------------------------------------------------------===//
+// ProgramLowering
+//===----------------------------------------------------------------------===//
+
+/// Lowers one program. Statements are visited in order; each reads and writes
+/// the environment, so the result is in SSA form from the start.
+class ProgramLowering {
+public:
+  ProgramLowering(ProgramOp program, const ModelGraph &graph,
+                  const LowerProgramsPassOptions &options)
+      : program(program), graph(graph), options(options),
+        builder(program.getContext()), context(program.getContext()) {}
+
+  llvm::LogicalResult run();
+
+private:
+  // Statements.
+  llvm::LogicalResult lowerBlock(mlir::Block &block);
+  llvm::LogicalResult lower(mlir::Operation *op);
+  llvm::LogicalResult lowerClamp(mlir::Operation *op, llvm::StringRef vode,
+                                 mlir::Value value, mlir::Value beta);
+  llvm::LogicalResult lower(ReleaseOp op);
+  llvm::LogicalResult lower(InitOp op);
+  llvm::LogicalResult lower(RepeatOp op);
+  llvm::LogicalResult lower(JointOp op);
+  llvm::LogicalResult lower(InferOp op);
+  llvm::LogicalResult lower(LearnOp op);
+  llvm::LogicalResult lower(BackpropOp op);
+  llvm::LogicalResult lower(GradientOp op);
+  llvm::LogicalResult lower(UpdateOp op);
+  llvm::LogicalResult lower(PredictOp op);
+  llvm::LogicalResult lower(ReadOp op);
+  llvm::LogicalResult lower(OutputOp op);
+  llvm::LogicalResult lower(ReportOp op);
+  llvm::LogicalResult lower(HyperOp op);
+  llvm::LogicalResult lower(CounterOp op);
+  llvm::LogicalResult lower(ScheduleOp op);
+
+  // The model at a point.
+  /// An evaluator with all parameters and all states that have values mapped.
+  BatchedEvaluator makeEvaluator(const Environment &at);
+  /// The batched value of `modelValue`; fails when it needs a state that has no
+  /// value, with a diagnostic at `op`.
+  mlir::Value evaluate(mlir::Operation *op, BatchedEvaluator &evaluator,
+                       mlir::Value modelValue, const Environment &at);
+  /// The free energy per sample, of one node or (nullopt) of all.
+  mlir::Value buildEnergy(mlir::Operation *op, const Environment &at,
+                          BatchedEvaluator &evaluator,
+                          std::optional<unsigned> node);
+  llvm::FailureOr<GradientValues> buildGradient(mlir::Operation *op,
+                                                GradientKind kind,
+                                                const Environment &at,
+                                                const llvm::BitVector &wanted);
+  /// Sets the state of `node` to its prediction, its sources first. `pending`
+  /// are the nodes still to be set, `path` those being visited.
+  llvm::LogicalResult initForward(InitOp op, unsigned node,
+                                  llvm::BitVector &pending,
+                                  llvm::SmallVectorImpl<unsigned> &path);
+
+  // Updates.
+  llvm::LogicalResult updateStates(mlir::Operation *op,
+                                   const GradientValues &gradient,
+                                   mlir::DictionaryAttr settings,
+                                   mlir::ValueRange numbers);
+  llvm::LogicalResult updateParams(mlir::Operation *op, OptimiserKind kind,
+                                   const GradientValues &gradient,
+                                   mlir::DictionaryAttr settings,
+                                   mlir::ValueRange numbers,
+                                   llvm::StringRef owner);
+  /// Free nodes, restricted to `vodes` when it is given.
+  llvm::FailureOr<llvm::BitVector> getFreeNodes(mlir::Operation *op,
+                                                mlir::ArrayAttr vodes);
+  llvm::FailureOr<llvm::BitVector> getSelectedParams(mlir::Operation *op,
+                                                     mlir::ArrayAttr names);
+  llvm::FailureOr<unsigned> resolveNode(mlir::Operation *op,
+                                        llvm::StringRef name);
+  /// Multiplies parameter gradients by 1/n (mean) and `scale`.
+  void scaleGradient(mlir::Location loc, GradientValues &gradient,
+                     ReduceKind reduce, mlir::Value scale);
+
+  // Checks.
+  llvm::LogicalResult checkReachable(mlir::Operation *op,
+                                     const llvm::BitVector &free);
+  void remarkShortInference();
+
+  // Numbers.
+  mlir::Value number(mlir::Location loc, double value) {
+    return mlir::arith::ConstantOp::create(builder, loc,
+                                           builder.getF64FloatAttr(value));
+  }
+  /// Value of a setting: written, operand, or `fallback`.
+  mlir::Value getSetting(mlir::Location loc, mlir::DictionaryAttr settings,
+                         mlir::ValueRange numbers, llvm::StringRef name,
+                         double fallback);
+  /// The setting if it is written as a number.
+  static std::optional<double> getWritten(mlir::DictionaryAttr settings,
+                                          llvm::StringRef name);
+  mlir::Value mapped(mlir::Value value) {
+    return scalars.lookupOrDefault(value);
+  }
+  mlir::Value splat(mlir::Location loc, mlir::Type type, double value) {
+    return SplatOp::create(builder, loc, type, builder.getF64FloatAttr(value));
+  }
+  mlir::Value getBatchReduced(mlir::Location loc, mlir::Value value,
+                              ReduceKind reduce);
+  mlir::Value getInverseBatch(mlir::Location loc);
+
+  // The function's interface.
+  mlir::Value getHyper(HyperOp op);
+  mlir::Value getCounter(mlir::Location loc, llvm::StringRef name,
+                         mlir::Type type);
+  mlir::Value addArgument(mlir::Type type, PortAttr port, mlir::Location loc);
+  PortAttr makePort(PortKind kind, llvm::StringRef name,
+                    llvm::ArrayRef<mlir::NamedAttribute> details = {});
+  mlir::NamedAttribute detail(llvm::StringRef name, mlir::Attribute value) {
+    return builder.getNamedAttr(name, value);
+  }
+  void addOutput(PortAttr port, mlir::Value value) {
+    outputs.push_back({port, value});
+  }
+  /// Creates the storage of a weight optimiser before the body is lowered, so
+  /// that loops can carry it.
+  void declareOptimiser(OptimiserKind kind, mlir::DictionaryAttr settings,
+                        llvm::StringRef owner, const llvm::BitVector &params);
+  llvm::LogicalResult declareStorage();
+  /// Count of weight steps, an i64 in the environment.
+  mlir::StringAttr getWeightStepName() {
+    return builder.getStringAttr("weight_step");
+  }
+  static std::string getOwner(OptimiserKind kind,
+                              std::optional<llvm::StringRef> owner) {
+    return owner ? owner->str() : stringifyOptimiserKind(kind).str();
+  }
+
+  PortAttr makeReportPort(llvm::StringRef name, ReduceKind reduce, bool shown);
+  /// `shown` marks what a user asked for; the rest is there for diagnoses.
+  void addReport(llvm::StringRef name, ReduceKind reduce, mlir::Value value,
+                 bool shown);
+  /// Gives the reports of a loop a value that the loop can carry.
+  void declareReports(mlir::Operation *loop);
+
+  // Trace.
+  llvm::LogicalResult traceStates(mlir::Operation *op);
+
+  ProgramOp program;
+  const ModelGraph &graph;
+  const LowerProgramsPassOptions &options;
+  mlir::OpBuilder builder;
+  mlir::MLIRContext *context;
+
+  mlir::func::FuncOp function;
+  Environment env;
+  /// Where gradients are taken inside pc.joint; null elsewhere.
+  const Environment *joint = nullptr;
+  llvm::BitVector clamped;
+  /// Program values to function values: inputs, numbers, per-sample values.
+  mlir::IRMapping scalars;
+  llvm::DenseMap<mlir::Value, Environment> points;
+  llvm::DenseMap<mlir::Value, GradientValues> gradients;
+  llvm::StringMap<mlir::Value> namedArguments;
+  llvm::SmallVector<ProgramOutput> outputs;
+  /// Reports inside loops: their values are in the environment.
+  llvm::SmallVector<ProgramOutput> loopReports;
+  /// Persistent arrays in the order of the arguments.
+  llvm::SmallVector<StorageArgument> storage;
+  int64_t weightSteps = 0;
+  /// Product of the bounds of the loops around the statement.
+  int64_t repetitions = 1;
+  int64_t traceStep = 0;
+  int64_t learnIndex = 0;
+  /// First stream of random numbers of a pc.init normal, and the next free one.
+  llvm::DenseMap<mlir::Operation *, int64_t> streams;
+  int64_t nextStream = 0;
+  /// Static number of inference steps, for the depth remark; -1: unknown.
+  int64_t inferSteps = 0;
+  bool forwardInitialised = false;
+  mlir::Operation *firstInfer = nullptr;
+};
+
+} // namespace pc
+
+#endif // PC_LIB_DIALECT_PC_TRANSFORMS_PROGRAMLOWERING_H

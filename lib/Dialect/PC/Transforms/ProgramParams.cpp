@@ -1,0 +1,193 @@
+//===- ProgramParams.cpp - Learning -------------------------------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ProgramLowering.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "pc/Autodiff/ReverseMode.h"
+
+using namespace mlir;
+using namespace pc;
+
+//===----------------------------------------------------------------------===//
+// Weight optimisers
+//===----------------------------------------------------------------------===//
+
+LogicalResult ProgramLowering::updateParams(Operation *op, OptimiserKind kind,
+                                            const GradientValues &gradient,
+                                            DictionaryAttr settings,
+                                            ValueRange numbers,
+                                            StringRef owner) {
+  Location loc = op->getLoc();
+  auto key = [&](const Twine &name) { return builder.getStringAttr(name); };
+  Value oneI = arith::ConstantIntOp::create(builder, loc, 1, 64);
+  auto increment = [&](StringAttr name) {
+    Value &count = env.optimiser[name];
+    count = arith::AddIOp::create(builder, loc, count, oneI);
+    return count;
+  };
+  Value lr = getSetting(loc, settings, numbers, "lr", 0.0);
+  increment(getWeightStepName());
+  weightSteps += repetitions;
+  int64_t traced = learnIndex++;
+
+  Value mu, b1, b2, eps, decay, correction1, correction2;
+  bool momentum =
+      settings.get("momentum") && getWritten(settings, "momentum") != 0.0;
+  if (kind == OptimiserKind::SGD) {
+    mu = getSetting(loc, settings, numbers, "momentum", 0.0);
+  } else {
+    b1 = getSetting(loc, settings, numbers, "b1", 0.9);
+    b2 = getSetting(loc, settings, numbers, "b2", 0.999);
+    eps = getSetting(loc, settings, numbers, "eps", 1e-8);
+    decay = getSetting(loc, settings, numbers, "weight_decay",
+                       kind == OptimiserKind::AdamW ? 1e-4 : 0.0);
+    Value count = increment(key(owner + ".count"));
+    Value t =
+        arith::SIToFPOp::create(builder, loc, builder.getF64Type(), count);
+    Value one = number(loc, 1.0);
+    auto correction = [&](Value b) -> Value {
+      Value power = math::PowFOp::create(builder, loc, b, t);
+      return arith::SubFOp::create(builder, loc, one, power);
+    };
+    correction1 = correction(b1);
+    correction2 = correction(b2);
+  }
+  for (auto [index, value] : llvm::enumerate(gradient.values)) {
+    if (!value)
+      continue;
+    const ModelParam &param = graph.getParams()[index];
+    Value &target = env.params[index];
+    Type type = target.getType();
+    if (options.trace)
+      addOutput(makePort(PortKind::Output,
+                         (param.name + ".grad." + Twine(traced)).str(),
+                         {detail("trace", builder.getUnitAttr()),
+                          detail("last", builder.getUnitAttr())}),
+                value);
+    if (kind == OptimiserKind::SGD) {
+      Value step = value;
+      if (momentum) {
+        Value &trace = env.optimiser[key(owner + ".trace." + param.name)];
+        step = AddOp::create(builder, loc, type, value,
+                             ScaleOp::create(builder, loc, type, trace, mu));
+        trace = step;
+      }
+      target = SubOp::create(builder, loc, type, target,
+                             ScaleOp::create(builder, loc, type, step, lr));
+      continue;
+    }
+    Value &m = env.optimiser[key(owner + ".m." + param.name)];
+    Value &v = env.optimiser[key(owner + ".v." + param.name)];
+    auto update = AdamUpdateOp::create(builder, loc, type, type, type, target,
+                                       value, m, v, lr, b1, b2, eps, decay,
+                                       correction1, correction2);
+    target = update.getNewParam();
+    m = update.getNewM();
+    v = update.getNewV();
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Learning
+//===----------------------------------------------------------------------===//
+
+LogicalResult ProgramLowering::lower(LearnOp op) {
+  FailureOr<BitVector> params = getSelectedParams(op, op.getParamsAttr());
+  if (failed(params))
+    return failure();
+  FailureOr<GradientValues> gradient =
+      buildGradient(op, GradientKind::Params, joint ? *joint : env, *params);
+  if (failed(gradient))
+    return failure();
+  scaleGradient(op.getLoc(), *gradient, op.getReduce(), op.getScale());
+  return updateParams(op, op.getOptimiser(), *gradient, op.getSettings(),
+                      op.getNumbers(),
+                      getOwner(op.getOptimiser(), op.getOwner()));
+}
+
+LogicalResult ProgramLowering::lower(BackpropOp op) {
+  FailureOr<unsigned> index = resolveNode(op, op.getVode());
+  if (failed(index))
+    return failure();
+  const ModelNode &node = graph.getNodes()[*index];
+  // backprop_c1
+  if (!node.prediction)
+    return op.emitOpError("vode '@") << op.getVode() << "' has no prediction";
+  // backprop_c2
+  if (op.getValue().getType() != node.type)
+    return op.emitOpError("compares '@")
+           << op.getVode() << "' of type " << node.type
+           << " with a value of type " << op.getValue().getType();
+  // Every free state becomes its prediction; what is clamped stays.
+  Location loc = op.getLoc();
+  Environment point = env;
+  SmallVector<Value> wrt;
+  for (Value &param : point.params) {
+    param = IdentityOp::create(builder, loc, param);
+    wrt.push_back(param);
+  }
+  for (auto [i, other] : llvm::enumerate(graph.getNodes()))
+    if (!other.isInput && !clamped[i])
+      point.states[i] = Value();
+  SmallVector<unsigned> path;
+  // Evaluates the prediction of a node with its sources' predictions.
+  std::function<Value(unsigned)> predict = [&](unsigned current) -> Value {
+    const ModelNode &target = graph.getNodes()[current];
+    if (!target.prediction) {
+      // backprop_c3
+      op.emitOpError("needs a prediction of '@")
+          << target.name << "', which is a free latent";
+      return nullptr;
+    }
+    if (llvm::is_contained(path, current)) {
+      // backprop_c4
+      op.emitOpError("needs an order, but the predictions form a cycle "
+                     "through '@")
+          << target.name << "'";
+      return nullptr;
+    }
+    path.push_back(current);
+    SetVector<unsigned> sources, params;
+    graph.getDependences(target.prediction, sources, params);
+    for (unsigned source : sources) {
+      if (point.states[source] || graph.getNodes()[source].isInput)
+        continue;
+      if (!(point.states[source] = predict(source)))
+        return nullptr;
+    }
+    path.pop_back();
+    BatchedEvaluator evaluator = makeEvaluator(point);
+    return evaluate(op, evaluator, target.prediction, point);
+  };
+  Value prediction = predict(*index);
+  if (!prediction)
+    return failure();
+  Value value = mapped(op.getValue());
+  auto lossType =
+      getBatchedType(RankedTensorType::get({}, node.type.getElementType()));
+  Value loss;
+  if (op.getLoss() == LossKind::CrossEntropy)
+    loss = CrossEntropyOp::create(builder, loc, lossType, value, prediction);
+  else
+    loss = SquaredErrorOp::create(builder, loc, lossType, value, prediction);
+  if (op.getLoss() == LossKind::SumOfSquares)
+    loss = ScaleOp::create(builder, loc, lossType, loss, number(loc, 2.0));
+  if (op.getReport())
+    addReport(*op.getReport(), ReduceKind::Mean,
+              getBatchReduced(loc, loss, ReduceKind::Mean), /*shown=*/true);
+  FailureOr<SmallVector<Value>> result =
+      differentiate(builder, loss, /*seed=*/Value(), wrt);
+  if (failed(result))
+    return failure();
+  GradientValues gradient{GradientKind::Params, *result};
+  scaleGradient(loc, gradient, ReduceKind::Mean, Value());
+  return updateParams(op, op.getOptimiser(), gradient, op.getSettings(),
+                      op.getNumbers(),
+                      getOwner(op.getOptimiser(), op.getOwner()));
+}

@@ -1,0 +1,155 @@
+//===- ProgramResults.cpp - What a program returns ----------------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ProgramLowering.h"
+
+using namespace mlir;
+using namespace pc;
+
+//===----------------------------------------------------------------------===//
+// Results and numbers
+//===----------------------------------------------------------------------===//
+
+LogicalResult ProgramLowering::lower(PredictOp op) {
+  FailureOr<unsigned> index = resolveNode(op, op.getVode());
+  if (failed(index))
+    return failure();
+  const ModelNode &node = graph.getNodes()[*index];
+  // predict_c1
+  if (!node.prediction)
+    return op.emitOpError("vode '@") << op.getVode() << "' has no prediction";
+  // predict_c2
+  if (op.getType() != node.type)
+    return op.emitOpError("has type ")
+           << op.getType() << " but '@" << op.getVode() << "' is " << node.type;
+  BatchedEvaluator evaluator = makeEvaluator(env);
+  Value prediction = evaluate(op, evaluator, node.prediction, env);
+  if (!prediction)
+    return failure();
+  scalars.map(op.getResult(), prediction);
+  return success();
+}
+
+LogicalResult ProgramLowering::lower(ReadOp op) {
+  FailureOr<unsigned> index = resolveNode(op, op.getVode());
+  if (failed(index))
+    return failure();
+  const ModelNode &node = graph.getNodes()[*index];
+  // read_c1
+  if (op.getType() != node.type)
+    return op.emitOpError("has type ")
+           << op.getType() << " but '@" << op.getVode() << "' is " << node.type;
+  // program_c8
+  if (!env.states[*index])
+    return op.emitOpError("needs '@")
+           << op.getVode() << "', which has no value yet";
+  scalars.map(op.getResult(), env.states[*index]);
+  return success();
+}
+
+LogicalResult ProgramLowering::lower(OutputOp op) {
+  // output_c1
+  if (op->getParentOp() != program)
+    return op.emitOpError("cannot stand in a loop: it would have many values");
+  addOutput(makePort(PortKind::Output, op.getName()), mapped(op.getValue()));
+  return success();
+}
+
+LogicalResult ProgramLowering::lower(ReportOp op) {
+  Value value;
+  if (op.getValue()) {
+    value = mapped(op.getValue());
+  } else {
+    std::optional<unsigned> node;
+    if (op.getVode()) {
+      FailureOr<unsigned> index = resolveNode(op, *op.getVode());
+      if (failed(index))
+        return failure();
+      node = *index;
+    }
+    const Environment &at = joint ? *joint : env;
+    BatchedEvaluator evaluator = makeEvaluator(at);
+    if (!(value = buildEnergy(op, at, evaluator, node)))
+      return failure();
+  }
+  Value reduced = getBatchReduced(op.getLoc(), value, op.getReduce());
+  addReport(op.getName(), op.getReduce(), reduced, /*shown=*/true);
+  if (op.getValue() || op.getVode())
+    return success();
+  // The terms of a total cost nothing more and say which vode it was when the
+  // total is no number.
+  const Environment &at = joint ? *joint : env;
+  BatchedEvaluator evaluator = makeEvaluator(at);
+  for (auto [index, node] : llvm::enumerate(graph.getNodes()))
+    if (!node.terms.empty())
+      addReport((op.getName() + "." + node.name).str(), op.getReduce(),
+                getBatchReduced(op.getLoc(),
+                                buildEnergy(op, at, evaluator, index),
+                                op.getReduce()),
+                /*shown=*/false);
+  return success();
+}
+
+PortAttr ProgramLowering::makeReportPort(StringRef name, ReduceKind reduce,
+                                         bool shown) {
+  SmallVector<NamedAttribute> details = {
+      detail("reduce", ReduceKindAttr::get(context, reduce))};
+  if (shown)
+    details.push_back(detail("report", builder.getUnitAttr()));
+  return makePort(PortKind::Output, name, details);
+}
+
+void ProgramLowering::addReport(StringRef name, ReduceKind reduce, Value value,
+                                bool shown) {
+  // The last value counts. In a loop it is carried like a state.
+  StringAttr key = builder.getStringAttr("report." + name);
+  if (env.optimiser.count(key)) {
+    env.optimiser[key] = value;
+    return;
+  }
+  PortAttr port = makeReportPort(name, reduce, shown);
+  for (ProgramOutput &output : outputs)
+    if (output.port.getName().getValue() == name) {
+      // What the user asked for under this name stays what it is.
+      if (shown || !output.port.getDetail("report"))
+        output = {port, value};
+      return;
+    }
+  addOutput(port, value);
+}
+
+void ProgramLowering::declareReports(Operation *loop) {
+  Location loc = loop->getLoc();
+  auto declare = [&](StringRef name, ReduceKind reduce, bool shown) {
+    StringAttr key = builder.getStringAttr("report." + name);
+    if (env.optimiser.count(key) || graph.getNodes().empty()) {
+      for (ProgramOutput &report : loopReports)
+        if (shown && report.port.getName().getValue() == name)
+          report.port = makeReportPort(name, reduce, shown);
+      return;
+    }
+    Type type = RankedTensorType::get(
+        {}, graph.getNodes().front().type.getElementType());
+    env.optimiser[key] = splat(loc, type, 0.0);
+    loopReports.push_back({makeReportPort(name, reduce, shown), Value()});
+  };
+  loop->walk([&](Operation *op) {
+    if (auto report = dyn_cast<ReportOp>(op)) {
+      declare(report.getName(), report.getReduce(), true);
+      if (report.getValue() || report.getVode())
+        return;
+      for (const ModelNode &node : graph.getNodes())
+        if (!node.terms.empty())
+          declare((report.getName() + "." + node.name).str(),
+                  report.getReduce(), false);
+    } else if (auto backprop = dyn_cast<BackpropOp>(op);
+               backprop && backprop.getReport()) {
+      declare(*backprop.getReport(), ReduceKind::Mean, true);
+    }
+  });
+}
