@@ -59,7 +59,9 @@ def PC_LossKindAttr : PC_EnumAttr<PC_LossKind, "loss_kind">;
 def PC_OptimiserKind : PC_Enum<"OptimiserKind", "optimiser", [
     I32EnumCase<"SGD", 0, "sgd">,
     I32EnumCase<"Adam", 1, "adam">,
-    I32EnumCase<"AdamW", 2, "adamw">]>;
+    I32EnumCase<"AdamW", 2, "adamw">,
+    I32EnumCase<"Langevin", 3, "langevin">,
+    I32EnumCase<"Heun", 4, "heun">]>;
 def PC_OptimiserKindAttr : PC_EnumAttr<PC_OptimiserKind, "optimiser_kind">;
 
 def PC_InitKind : PC_Enum<"InitKind", "parameter initialiser", [
@@ -77,7 +79,8 @@ def PC_StateInitKindAttr : PC_EnumAttr<PC_StateInitKind, "state_init">;
 
 def PC_GradientKind : PC_Enum<"GradientKind", "what a gradient is taken of", [
     I32EnumCase<"States", 0, "states">,
-    I32EnumCase<"Params", 1, "params">]>;
+    I32EnumCase<"Params", 1, "params">,
+    I32EnumCase<"Errors", 2, "errors">]>;
 def PC_GradientKindAttr : PC_EnumAttr<PC_GradientKind, "gradient_kind">;
 
 def PC_ReduceKind : PC_Enum<"ReduceKind", "how values of the samples combine", [
@@ -100,7 +103,14 @@ def PC_CounterKindAttr : PC_EnumAttr<PC_CounterKind, "counter_kind">;
 
 def PC_ScheduleKind : PC_Enum<"ScheduleKind", "learning-rate schedule", [
     I32EnumCase<"Constant", 0, "constant">,
-    I32EnumCase<"WarmupCosine", 1, "warmup_cosine">]>;
+    I32EnumCase<"WarmupCosine", 1, "warmup_cosine">,
+    I32EnumCase<"Cosine", 2, "cosine">,
+    I32EnumCase<"Step", 3, "step">]>;
+
+def PC_ClipKind : PC_Enum<"ClipKind", "how a gradient is clipped", [
+    I32EnumCase<"Norm", 0, "norm">,
+    I32EnumCase<"Value", 1, "value">]>;
+def PC_ClipKindAttr : PC_EnumAttr<PC_ClipKind, "clip_kind">;
 def PC_ScheduleKindAttr : PC_EnumAttr<PC_ScheduleKind, "schedule_kind">;
 
 def PC_StageKind : PC_Enum<"StageKind", "what a stage is parallel over", [

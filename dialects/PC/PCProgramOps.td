@@ -91,24 +91,34 @@ def PC_ScheduleOp : PC_ProgramMemberOp<"schedule"> {
   let summary = "a learning rate as a function of the weight step";
   let description = [{
     ```mlir
-    %lr = pc.schedule warmup_cosine(%base) peak(1.1) warmup(0.1) end(0.1)
+    %a = pc.schedule warmup_cosine(%base) peak(1.1) warmup(0.1) end(0.1)
+    %b = pc.schedule cosine(%base) end(0.1)
+    %c = pc.schedule step(%base) every(0.3) by(0.1)
     ```
 
-    optax.warmup_cosine_decay_schedule with init = base, peak and end as factors
-    of base, warmup as a fraction of the run's weight steps N: with
-    w = floor(warmup N) and count c from 0, linear from base to peak for c < w,
-    then peak ((1 - a) (1 + cos(pi min(c - w, N - w) / (N - w))) / 2 + a) where
-    a = end / peak. Evaluated where it stands: in a `pc.repeat` that learns, at
-    every step.
+    With N weight steps in the run and the count c of those taken:
+
+    - `warmup_cosine` is optax.warmup_cosine_decay_schedule with init = base, peak
+      and end as factors of base, warmup as a fraction of N: with w = floor(warmup
+      N), linear from base to peak for c < w, then peak ((1 - a) (1 + cos(pi min(c
+      - w, N - w) / (N - w))) / 2 + a) where a = end / peak;
+    - `cosine` is the same without a warm-up and with peak = 1;
+    - `step` multiplies base by `by` each time that c passes another `every` N:
+      base by^floor(c / (every N)).
+
+    Outside of a run, where N is 0, the rate is base. Evaluated where it stands: in
+    a `pc.repeat` that learns, at every step.
   }];
   let arguments = (ins PC_ScheduleKindAttr:$kind, F64:$base,
                        DefaultValuedAttr<F64Attr, "1.0">:$peak,
                        DefaultValuedAttr<F64Attr, "0.0">:$warmup,
-                       DefaultValuedAttr<F64Attr, "1.0">:$end);
+                       DefaultValuedAttr<F64Attr, "1.0">:$end,
+                       OptionalAttr<F64Attr>:$every, OptionalAttr<F64Attr>:$by);
   let results = (outs F64:$result);
   let assemblyFormat = [{
     custom<Keyword>($kind) `(` $base `)` (`peak` `(` $peak^ `)`)?
-    (`warmup` `(` $warmup^ `)`)? (`end` `(` $end^ `)`)? attr-dict
+    (`warmup` `(` $warmup^ `)`)? (`end` `(` $end^ `)`)?
+    (`every` `(` $every^ `)`)? (`by` `(` $by^ `)`)? attr-dict
   }];
   let hasVerifier = 1;
 }
@@ -119,8 +129,62 @@ def PC_ScheduleOp : PC_ProgramMemberOp<"schedule"> {
 
 def PC_ClampOp : PC_ProgramMemberOp<"clamp"> {
   let summary = "sets a vode or an input to a value and holds it";
+  let description = [{
+    ```mlir
+    pc.clamp @image = %image : tensor<784xf32>
+    pc.clamp @image = %image mask(%known) : tensor<784xf32>
+    ```
+
+    With a mask only the elements where it is not zero are held; the others are
+    free: they are initialised and inferred like those of a free vode (missing
+    data, recall from a part).
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$vode, PC_Tensor:$value,
+                       Optional<PC_Tensor>:$mask);
+  let assemblyFormat = [{
+    $vode `=` $value (`mask` `(` $mask^ `:` type($mask) `)`)? attr-dict
+    `:` type($value)
+  }];
+  let builders = [OpBuilder<(ins "::llvm::StringRef":$vode,
+                                 "::mlir::Value":$value), [{
+    build($_builder, $_state, vode, value, ::mlir::Value());
+  }]>];
+}
+
+def PC_SetOp : PC_ProgramMemberOp<"set"> {
+  let summary = "gives a free vode a value";
+  let description = [{
+    ```mlir
+    %guess = pc.predict @proposal : tensor<32xf32>
+    pc.set @z = %guess : tensor<32xf32>
+    ```
+
+    The vode stays free: the value is where its inference starts (amortised
+    initialisation), or the result of a rule of the program's own. Its optimiser
+    is reset.
+  }];
   let arguments = (ins FlatSymbolRefAttr:$vode, PC_Tensor:$value);
   let assemblyFormat = "$vode `=` $value attr-dict `:` type($value)";
+}
+
+def PC_PrecisionOp : PC_ProgramMemberOp<"precision"> {
+  let summary = "multiplies the energy of a vode from here on";
+  let description = [{
+    ```mlir
+    pc.repeat 8 index(%t) {
+      %first = arith.cmpf oeq, %t, %arrival : f64
+      %p = arith.select %first, %one, %alpha : f64
+      pc.precision @h1 = %p
+      pc.infer sgd(lr = %lr)
+    }
+    ```
+
+    All terms of the vode count with this factor, beside their own precision,
+    in gradients and reports, until another `pc.precision`. Without one it is 1.
+    Schedules of the precision over t: Qi et al., ICML 2026.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$vode, F64:$precision);
+  let assemblyFormat = "$vode `=` $precision attr-dict";
 }
 
 def PC_NudgeOp : PC_ProgramMemberOp<"nudge"> {
@@ -205,19 +269,28 @@ def PC_InferOp : PC_ProgramMemberOp<"infer"> {
   let description = [{
     ```mlir
     pc.infer sgd(lr = %h_lr, momentum = 0.65)
+    pc.infer adam(lr = 0.1) vodes(@h1, @h3)
+    pc.infer langevin(lr = %lr, momentum = 0.5, variance = 1.0)
+    pc.infer heun(lr = %dt)
+    pc.infer sgd(lr = %lr) errors
     ```
 
     Each state moves along minus the gradient of its own sample's free energy,
-    all gradients taken at one point (Jacobi). Settings of sgd: lr, momentum
-    (trace <- g + momentum trace; h <- h - lr trace: optax.sgd). `pc.init`
-    zeroes the trace. Sugar for `pc.point`, `pc.gradient`, `pc.update`.
+    all gradients taken at one point (Jacobi); a sweep over layers is a sequence
+    of statements with `vodes(...)`. `pc.init` resets the optimiser. `heun` is one
+    step of Heun's method on dh/dt = -dF/dh. `langevin` adds noise to the gradient
+    such that the stationary variance is `variance` times that of the posterior,
+    for a small rate: MCPC (Oliviers et al., 2024). With `errors` the variables
+    are eps = h - u of each free vode that has a prediction: the states are derived
+    from them in the order of dependence and one step reaches all layers (ePC,
+    arXiv:2505.20137). Sugar for `pc.point`, `pc.gradient`, `pc.update`.
   }];
   let arguments = (ins PC_OptimiserKindAttr:$optimiser, Variadic<F64>:$numbers,
-                       DictionaryAttr:$settings,
+                       DictionaryAttr:$settings, UnitAttr:$errors,
                        OptionalAttr<FlatSymbolRefArrayAttr>:$vodes);
   let assemblyFormat = [{
     custom<Keyword>($optimiser) `(` custom<Settings>($numbers, $settings) `)`
-    (`vodes` `(` custom<Symbols>($vodes)^ `)`)? attr-dict
+    (`errors` $errors^)? (`vodes` `(` custom<Symbols>($vodes)^ `)`)? attr-dict
   }];
   let hasVerifier = 1;
 }
@@ -227,13 +300,13 @@ def PC_LearnOp : PC_ProgramMemberOp<"learn", [AttrSizedOperandSegments]> {
   let description = [{
     ```mlir
     pc.learn adamw(lr = %w_lr, weight_decay = 3.55e-4)
-    pc.learn sgd(lr = 0.01, momentum = 0.9) params(@fc1) scale(%s) sum as @slow
+    pc.learn sgd(lr = 0.01, momentum = 0.9, nesterov) params(@fc1) scale(%s) over sum as @slow
     ```
 
     Parameters move along minus the gradient of the free energy, averaged (or
     summed) over the batch and times `scale` (1/beta when nudging). Settings:
-    sgd: lr, momentum; adam: lr, b1, b2, eps; adamw: and weight_decay. The
-    moments belong to the named optimiser (by default one per kind), live across
+    sgd: lr, momentum, nesterov; adam: lr, b1, b2, eps; adamw: and weight_decay,
+    which spares the layers and parameters that `no_decay` names. The moments belong to the named optimiser (by default one per kind), live across
     batches and are shared by all programs that name it. `params` names layers
     or parameters.
   }];
@@ -242,11 +315,13 @@ def PC_LearnOp : PC_ProgramMemberOp<"learn", [AttrSizedOperandSegments]> {
                        OptionalAttr<FlatSymbolRefArrayAttr>:$params,
                        Optional<F64>:$scale,
                        DefaultValuedAttr<PC_ReduceKindAttr, "::pc::ReduceKind::Mean">:$reduce,
+                       OptionalAttr<FlatSymbolRefArrayAttr>:$no_decay,
                        OptionalAttr<FlatSymbolRefAttr>:$owner);
   let assemblyFormat = [{
     custom<Keyword>($optimiser) `(` custom<Settings>($numbers, $settings) `)`
     (`params` `(` custom<Symbols>($params)^ `)`)? (`scale` `(` $scale^ `)`)?
-    (`over` custom<Keyword>($reduce)^)? (`as` $owner^)? attr-dict
+    (`over` custom<Keyword>($reduce)^)?
+    (`no_decay` `(` custom<Symbols>($no_decay)^ `)`)? (`as` $owner^)? attr-dict
   }];
   let hasVerifier = 1;
 }
@@ -267,11 +342,14 @@ def PC_BackpropOp : PC_ProgramMemberOp<"backprop"> {
                        PC_LossKindAttr:$loss,
                        PC_OptimiserKindAttr:$optimiser, Variadic<F64>:$numbers,
                        DictionaryAttr:$settings, OptionalAttr<StrAttr>:$report,
+                       OptionalAttr<FlatSymbolRefArrayAttr>:$no_decay,
                        OptionalAttr<FlatSymbolRefAttr>:$owner);
   let assemblyFormat = [{
     $vode `=` $value `loss` `(` custom<Keyword>($loss) `)`
     custom<Keyword>($optimiser) `(` custom<Settings>($numbers, $settings) `)`
-    (`report` `(` $report^ `)`)? (`as` $owner^)? attr-dict `:` type($value)
+    (`report` `(` $report^ `)`)?
+    (`no_decay` `(` custom<Symbols>($no_decay)^ `)`)? (`as` $owner^)?
+    attr-dict `:` type($value)
   }];
   let hasVerifier = 1;
 }
@@ -288,17 +366,93 @@ def PC_GradientOp : PC_ProgramMemberOp<"gradient"> {
     ```mlir
     %p = pc.point
     %gh = pc.gradient states at %p
+    %ge = pc.gradient errors at %p
     %gw = pc.gradient params at %p over sum
+    %gf = pc.gradient params at %start targets(%p)
+    %g4 = pc.gradient params at %p only(@fc4)
     ```
 
-    Of states: per sample. Of parameters: the mean (or sum) over the batch.
+    Of states and of errors (eps = h - u, see `pc.infer`): per sample. Of
+    parameters: the mean (or sum) over the batch. With `targets(%q)` a vode's own
+    state in its own terms is that of the point q, while predictions are made from
+    the states of p: the forward update (Qi et al., ICML 2026; Ha et al., ICLR
+    2026). `only` names vodes, or layers and parameters.
   }];
   let arguments = (ins PC_GradientKindAttr:$kind, PC_PointType:$point,
-                       DefaultValuedAttr<PC_ReduceKindAttr, "::pc::ReduceKind::Mean">:$reduce);
+                       DefaultValuedAttr<PC_ReduceKindAttr, "::pc::ReduceKind::Mean">:$reduce,
+                       Optional<PC_PointType>:$targets,
+                       OptionalAttr<FlatSymbolRefArrayAttr>:$only);
   let results = (outs PC_GradientType:$result);
   let assemblyFormat = [{
-    custom<Keyword>($kind) `at` $point (`over` custom<Keyword>($reduce)^)? attr-dict
+    custom<Keyword>($kind) `at` $point (`targets` `(` $targets^ `)`)?
+    (`only` `(` custom<Symbols>($only)^ `)`)?
+    (`over` custom<Keyword>($reduce)^)? attr-dict
   }];
+  let hasVerifier = 1;
+}
+
+def PC_CombineOp : PC_ProgramMemberOp<"combine", [AttrSizedOperandSegments]> {
+  let summary = "weighted sum of gradients";
+  let description = [{
+    ```mlir
+    %sum = pc.combine %g0, %g1, %g2
+    %centred = pc.combine %plus, %minus scale(%half, %minus_half)
+    ```
+
+    All of one kind. What one of them does not have counts as zero there.
+  }];
+  let arguments = (ins Variadic<PC_GradientType>:$gradients,
+                       Variadic<F64>:$scales);
+  let results = (outs PC_GradientType:$result);
+  let assemblyFormat = "$gradients (`scale` `(` $scales^ `)`)? attr-dict";
+  let hasVerifier = 1;
+}
+
+def PC_ClipOp : PC_ProgramMemberOp<"clip"> {
+  let summary = "a gradient, clipped";
+  let description = [{
+    ```mlir
+    %a = pc.clip %gw norm(%most)
+    %b = pc.clip %gw value(%most)
+    ```
+
+    `norm` scales the whole gradient by min(1, c / |g|), |g| the Euclidean norm
+    over all its arrays; of states and errors for each sample by itself. `value`
+    clips every element to [-c, c].
+  }];
+  let arguments = (ins PC_GradientType:$gradient, PC_ClipKindAttr:$kind,
+                       F64:$bound);
+  let results = (outs PC_GradientType:$result);
+  let assemblyFormat =
+      "$gradient custom<Keyword>($kind) `(` $bound `)` attr-dict";
+}
+
+def PC_ReadGradientOp : PC_ProgramMemberOp<"read_gradient"> {
+  let summary = "the gradient of one vode's state, a value per sample";
+  let description = [{
+    ```mlir
+    %g = pc.read_gradient %gh @h1 : tensor<128xf32>
+    ```
+  }];
+  let arguments = (ins PC_GradientType:$gradient, FlatSymbolRefAttr:$vode);
+  let results = (outs PC_Tensor:$result);
+  let assemblyFormat = "$gradient $vode attr-dict `:` type($result)";
+}
+
+def PC_RestoreOp : PC_ProgramMemberOp<"restore"> {
+  let summary = "sets the free states to those of a point";
+  let description = [{
+    ```mlir
+    %start = pc.point
+    ...
+    pc.restore %start
+    ```
+
+    Clamped vodes and parameters stay as they are; the optimisers of the states
+    are reset.
+  }];
+  let arguments = (ins PC_PointType:$point);
+  let assemblyFormat = "$point attr-dict";
 }
 
 def PC_UpdateOp : PC_ProgramMemberOp<"update", [AttrSizedOperandSegments]> {
@@ -317,12 +471,13 @@ def PC_UpdateOp : PC_ProgramMemberOp<"update", [AttrSizedOperandSegments]> {
                        DictionaryAttr:$settings,
                        OptionalAttr<FlatSymbolRefArrayAttr>:$only,
                        Optional<F64>:$scale,
+                       OptionalAttr<FlatSymbolRefArrayAttr>:$no_decay,
                        OptionalAttr<FlatSymbolRefAttr>:$owner);
   let assemblyFormat = [{
     $gradient custom<Keyword>($optimiser)
     `(` custom<Settings>($numbers, $settings) `)`
     (`only` `(` custom<Symbols>($only)^ `)`)? (`scale` `(` $scale^ `)`)?
-    (`as` $owner^)? attr-dict
+    (`no_decay` `(` custom<Symbols>($no_decay)^ `)`)? (`as` $owner^)? attr-dict
   }];
   let hasVerifier = 1;
 }

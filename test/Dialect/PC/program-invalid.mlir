@@ -156,7 +156,7 @@ pc.program @repeat_c2 on @m () {
 // -----
 
 pc.program @optimiser_c1 on @m () {
-  // expected-error @below {{'pc.infer' op optimiser sgd has no setting 'moment', expected one of lr, momentum; did you mean 'momentum'?}}
+  // expected-error @below {{'pc.infer' op optimiser sgd has no setting 'moment', expected one of lr, momentum, nesterov; did you mean 'momentum'?}}
   pc.infer sgd(lr = 0.1, moment = 0.9)
 }
 
@@ -213,15 +213,57 @@ pc.program @setting_twice on @m () {
 // -----
 
 pc.program @optimiser_keyword on @m () {
-  // expected-error @below {{unknown 'adamv', expected sgd, adam, adamw; did you mean 'adam'?}}
+  // expected-error @below {{unknown 'adamv', expected sgd, adam, adamw, langevin, heun; did you mean 'adam'?}}
   pc.learn adamv(lr = 0.1)
 }
 
 // -----
 
 pc.program @infer_c1 on @m () {
-  // expected-error @below {{'pc.infer' op moves states by sgd, found adam}}
-  pc.infer adam(lr = 0.1)
+  // expected-error @below {{'pc.infer' op moves states by sgd, adam, langevin or heun, found adamw}}
+  pc.infer adamw(lr = 0.1)
+}
+
+// -----
+
+pc.program @infer_c3 on @m () {
+  // expected-error @below {{'pc.infer' op moves errors by sgd or adam, found heun}}
+  pc.infer heun(lr = 0.1) errors
+}
+
+// -----
+
+pc.program @learn_c1 on @m () {
+  // expected-error @below {{'pc.learn' op moves parameters by sgd, adam or adamw, found langevin}}
+  pc.learn langevin(lr = 0.1)
+}
+
+// -----
+
+pc.program @learn_c1_backprop on @m (%y: tensor<4xf32>) {
+  // expected-error @below {{'pc.backprop' op moves parameters by sgd, adam or adamw, found heun}}
+  pc.backprop @y = %y loss(se) heun(lr = 0.1) : tensor<4xf32>
+}
+
+// -----
+
+pc.program @learn_c2 on @m () {
+  // expected-error @below {{'pc.learn' op takes no_decay only with adamw, found sgd}}
+  pc.learn sgd(lr = 0.1) no_decay(@fc1)
+}
+
+// -----
+
+pc.program @optimiser_c5 on @m () {
+  // expected-error @below {{'pc.learn' op setting 'nesterov' is a flag and takes no number}}
+  pc.learn sgd(lr = 0.1, nesterov = 1.0)
+}
+
+// -----
+
+pc.program @optimiser_c5_number on @m () {
+  // expected-error @below {{'pc.learn' op setting 'momentum' expects a number: momentum = ...}}
+  pc.learn sgd(lr = 0.1, momentum)
 }
 
 // -----
@@ -229,8 +271,88 @@ pc.program @infer_c1 on @m () {
 pc.program @update_c1 on @m () {
   %p = pc.point
   %g = pc.gradient states at %p
-  // expected-error @below {{'pc.update' op moves states by sgd, found adamw}}
+  // expected-error @below {{'pc.update' op moves states by sgd, adam, langevin or heun, found adamw}}
   pc.update %g adamw(lr = 0.1)
+}
+
+// -----
+
+pc.program @update_c1_params on @m () {
+  %p = pc.point
+  %g = pc.gradient params at %p
+  %c = pc.combine %g, %g
+  // expected-error @below {{'pc.update' op moves parameters by sgd, adam or adamw, found langevin}}
+  pc.update %c langevin(lr = 0.1)
+}
+
+// -----
+
+pc.program @update_c3 on @m () {
+  %p = pc.point
+  %g = pc.gradient states at %p
+  // expected-error @below {{'pc.update' op has one gradient, heun takes two: use pc.infer heun}}
+  pc.update %g heun(lr = 0.1)
+}
+
+// -----
+
+pc.program @gradient_c1 on @m () {
+  %p = pc.point
+  // expected-error @below {{'pc.gradient' op takes targets only of parameters, found states}}
+  %g = pc.gradient states at %p targets(%p)
+}
+
+// -----
+
+pc.program @combine_c2 on @m () {
+  %lr = pc.hyper "lr" default 0.1
+  %p = pc.point
+  %g = pc.gradient states at %p
+  // expected-error @below {{'pc.combine' op has 1 scales for 2 gradients}}
+  %c = pc.combine %g, %g scale(%lr)
+}
+
+// -----
+
+pc.program @combine_c3 on @m () {
+  %p = pc.point
+  %g = pc.gradient states at %p
+  %w = pc.gradient params at %p
+  // expected-error @below {{'pc.combine' op adds a gradient of params to one of states}}
+  %c = pc.combine %g, %w
+}
+
+// -----
+
+// combine_c1
+"pc.program"() <{sym_name = "combine_c1", model = @m, input_names = []}> ({
+^bb0:
+  // expected-error @below {{'pc.combine' op expects at least one gradient}}
+  %c = "pc.combine"() <{operandSegmentSizes = array<i32: 0, 0>}> : () -> !pc.gradient
+}) : () -> ()
+
+// -----
+
+pc.program @schedule_c3 on @m () {
+  %lr = pc.hyper "lr" default 0.1
+  // expected-error @below {{'pc.schedule' op step needs every(...) and by(...)}}
+  %s = pc.schedule step(%lr) every(0.5)
+}
+
+// -----
+
+pc.program @schedule_c3_cosine on @m () {
+  %lr = pc.hyper "lr" default 0.1
+  // expected-error @below {{'pc.schedule' op takes every and by only with step, found cosine}}
+  %s = pc.schedule cosine(%lr) every(0.5)
+}
+
+// -----
+
+pc.program @schedule_c4 on @m () {
+  %lr = pc.hyper "lr" default 0.1
+  // expected-error @below {{'pc.schedule' op expects a positive fraction of the run in every, found 0}}
+  %s = pc.schedule step(%lr) every(0.0) by(0.1)
 }
 
 // -----

@@ -99,6 +99,61 @@ pc.program @core on @mlp (%image: tensor<8xf32>, %y as "label of the image": ten
   pc.backprop @label = %y loss(ce) sgd(lr = %lr) : tensor<2xf32>
 }
 
+// CHECK-LABEL: pc.program @optimisers on @mlp
+pc.program @optimisers on @mlp (%image: tensor<8xf32>, %known: tensor<2xf32>) {
+  %lr = pc.hyper "lr" default 0.1
+  // CHECK: pc.clamp @label = %known mask(%known : tensor<2xf32>) : tensor<2xf32>
+  pc.clamp @label = %known mask(%known : tensor<2xf32>) : tensor<2xf32>
+  // CHECK: pc.infer sgd(lr = 1.000000e-01, momentum = 5.000000e-01, nesterov)
+  pc.infer sgd(nesterov, lr = 0.1, momentum = 0.5)
+  // CHECK: pc.infer adam(lr = %{{.*}}) errors vodes(@h1)
+  pc.infer adam(lr = %lr) errors vodes(@h1)
+  // CHECK: pc.infer langevin(lr = %{{.*}}, momentum = 5.000000e-01, variance = 2.000000e+00)
+  pc.infer langevin(lr = %lr, momentum = 0.5, variance = 2.0)
+  // CHECK: pc.infer heun(lr = %{{.*}})
+  pc.infer heun(lr = %lr)
+  // CHECK: pc.learn adamw(lr = %{{.*}}) params(@fc1) no_decay(@fc1.bias) as @slow
+  pc.learn adamw(lr = %lr) params(@fc1) no_decay(@fc1.bias) as @slow
+  // CHECK: pc.backprop @label = %known loss(se) adamw(lr = %{{.*}}) no_decay(@fc1) : tensor<2xf32>
+  pc.backprop @label = %known loss(se) adamw(lr = %lr) no_decay(@fc1) : tensor<2xf32>
+  // CHECK: pc.schedule cosine(%{{.*}}) end(1.000000e-01)
+  %cosine = pc.schedule cosine(%lr) end(0.1)
+  // CHECK: pc.schedule step(%{{.*}}) every(2.500000e-01) by(5.000000e-01)
+  %steps = pc.schedule step(%lr) every(0.25) by(0.5)
+}
+
+// CHECK-LABEL: pc.program @gradients on @mlp
+pc.program @gradients on @mlp (%image: tensor<8xf32>) role(other) {
+  %lr = pc.hyper "lr" default 0.1
+  // CHECK: %[[P:.*]] = pc.point
+  %p = pc.point
+  // CHECK: pc.precision @h1 = %{{.*}}
+  pc.precision @h1 = %lr
+  %q = pc.point
+  // CHECK: %[[E:.*]] = pc.gradient errors at %[[P]] only(@h1)
+  %e = pc.gradient errors at %p only(@h1)
+  // CHECK: %[[F:.*]] = pc.gradient params at %[[P]] targets(%{{.*}}) only(@fc1) over sum
+  %f = pc.gradient params at %p targets(%q) only(@fc1) over sum
+  // CHECK: %[[G:.*]] = pc.gradient params at %[[P]]{{$}}
+  %g = pc.gradient params at %p
+  // CHECK: pc.combine %[[F]], %[[G]]{{$}}
+  %sum = pc.combine %f, %g
+  // CHECK: %[[C:.*]] = pc.combine %[[F]], %[[G]] scale(%[[L:.*]], %[[L]])
+  %c = pc.combine %f, %g scale(%lr, %lr)
+  // CHECK: %[[N:.*]] = pc.clip %[[C]] norm(%[[L]])
+  %n = pc.clip %c norm(%lr)
+  // CHECK: %[[V:.*]] = pc.clip %[[N]] value(%[[L]])
+  %v = pc.clip %n value(%lr)
+  // CHECK: pc.update %[[V]] adamw(lr = %[[L]]) no_decay(@fc1.bias)
+  pc.update %v adamw(lr = %lr) no_decay(@fc1.bias)
+  // CHECK: %[[R:.*]] = pc.read_gradient %[[E]] @h1 : tensor<4xf32>
+  %r = pc.read_gradient %e @h1 : tensor<4xf32>
+  // CHECK: pc.set @h1 = %[[R]] : tensor<4xf32>
+  pc.set @h1 = %r : tensor<4xf32>
+  // CHECK: pc.restore %[[P]]
+  pc.restore %p
+}
+
 // CHECK-LABEL: pc.program @evaluate on @mlp (%image: tensor<8xf32>) role(evaluate) {
 pc.program @evaluate on @mlp (%image: tensor<8xf32>) role(evaluate) {
   // CHECK: %[[U:.*]] = pc.predict @label : tensor<2xf32>

@@ -46,8 +46,7 @@ static ParseResult parseKeyword(OpAsmParser &parser, AttrT &attr) {
   }
   InFlightDiagnostic diag = parser.emitError(loc, "unknown '")
                             << keyword << "', expected ";
-  llvm::interleave(
-      names, diag, [&](StringRef name) { diag << name; }, ", ");
+  llvm::interleave(names, diag, [&](StringRef name) { diag << name; }, ", ");
   diag << suggest(keyword, names);
   return diag;
 }
@@ -61,8 +60,9 @@ static void printKeyword(OpAsmPrinter &printer, Operation *, AttrT attr) {
 // custom<Settings>: lr = %lr, momentum = 0.65
 //===----------------------------------------------------------------------===//
 
-// A number that is written out is a FloatAttr; a unit stands for an operand.
-// Operands come in the order of the dictionary, which is alphabetical.
+// A number that is written out is a FloatAttr; a unit stands for an operand; a
+// name alone is a flag, a BoolAttr. Operands come in the order of the
+// dictionary, which is alphabetical.
 static ParseResult
 parseSettings(OpAsmParser &parser,
               SmallVectorImpl<OpAsmParser::UnresolvedOperand> &numbers,
@@ -78,13 +78,17 @@ parseSettings(OpAsmParser &parser,
     Setting setting;
     std::string name;
     SMLoc loc = parser.getCurrentLocation();
-    if (parser.parseKeywordOrString(&name) || parser.parseEqual())
+    if (parser.parseKeywordOrString(&name))
       return failure();
     setting.name = builder.getStringAttr(name);
-    if (llvm::any_of(list, [&](Setting &other) {
-          return other.name == setting.name;
-        }))
+    if (llvm::any_of(
+            list, [&](Setting &other) { return other.name == setting.name; }))
       return parser.emitError(loc, "setting '") << name << "' is given twice";
+    if (failed(parser.parseOptionalEqual())) {
+      setting.value = builder.getBoolAttr(true);
+      list.push_back(setting);
+      return success();
+    }
     OptionalParseResult operand = parser.parseOptionalOperand(setting.operand);
     if (operand.has_value()) {
       setting.value = builder.getUnitAttr();
@@ -100,8 +104,9 @@ parseSettings(OpAsmParser &parser,
   };
   if (succeeded(parser.parseOptionalRParen())) {
     settings = builder.getDictionaryAttr({});
-    return parser.emitError(parser.getNameLoc(),
-                            "expected the optimiser's settings, e.g. lr = 0.01");
+    return parser.emitError(
+        parser.getNameLoc(),
+        "expected the optimiser's settings, e.g. lr = 0.01");
   }
   if (parser.parseCommaSeparatedList(parseOne))
     return failure();
@@ -122,7 +127,10 @@ static void printSettings(OpAsmPrinter &printer, Operation *,
                           OperandRange numbers, DictionaryAttr settings) {
   auto number = numbers.begin();
   llvm::interleaveComma(settings, printer, [&](NamedAttribute setting) {
-    printer << setting.getName().getValue() << " = ";
+    printer << setting.getName().getValue();
+    if (isa<BoolAttr>(setting.getValue()))
+      return;
+    printer << " = ";
     if (isa<UnitAttr>(setting.getValue()))
       printer << *number++;
     else

@@ -85,17 +85,17 @@ void ProgramOp::print(OpAsmPrinter &printer) {
   printer.printSymbolName(getModel());
   printer << " (";
   Block &body = getBody().front();
-  llvm::interleaveComma(body.getArguments(), printer,
-                        [&](BlockArgument argument) {
-                          std::string value;
-                          llvm::raw_string_ostream os(value);
-                          printer.printOperand(argument, os);
-                          StringRef name = getInputName(argument.getArgNumber());
-                          printer << value;
-                          if (StringRef(value).drop_front() != name)
-                            printer << " as \"" << name << "\"";
-                          printer << ": " << argument.getType();
-                        });
+  llvm::interleaveComma(
+      body.getArguments(), printer, [&](BlockArgument argument) {
+        std::string value;
+        llvm::raw_string_ostream os(value);
+        printer.printOperand(argument, os);
+        StringRef name = getInputName(argument.getArgNumber());
+        printer << value;
+        if (StringRef(value).drop_front() != name)
+          printer << " as \"" << name << "\"";
+        printer << ": " << argument.getType();
+      });
   printer << ")";
   if (std::optional<Role> role = getRole())
     printer << " role(" << stringifyRole(*role) << ")";
@@ -124,8 +124,7 @@ Role ProgramOp::getEffectiveRole() {
     if (isa<LearnOp, BackpropOp>(op))
       learns = true;
     if (auto update = dyn_cast<UpdateOp>(op))
-      if (auto gradient = update.getGradient().getDefiningOp<GradientOp>())
-        learns |= gradient.getKind() == GradientKind::Params;
+      learns |= getGradientKind(update.getGradient()) == GradientKind::Params;
     predicts |= isa<PredictOp>(op);
   });
   return learns ? Role::Train : predicts ? Role::Evaluate : Role::Other;
@@ -241,18 +240,35 @@ LogicalResult RepeatOp::verify() {
 // Optimisers
 //===----------------------------------------------------------------------===//
 
+/// The settings that an optimiser knows.
+static ArrayRef<StringRef> getKnownSettings(OptimiserKind kind) {
+  static constexpr StringRef sgd[] = {"lr", "momentum", "nesterov"};
+  static constexpr StringRef adam[] = {"lr", "b1", "b2", "eps"};
+  static constexpr StringRef adamw[] = {"lr", "b1", "b2", "eps",
+                                        "weight_decay"};
+  static constexpr StringRef langevin[] = {"lr", "momentum", "variance"};
+  static constexpr StringRef heun[] = {"lr"};
+  switch (kind) {
+  case OptimiserKind::SGD:
+    return sgd;
+  case OptimiserKind::Adam:
+    return adam;
+  case OptimiserKind::AdamW:
+    return adamw;
+  case OptimiserKind::Langevin:
+    return langevin;
+  case OptimiserKind::Heun:
+    return heun;
+  }
+  llvm_unreachable("an optimiser without settings");
+}
+
 /// Checks the settings of an optimiser: known names, a rate, as many operands
 /// as settings that need one.
 static LogicalResult verifySettings(Operation *op, OptimiserKind kind,
                                     DictionaryAttr settings,
                                     OperandRange numbers) {
-  static constexpr StringRef sgd[] = {"lr", "momentum"};
-  static constexpr StringRef adam[] = {"lr", "b1", "b2", "eps"};
-  static constexpr StringRef adamw[] = {"lr", "b1", "b2", "eps",
-                                        "weight_decay"};
-  ArrayRef<StringRef> known = kind == OptimiserKind::SGD    ? ArrayRef(sgd)
-                              : kind == OptimiserKind::Adam ? ArrayRef(adam)
-                                                            : ArrayRef(adamw);
+  ArrayRef<StringRef> known = getKnownSettings(kind);
   size_t dynamic = 0;
   for (NamedAttribute setting : settings) {
     StringRef name = setting.getName().getValue();
@@ -266,6 +282,15 @@ static LogicalResult verifySettings(Operation *op, OptimiserKind kind,
           known, diag, [&](StringRef known) { diag << known; }, ", ");
       return diag << suggest(name, known);
     }
+    // optimiser_c5
+    if (isa<BoolAttr>(setting.getValue()) != (name == "nesterov"))
+      return name == "nesterov"
+                 ? op->emitOpError("setting 'nesterov' is a flag and takes no "
+                                   "number")
+                 : op->emitOpError("setting '")
+                       << name << "' expects a number: " << name << " = ...";
+    if (isa<BoolAttr>(setting.getValue()))
+      continue;
     if (isa<UnitAttr>(setting.getValue())) {
       ++dynamic;
       continue;
@@ -283,41 +308,126 @@ static LogicalResult verifySettings(Operation *op, OptimiserKind kind,
            << stringifyOptimiserKind(kind) << " needs a rate: lr = ...";
   // optimiser_c4
   if (dynamic != numbers.size())
-    return op->emitOpError("has ")
-           << numbers.size() << " operands for " << dynamic
-           << " settings that take one";
+    return op->emitOpError("has ") << numbers.size() << " operands for "
+                                   << dynamic << " settings that take one";
+  return success();
+}
+
+/// Checks that an optimiser moves what it can move.
+static LogicalResult verifyMovable(Operation *op, OptimiserKind kind,
+                                   bool states) {
+  bool decays = kind == OptimiserKind::AdamW;
+  bool statesOnly =
+      kind == OptimiserKind::Langevin || kind == OptimiserKind::Heun;
+  if (states && decays)
+    return op->emitOpError(
+               "moves states by sgd, adam, langevin or heun, found ")
+           << stringifyOptimiserKind(kind);
+  if (!states && statesOnly)
+    return op->emitOpError("moves parameters by sgd, adam or adamw, found ")
+           << stringifyOptimiserKind(kind);
+  return success();
+}
+
+/// Checks that `no_decay` stands with an optimiser that decays.
+static LogicalResult verifyNoDecay(Operation *op, OptimiserKind kind,
+                                   ArrayAttr noDecay) {
+  if (noDecay && kind != OptimiserKind::AdamW)
+    return op->emitOpError("takes no_decay only with adamw, found ")
+           << stringifyOptimiserKind(kind);
   return success();
 }
 
 LogicalResult InferOp::verify() {
   // infer_c1
-  if (getOptimiser() != OptimiserKind::SGD)
-    return emitOpError("moves states by sgd, found ")
+  if (failed(verifyMovable(*this, getOptimiser(), /*states=*/true)))
+    return failure();
+  // infer_c3
+  if (getErrors() && (getOptimiser() == OptimiserKind::Langevin ||
+                      getOptimiser() == OptimiserKind::Heun))
+    return emitOpError("moves errors by sgd or adam, found ")
            << stringifyOptimiserKind(getOptimiser());
   return verifySettings(*this, getOptimiser(), getSettings(), getNumbers());
 }
 
 LogicalResult LearnOp::verify() {
+  // learn_c1, learn_c2
+  if (failed(verifyMovable(*this, getOptimiser(), /*states=*/false)) ||
+      failed(verifyNoDecay(*this, getOptimiser(), getNoDecayAttr())))
+    return failure();
   return verifySettings(*this, getOptimiser(), getSettings(), getNumbers());
 }
 
 LogicalResult BackpropOp::verify() {
+  // learn_c1, learn_c2
+  if (failed(verifyMovable(*this, getOptimiser(), /*states=*/false)) ||
+      failed(verifyNoDecay(*this, getOptimiser(), getNoDecayAttr())))
+    return failure();
   return verifySettings(*this, getOptimiser(), getSettings(), getNumbers());
 }
 
+std::optional<GradientKind> pc::getGradientKind(Value gradient) {
+  // A combination has the kind of its parts.
+  while (Operation *op = gradient.getDefiningOp()) {
+    if (auto leaf = dyn_cast<GradientOp>(op))
+      return leaf.getKind();
+    if (auto clip = dyn_cast<ClipOp>(op))
+      gradient = clip.getGradient();
+    else if (auto combine = dyn_cast<CombineOp>(op);
+             combine && !combine.getGradients().empty())
+      gradient = combine.getGradients().front();
+    else
+      break;
+  }
+  return std::nullopt;
+}
+
 LogicalResult UpdateOp::verify() {
-  if (auto gradient = getGradient().getDefiningOp<GradientOp>()) {
-    bool states = gradient.getKind() == GradientKind::States;
+  if (std::optional<GradientKind> kind = getGradientKind(getGradient())) {
+    bool states = *kind != GradientKind::Params;
     // update_c1
-    if (states && getOptimiser() != OptimiserKind::SGD)
-      return emitOpError("moves states by sgd, found ")
-             << stringifyOptimiserKind(getOptimiser());
+    if (failed(verifyMovable(*this, getOptimiser(), states)))
+      return failure();
     // update_c2
     if (states && getOwner())
       return emitOpError("names an owner, but the optimiser of states belongs "
                          "to the program");
+    // update_c3
+    if (getOptimiser() == OptimiserKind::Heun)
+      return emitOpError("has one gradient, heun takes two: use pc.infer heun");
   }
+  // learn_c2
+  if (failed(verifyNoDecay(*this, getOptimiser(), getNoDecayAttr())))
+    return failure();
   return verifySettings(*this, getOptimiser(), getSettings(), getNumbers());
+}
+
+LogicalResult GradientOp::verify() {
+  // gradient_c1
+  if (getTargets() && getKind() != GradientKind::Params)
+    return emitOpError("takes targets only of parameters, found ")
+           << stringifyGradientKind(getKind());
+  return success();
+}
+
+LogicalResult CombineOp::verify() {
+  // combine_c1
+  if (getGradients().empty())
+    return emitOpError("expects at least one gradient");
+  // combine_c2
+  if (!getScales().empty() && getScales().size() != getGradients().size())
+    return emitOpError("has ") << getScales().size() << " scales for "
+                               << getGradients().size() << " gradients";
+  // combine_c3
+  std::optional<GradientKind> first = getGradientKind(getGradients().front());
+  for (Value gradient : getGradients().drop_front()) {
+    std::optional<GradientKind> kind = getGradientKind(gradient);
+    if (first && kind && *kind != *first)
+      return emitOpError("adds a gradient of ")
+             << stringifyGradientKind(*kind) << " to one of "
+             << stringifyGradientKind(*first);
+  }
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -330,9 +440,8 @@ LogicalResult HyperOp::verify() {
   double max = getMax() ? getMax()->convertToDouble() : value;
   // hyper_c1
   if (!(min <= value && value <= max))
-    return emitOpError("default ")
-           << value << " is outside of its bounds [" << min << ", " << max
-           << "]";
+    return emitOpError("default ") << value << " is outside of its bounds ["
+                                   << min << ", " << max << "]";
   return success();
 }
 
@@ -346,6 +455,17 @@ LogicalResult ScheduleOp::verify() {
   if (!(getPeak().convertToDouble() > 0.0))
     return emitOpError("expects a positive peak factor, found ")
            << getPeak().convertToDouble();
+  bool steps = getKind() == ScheduleKind::Step;
+  // schedule_c3
+  if (steps != getEvery().has_value() || steps != getBy().has_value())
+    return steps ? emitOpError("step needs every(...) and by(...)")
+                 : emitOpError("takes every and by only with step, found ")
+                       << stringifyScheduleKind(getKind());
+  // schedule_c4
+  if (steps && !(getEvery()->convertToDouble() > 0.0))
+    return emitOpError(
+               "expects a positive fraction of the run in every, found ")
+           << getEvery()->convertToDouble();
   return success();
 }
 

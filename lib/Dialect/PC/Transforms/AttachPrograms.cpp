@@ -1,4 +1,5 @@
-//===- AttachPrograms.cpp - Standard programs for a model without any -------------===//
+//===- AttachPrograms.cpp - Standard programs for a model without any
+//-------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -31,8 +32,7 @@ class StandardPrograms {
 public:
   StandardPrograms(const ModelGraph &graph, unsigned target)
       : graph(graph), target(graph.getNodes()[target]),
-        builder(graph.getModel().getContext()),
-        loc(graph.getModel().getLoc()) {
+        builder(graph.getModel().getContext()), loc(graph.getModel().getLoc()) {
     builder.setInsertionPointAfter(graph.getModel());
   }
 
@@ -51,11 +51,11 @@ public:
     if (algorithm == "bp") {
       Value lr = hyper("w_lr", 1e-3), decay = hyper("weight_decay", 1e-4);
       clampInputs(body);
-      BackpropOp::create(builder, loc, target.name, body->getArguments().back(),
-                         LossKind::SumOfSquares, OptimiserKind::AdamW,
-                         ValueRange{lr, decay},
-                         settings({"lr", "weight_decay"}),
-                         builder.getStringAttr("loss"), FlatSymbolRefAttr());
+      BackpropOp::create(
+          builder, loc, target.name, body->getArguments().back(),
+          LossKind::SumOfSquares, OptimiserKind::AdamW, ValueRange{lr, decay},
+          settings({"lr", "weight_decay"}), builder.getStringAttr("loss"),
+          ArrayAttr(), FlatSymbolRefAttr());
       return;
     }
     Value hLr = hyper("h_lr", 0.01), momentum = hyper("h_momentum", 0.5);
@@ -67,7 +67,7 @@ public:
     auto infer = [&]() {
       InferOp::create(builder, loc, OptimiserKind::SGD,
                       ValueRange{hLr, momentum}, settings({"lr", "momentum"}),
-                      ArrayAttr());
+                      /*errors=*/false, ArrayAttr());
     };
     auto report = [&]() {
       ReportOp::create(builder, loc, "energy", Value(), FlatSymbolRefAttr(),
@@ -76,7 +76,7 @@ public:
     auto learn = [&]() {
       LearnOp::create(builder, loc, OptimiserKind::AdamW,
                       ValueRange{wLr, decay}, settings({"lr", "weight_decay"}),
-                      ArrayAttr(), Value(), ReduceKind::Mean,
+                      ArrayAttr(), Value(), ReduceKind::Mean, ArrayAttr(),
                       FlatSymbolRefAttr());
     };
     auto repeat = RepeatOp::create(builder, loc,
@@ -123,8 +123,7 @@ private:
     unsigned argument = 0;
     for (const ModelNode &node : graph.getNodes())
       if (node.isInput)
-        ClampOp::create(builder, loc, node.name,
-                        body->getArgument(argument++));
+        ClampOp::create(builder, loc, node.name, body->getArgument(argument++));
   }
 
   Value hyper(StringRef name, double value) {

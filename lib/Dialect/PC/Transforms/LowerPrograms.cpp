@@ -22,6 +22,27 @@ using namespace mlir;
 using namespace pc;
 
 //===----------------------------------------------------------------------===//
+// Environment
+//===----------------------------------------------------------------------===//
+
+ArrayRef<Environment::List> Environment::getLists() {
+  static constexpr List lists[] = {
+      &Environment::states,  &Environment::errors, &Environment::traces,
+      &Environment::seconds, &Environment::counts, &Environment::precisions,
+      &Environment::params};
+  return lists;
+}
+
+void Environment::forEach(function_ref<void(Value &)> fn) {
+  for (List list : getLists())
+    for (Value &value : this->*list)
+      if (value)
+        fn(value);
+  for (auto &entry : optimiser)
+    fn(entry.second);
+}
+
+//===----------------------------------------------------------------------===//
 // Loops
 //===----------------------------------------------------------------------===//
 
@@ -36,36 +57,42 @@ LogicalResult ProgramLowering::lower(RepeatOp op) {
   int64_t savedRepetitions = repetitions;
   repetitions *= op.getCount();
   BitVector clampedBefore = clamped;
+  SmallVector<Value> masksBefore = masks;
+
+  int64_t savedRange = drawRange;
+  Value savedIndex = drawIndex;
+  drawRange *= op.getCount();
+  // Repetitions of all loops around, counted through.
+  auto setDrawIndex = [&](Value t) {
+    drawIndex = t;
+    if (!savedIndex)
+      return;
+    Value count = arith::ConstantIntOp::create(builder, loc, op.getCount(), 64);
+    drawIndex = arith::AddIOp::create(
+        builder, loc, arith::MulIOp::create(builder, loc, savedIndex, count),
+        t);
+  };
+  auto leave = [&]() {
+    repetitions = savedRepetitions;
+    drawRange = savedRange;
+    drawIndex = savedIndex;
+  };
 
   if (options.trace || options.unroll) {
     repetitions = savedRepetitions;
     for (int64_t t = 0, end = op.getCount(); t < end; ++t) {
+      setDrawIndex(arith::ConstantIntOp::create(builder, loc, t, 64));
       if (body.getNumArguments() == 1)
         scalars.map(body.getArgument(0), number(loc, static_cast<double>(t)));
       if (failed(lowerBlock(body)))
         return failure();
     }
+    leave();
     return success();
   }
 
-  // Momentum that the body makes must be there for the loop to carry.
-  bool momentum = false;
-  body.walk([&](Operation *nested) {
-    DictionaryAttr settings;
-    if (auto infer = dyn_cast<InferOp>(nested))
-      settings = infer.getSettings();
-    else if (auto update = dyn_cast<UpdateOp>(nested))
-      settings = update.getSettings();
-    if (settings && settings.get("momentum") &&
-        getWritten(settings, "momentum") != 0.0)
-      momentum = true;
-  });
-  if (momentum)
-    for (auto [index, node] : llvm::enumerate(graph.getNodes()))
-      if (!node.isInput && !clamped[index] && env.states[index] &&
-          !env.traces[index])
-        env.traces[index] = splat(loc, env.states[index].getType(), 0.0);
-
+  if (failed(prepareLoop(op)))
+    return failure();
   declareReports(op);
 
   Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
@@ -91,39 +118,45 @@ LogicalResult ProgramLowering::lower(RepeatOp op) {
   builder.setInsertionPointToStart(loop.getBody());
   unsigned position = 0;
   env.forEach([&](Value &value) { value = loop.getRegionIterArg(position++); });
+  Value t = arith::IndexCastOp::create(builder, loc, builder.getI64Type(),
+                                       loop.getInductionVar());
+  setDrawIndex(t);
   if (body.getNumArguments() == 1) {
-    Value t = arith::IndexCastOp::create(builder, loc, builder.getI64Type(),
-                                         loop.getInductionVar());
     scalars.map(body.getArgument(0),
                 arith::SIToFPOp::create(builder, loc, builder.getF64Type(), t));
   }
   Environment entry = env;
   if (failed(lowerBlock(body)))
     return failure();
-  repetitions = savedRepetitions;
+  leave();
   // repeat_c4: what is clamped is the same before and after a step.
-  if (clamped != clampedBefore)
+  if (clamped != clampedBefore || masks != masksBefore)
     return op.emitOpError("clamps or releases a vode for the rest of the "
                           "program; do so outside");
-  SmallVector<Value> yielded;
-  auto collect = [&](SmallVector<Value> &before, SmallVector<Value> &after,
-                     StringRef what) -> LogicalResult {
-    for (auto [index, pair] : llvm::enumerate(llvm::zip_equal(before, after))) {
-      auto [old, updated] = pair;
-      if (!old && updated)
-        // repeat_c5
-        return op.emitOpError("gives '@")
-               << graph.getNodes()[index].name << "' its first " << what
-               << "; initialise it before the loop";
-      if (old)
-        yielded.push_back(updated ? updated : splat(loc, old.getType(), 0.0));
-    }
-    return success();
-  };
-  if (failed(collect(entry.states, env.states, "value")) ||
-      failed(collect(entry.traces, env.traces, "momentum")) ||
-      failed(collect(entry.params, env.params, "value")))
+  // A state that a step set otherwise has another error after it.
+  BitVector stale(graph.getNodes().size());
+  for (unsigned index = 0; index < stale.size(); ++index)
+    stale[index] = entry.errors[index] && !env.errors[index];
+  if (stale.any() && failed(materialiseErrors(op, env, stale)))
     return failure();
+  SmallVector<Value> yielded;
+  for (Environment::List list : Environment::getLists())
+    for (auto [index, old] : llvm::enumerate(entry.*list)) {
+      Value updated = (env.*list)[index];
+      // repeat_c5
+      if (!old && updated && list == &Environment::states)
+        return op.emitOpError("gives '@")
+               << graph.getNodes()[index].name
+               << "' its first value; initialise it before the loop";
+      if (!old)
+        continue;
+      // What was reset is zero.
+      if (!updated)
+        updated = isa<RankedTensorType>(old.getType())
+                      ? splat(loc, old.getType(), 0.0)
+                      : number(loc, 0.0);
+      yielded.push_back(updated);
+    }
   for (auto &item : env.optimiser)
     yielded.push_back(item.second);
   scf::YieldOp::create(builder, loc, yielded);
@@ -133,12 +166,57 @@ LogicalResult ProgramLowering::lower(RepeatOp op) {
   return success();
 }
 
+LogicalResult ProgramLowering::prepareLoop(RepeatOp loop) {
+  Location loc = loop.getLoc();
+  bool traces = false, seconds = false, errors = false;
+  auto count = [&](OptimiserKind kind, DictionaryAttr settings) {
+    bool adam = kind == OptimiserKind::Adam;
+    traces |= adam || hasMomentum(settings);
+    seconds |= adam;
+  };
+  WalkResult result = loop.getBody().walk([&](Operation *op) {
+    if (auto infer = dyn_cast<InferOp>(op)) {
+      count(infer.getOptimiser(), infer.getSettings());
+      errors |= infer.getErrors();
+    } else if (auto update = dyn_cast<UpdateOp>(op)) {
+      std::optional<GradientKind> kind = getGradientKind(update.getGradient());
+      if (kind != GradientKind::Params)
+        count(update.getOptimiser(), update.getSettings());
+      errors |= kind == GradientKind::Errors;
+    } else if (auto precision = dyn_cast<PrecisionOp>(op)) {
+      FailureOr<unsigned> node = resolveNode(op, precision.getVode());
+      if (failed(node))
+        return WalkResult::interrupt();
+      if (!env.precisions[*node])
+        env.precisions[*node] = number(loc, 1.0);
+    }
+    return WalkResult::advance();
+  });
+  if (result.wasInterrupted())
+    return failure();
+  BitVector derived(graph.getNodes().size());
+  for (auto [index, node] : llvm::enumerate(graph.getNodes())) {
+    if (node.isInput || clamped[index] || !env.states[index])
+      continue;
+    Type type = env.states[index].getType();
+    if (traces && !env.traces[index])
+      env.traces[index] = splat(loc, type, 0.0);
+    if (seconds && !env.seconds[index])
+      env.seconds[index] = splat(loc, type, 0.0);
+    if (seconds && !env.counts[index])
+      env.counts[index] = number(loc, 0.0);
+    derived[index] = errors && node.prediction;
+  }
+  return errors ? materialiseErrors(loop, env, derived) : success();
+}
+
 LogicalResult ProgramLowering::lower(JointOp op) {
   // joint_c1
   if (joint)
     return op.emitOpError("cannot stand in another pc.joint");
   Environment point = env;
   joint = &point;
+  jointCounts.clear();
   LogicalResult result = lowerBlock(op.getBody().front());
   joint = nullptr;
   return result;
@@ -151,15 +229,17 @@ LogicalResult ProgramLowering::lower(JointOp op) {
 LogicalResult ProgramLowering::lower(Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<ReleaseOp, InitOp, RepeatOp, JointOp, InferOp, LearnOp, BackpropOp,
-            GradientOp, UpdateOp, PredictOp, ReadOp, OutputOp, ReportOp,
+            GradientOp, CombineOp, ClipOp, ReadGradientOp, RestoreOp, SetOp,
+            PrecisionOp, UpdateOp, PredictOp, ReadOp, OutputOp, ReportOp,
             HyperOp, CounterOp, ScheduleOp>(
           [&](auto statement) { return lower(statement); })
       .Case([&](ClampOp clamp) {
-        return lowerClamp(op, clamp.getVode(), clamp.getValue(), Value());
+        return lowerClamp(op, clamp.getVode(), clamp.getValue(),
+                          /*beta=*/Value(), clamp.getMask());
       })
       .Case([&](NudgeOp nudge) {
         return lowerClamp(op, nudge.getVode(), nudge.getValue(),
-                          nudge.getBeta());
+                          nudge.getBeta(), /*mask=*/Value());
       })
       .Case([&](PointOp point) {
         points[point.getResult()] = joint ? *joint : env;
@@ -192,9 +272,12 @@ LogicalResult ProgramLowering::run() {
                            builder.getFunctionType({}, {}));
   Block *entry = function.addEntryBlock();
   builder.setInsertionPointToStart(entry);
-  env.states.resize(graph.getNodes().size());
-  env.traces.resize(graph.getNodes().size());
-  clamped.resize(graph.getNodes().size());
+  unsigned count = graph.getNodes().size();
+  for (Environment::List list : Environment::getLists())
+    if (list != &Environment::params)
+      (env.*list).resize(count);
+  masks.resize(count);
+  clamped.resize(count);
 
   for (BlockArgument argument : program.getBody().front().getArguments())
     scalars.map(

@@ -77,8 +77,7 @@ void ProgramLowering::declareOptimiser(OptimiserKind kind,
   for (unsigned index : params.set_bits()) {
     const ModelParam &param = graph.getParams()[index];
     if (kind == OptimiserKind::SGD) {
-      if (std::optional<double> momentum = getWritten(settings, "momentum");
-          settings.get("momentum") && momentum != 0.0)
+      if (hasMomentum(settings))
         declare(owner + ".trace." + param.name, param.type);
       continue;
     }
@@ -111,8 +110,7 @@ LogicalResult ProgramLowering::declareStorage() {
                        getOwner(backprop.getOptimiser(), backprop.getOwner()),
                        BitVector(graph.getParams().size(), true));
     } else if (auto update = dyn_cast<UpdateOp>(op)) {
-      auto gradient = update.getGradient().getDefiningOp<GradientOp>();
-      if (!gradient || gradient.getKind() != GradientKind::Params)
+      if (getGradientKind(update.getGradient()) != GradientKind::Params)
         return WalkResult::advance();
       if (failed(params = getSelectedParams(op, update.getOnlyAttr())))
         return WalkResult::interrupt();
@@ -292,11 +290,27 @@ LogicalResult ProgramLowering::lower(ScheduleOp op) {
   auto div = [&](Value a, Value b) -> Value {
     return arith::DivFOp::create(builder, loc, a, b);
   };
-  double peakFactor = op.getPeak().convertToDouble();
   Value one = number(loc, 1.0);
   Value count = arith::SIToFPOp::create(builder, loc, f64,
                                         env.optimiser[getWeightStepName()]);
   Value total = getCounter(loc, "total_steps", f64);
+  // Outside of a run (total_steps = 0) the rate is the base.
+  auto define = [&](Value rate) {
+    Value inRun = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT,
+                                        total, number(loc, 0.0));
+    scalars.map(op.getResult(),
+                arith::SelectOp::create(builder, loc, inRun, rate, base));
+    return success();
+  };
+  if (op.getKind() == ScheduleKind::Step) {
+    Value period = mul(number(loc, op.getEvery()->convertToDouble()), total);
+    Value passed = math::FloorOp::create(builder, loc, div(count, period));
+    return define(mul(
+        base, math::PowFOp::create(builder, loc,
+                                   number(loc, op.getBy()->convertToDouble()),
+                                   passed)));
+  }
+  double peakFactor = op.getPeak().convertToDouble();
   Value warmup = math::FloorOp::create(
       builder, loc, mul(number(loc, op.getWarmup().convertToDouble()), total));
   Value peak = mul(base, number(loc, peakFactor));
@@ -316,10 +330,5 @@ LogicalResult ProgramLowering::lower(ScheduleOp op) {
   Value warming = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OLT,
                                         count, warmup);
   Value rate = arith::SelectOp::create(builder, loc, warming, linear, decayed);
-  // Outside of a run (total_steps = 0) the rate is the base.
-  Value inRun = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT,
-                                      total, number(loc, 0.0));
-  scalars.map(op.getResult(),
-              arith::SelectOp::create(builder, loc, inRun, rate, base));
-  return success();
+  return define(rate);
 }

@@ -1,4 +1,5 @@
-//===- ProgramLowering.h - Lowers one program ---------------------*- C++ -*-===//
+//===- ProgramLowering.h - Lowers one program ---------------------*- C++
+//-*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -33,22 +34,45 @@ namespace pc {
 struct Environment {
   /// One per node of the model; null while a state has no value.
   llvm::SmallVector<mlir::Value> states;
-  /// Momentum of the state optimiser, one per node; null is zero.
+  /// eps = h - u of the nodes whose states were derived from errors; null where
+  /// the state was set otherwise.
+  llvm::SmallVector<mlir::Value> errors;
+  /// Momentum, or Adam's first moment, of the state optimiser, one per node;
+  /// null is zero.
   llvm::SmallVector<mlir::Value> traces;
+  /// Adam's second moment and its count of steps (f64), one per node; null is
+  /// zero.
+  llvm::SmallVector<mlir::Value> seconds, counts;
+  /// Factor of the energy (f64), one per node; null is 1.
+  llvm::SmallVector<mlir::Value> precisions;
   /// One per parameter of the model.
   llvm::SmallVector<mlir::Value> params;
   /// Moments (tensors) and counts (i64) of the weight optimisers, by name.
   llvm::MapVector<mlir::StringAttr, mlir::Value> optimiser;
 
+  using List = llvm::SmallVector<mlir::Value> Environment::*;
+  /// The lists that a loop carries, in order.
+  static llvm::ArrayRef<List> getLists();
+
   /// Calls `fn` on every value that is set, in a fixed order.
-  void forEach(llvm::function_ref<void(mlir::Value &)> fn) {
-    for (llvm::SmallVector<mlir::Value> *list : {&states, &traces, &params})
-      for (mlir::Value &value : *list)
-        if (value)
-          fn(value);
-    for (auto &entry : optimiser)
-      fn(entry.second);
+  void forEach(llvm::function_ref<void(mlir::Value &)> fn);
+
+  /// Forgets the state optimiser of a node.
+  void resetOptimiser(unsigned node) {
+    traces[node] = seconds[node] = counts[node] = mlir::Value();
   }
+  /// Sets a state otherwise than by its error.
+  void setState(unsigned node, mlir::Value value) {
+    states[node] = value;
+    errors[node] = mlir::Value();
+  }
+};
+
+/// Where a gradient is taken: at the values of `at`; a vode's own state in its
+/// own terms is that of `targets` where it is given.
+struct GradientPoint {
+  const Environment &at;
+  const Environment *targets = nullptr;
 };
 
 /// The gradient that a pc.gradient stands for.
@@ -90,15 +114,25 @@ private:
   llvm::LogicalResult lowerBlock(mlir::Block &block);
   llvm::LogicalResult lower(mlir::Operation *op);
   llvm::LogicalResult lowerClamp(mlir::Operation *op, llvm::StringRef vode,
-                                 mlir::Value value, mlir::Value beta);
+                                 mlir::Value value, mlir::Value beta,
+                                 mlir::Value mask);
   llvm::LogicalResult lower(ReleaseOp op);
   llvm::LogicalResult lower(InitOp op);
   llvm::LogicalResult lower(RepeatOp op);
+  /// Gives what the body will make (momentum, errors, precisions) a value that
+  /// the loop can carry.
+  llvm::LogicalResult prepareLoop(RepeatOp loop);
   llvm::LogicalResult lower(JointOp op);
   llvm::LogicalResult lower(InferOp op);
   llvm::LogicalResult lower(LearnOp op);
   llvm::LogicalResult lower(BackpropOp op);
   llvm::LogicalResult lower(GradientOp op);
+  llvm::LogicalResult lower(CombineOp op);
+  llvm::LogicalResult lower(ClipOp op);
+  llvm::LogicalResult lower(ReadGradientOp op);
+  llvm::LogicalResult lower(RestoreOp op);
+  llvm::LogicalResult lower(SetOp op);
+  llvm::LogicalResult lower(PrecisionOp op);
   llvm::LogicalResult lower(UpdateOp op);
   llvm::LogicalResult lower(PredictOp op);
   llvm::LogicalResult lower(ReadOp op);
@@ -119,26 +153,68 @@ private:
   mlir::Value buildEnergy(mlir::Operation *op, const Environment &at,
                           BatchedEvaluator &evaluator,
                           std::optional<unsigned> node);
+  /// The gradient of the free energy, for the nodes or parameters that are
+  /// `wanted`.
   llvm::FailureOr<GradientValues> buildGradient(mlir::Operation *op,
                                                 GradientKind kind,
-                                                const Environment &at,
+                                                GradientPoint point,
                                                 const llvm::BitVector &wanted);
+  llvm::FailureOr<GradientValues>
+  buildErrorGradient(mlir::Operation *op, const Environment &at,
+                     const llvm::BitVector &wanted);
+  /// The free energy per sample with the states of vodes in their own terms
+  /// from `point.targets`.
+  mlir::Value buildTargetEnergy(mlir::Operation *op, GradientPoint point);
+  /// A batched tensor that is `held` where the mask of the node is not zero,
+  /// `fresh` elsewhere; `fresh` if the node has no mask.
+  mlir::Value hold(mlir::Location loc, unsigned node, mlir::Value held,
+                   mlir::Value fresh);
+
+  // Error coordinates: eps = h - u.
+  /// Gives the wanted nodes of `at` that have a prediction their errors.
+  llvm::LogicalResult materialiseErrors(mlir::Operation *op, Environment &at,
+                                        const llvm::BitVector &wanted);
+  /// The wanted nodes that have a prediction, sources first; fails where they
+  /// form a cycle.
+  llvm::FailureOr<llvm::SmallVector<unsigned>>
+  getErrorOrder(mlir::Operation *op, const llvm::BitVector &wanted);
+  /// Sets the states of the nodes in `order` to prediction plus error. Returns
+  /// the evaluator in which the states are mapped.
+  llvm::FailureOr<BatchedEvaluator>
+  deriveStates(mlir::Operation *op, Environment &at,
+               llvm::ArrayRef<unsigned> order);
+
   /// Sets the state of `node` to its prediction, its sources first. `pending`
-  /// are the nodes still to be set, `path` those being visited.
+  /// are the nodes still to be set, `path` those being visited, `before` the
+  /// states before the statement (what masks hold).
   llvm::LogicalResult initForward(InitOp op, unsigned node,
                                   llvm::BitVector &pending,
-                                  llvm::SmallVectorImpl<unsigned> &path);
+                                  llvm::SmallVectorImpl<unsigned> &path,
+                                  llvm::ArrayRef<mlir::Value> before);
 
   // Updates.
-  llvm::LogicalResult updateStates(mlir::Operation *op,
+  llvm::LogicalResult updateStates(mlir::Operation *op, OptimiserKind kind,
                                    const GradientValues &gradient,
                                    mlir::DictionaryAttr settings,
                                    mlir::ValueRange numbers);
+  /// One step of the optimiser of a state (or of its error), `value`, along
+  /// minus `gradient`; updates the moments of `node`.
+  mlir::Value stepState(mlir::Operation *op, OptimiserKind kind, unsigned node,
+                        mlir::Value value, mlir::Value gradient,
+                        mlir::DictionaryAttr settings,
+                        mlir::ValueRange numbers);
+  /// Both evaluations of Heun's method and the step.
+  llvm::LogicalResult inferByHeun(InferOp op, const llvm::BitVector &free);
   llvm::LogicalResult updateParams(mlir::Operation *op, OptimiserKind kind,
                                    const GradientValues &gradient,
                                    mlir::DictionaryAttr settings,
                                    mlir::ValueRange numbers,
-                                   llvm::StringRef owner);
+                                   llvm::StringRef owner,
+                                   mlir::ArrayAttr noDecay);
+  /// Standard normal numbers of a state's shape, others at each repetition of
+  /// the loops around `op`. `position` tells the draws of one statement apart.
+  mlir::Value drawNormal(mlir::Operation *op, mlir::Type type,
+                         unsigned position);
   /// Free nodes, restricted to `vodes` when it is given.
   llvm::FailureOr<llvm::BitVector> getFreeNodes(mlir::Operation *op,
                                                 mlir::ArrayAttr vodes);
@@ -167,8 +243,18 @@ private:
   /// The setting if it is written as a number.
   static std::optional<double> getWritten(mlir::DictionaryAttr settings,
                                           llvm::StringRef name);
+  /// True if an optimiser keeps a trace: a momentum written as 0 has none.
+  static bool hasMomentum(mlir::DictionaryAttr settings) {
+    return settings.get("momentum") && getWritten(settings, "momentum") != 0.0;
+  }
   mlir::Value mapped(mlir::Value value) {
     return scalars.lookupOrDefault(value);
+  }
+  /// A value per sample of the program, batched: a constant is so for every
+  /// sample.
+  mlir::Value perSample(mlir::Value value) {
+    return BatchedEvaluator(builder).getBatched(
+        mapped(value), mlir::cast<mlir::RankedTensorType>(value.getType()));
   }
   mlir::Value splat(mlir::Location loc, mlir::Type type, double value) {
     return SplatOp::create(builder, loc, type, builder.getF64FloatAttr(value));
@@ -225,6 +311,9 @@ private:
   /// Where gradients are taken inside pc.joint; null elsewhere.
   const Environment *joint = nullptr;
   llvm::BitVector clamped;
+  /// Masks of the elements that are clamped, batched; null where a node has
+  /// none.
+  llvm::SmallVector<mlir::Value> masks;
   /// Program values to function values: inputs, numbers, per-sample values.
   mlir::IRMapping scalars;
   llvm::DenseMap<mlir::Value, Environment> points;
@@ -238,14 +327,22 @@ private:
   int64_t weightSteps = 0;
   /// Product of the bounds of the loops around the statement.
   int64_t repetitions = 1;
+  /// The same with unrolled loops, and the repetition as an i64 (null outside
+  /// of loops): what makes the random numbers of each repetition others.
+  int64_t drawRange = 1;
+  mlir::Value drawIndex;
+  /// Counters that the pc.joint around the statement has advanced.
+  llvm::SmallPtrSet<mlir::Attribute, 4> jointCounts;
   int64_t traceStep = 0;
   int64_t learnIndex = 0;
-  /// First stream of random numbers of a pc.init normal, and the next free one.
+  /// First stream of random numbers of a statement, and the next free one.
   llvm::DenseMap<mlir::Operation *, int64_t> streams;
   int64_t nextStream = 0;
   /// Static number of inference steps, for the depth remark; -1: unknown.
   int64_t inferSteps = 0;
   bool forwardInitialised = false;
+  /// Error coordinates: one step reaches all layers.
+  bool infersErrors = false;
   mlir::Operation *firstInfer = nullptr;
 };
 

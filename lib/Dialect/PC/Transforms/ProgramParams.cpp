@@ -20,24 +20,36 @@ using namespace pc;
 LogicalResult ProgramLowering::updateParams(Operation *op, OptimiserKind kind,
                                             const GradientValues &gradient,
                                             DictionaryAttr settings,
-                                            ValueRange numbers,
-                                            StringRef owner) {
+                                            ValueRange numbers, StringRef owner,
+                                            ArrayAttr noDecay) {
   Location loc = op->getLoc();
   auto key = [&](const Twine &name) { return builder.getStringAttr(name); };
   Value oneI = arith::ConstantIntOp::create(builder, loc, 1, 64);
+  // Statements of one joint step advance a counter together.
+  auto advances = [&](StringAttr name) {
+    return !joint || jointCounts.insert(name).second;
+  };
   auto increment = [&](StringAttr name) {
     Value &count = env.optimiser[name];
-    count = arith::AddIOp::create(builder, loc, count, oneI);
+    if (advances(name))
+      count = arith::AddIOp::create(builder, loc, count, oneI);
     return count;
   };
+  BitVector spared(graph.getParams().size());
+  if (noDecay) {
+    FailureOr<BitVector> named = getSelectedParams(op, noDecay);
+    if (failed(named))
+      return failure();
+    spared = *named;
+  }
   Value lr = getSetting(loc, settings, numbers, "lr", 0.0);
+  if (!joint || !jointCounts.contains(getWeightStepName()))
+    weightSteps += repetitions;
   increment(getWeightStepName());
-  weightSteps += repetitions;
   int64_t traced = learnIndex++;
 
   Value mu, b1, b2, eps, decay, correction1, correction2;
-  bool momentum =
-      settings.get("momentum") && getWritten(settings, "momentum") != 0.0;
+  bool momentum = hasMomentum(settings);
   if (kind == OptimiserKind::SGD) {
     mu = getSetting(loc, settings, numbers, "momentum", 0.0);
   } else {
@@ -76,6 +88,9 @@ LogicalResult ProgramLowering::updateParams(Operation *op, OptimiserKind kind,
         step = AddOp::create(builder, loc, type, value,
                              ScaleOp::create(builder, loc, type, trace, mu));
         trace = step;
+        if (settings.get("nesterov"))
+          step = AddOp::create(builder, loc, type, value,
+                               ScaleOp::create(builder, loc, type, step, mu));
       }
       target = SubOp::create(builder, loc, type, target,
                              ScaleOp::create(builder, loc, type, step, lr));
@@ -83,13 +98,15 @@ LogicalResult ProgramLowering::updateParams(Operation *op, OptimiserKind kind,
     }
     Value &m = env.optimiser[key(owner + ".m." + param.name)];
     Value &v = env.optimiser[key(owner + ".v." + param.name)];
-    auto update = AdamUpdateOp::create(builder, loc, type, type, type, target,
-                                       value, m, v, lr, b1, b2, eps, decay,
-                                       correction1, correction2);
+    auto update = AdamUpdateOp::create(
+        builder, loc, type, type, type, target, value, m, v, lr, b1, b2, eps,
+        spared[index] ? number(loc, 0.0) : decay, correction1, correction2);
     target = update.getNewParam();
     m = update.getNewM();
     v = update.getNewV();
   }
+  // Predictions change with the weights, states do not.
+  llvm::fill(env.errors, Value());
   return success();
 }
 
@@ -102,13 +119,13 @@ LogicalResult ProgramLowering::lower(LearnOp op) {
   if (failed(params))
     return failure();
   FailureOr<GradientValues> gradient =
-      buildGradient(op, GradientKind::Params, joint ? *joint : env, *params);
+      buildGradient(op, GradientKind::Params, {joint ? *joint : env}, *params);
   if (failed(gradient))
     return failure();
   scaleGradient(op.getLoc(), *gradient, op.getReduce(), op.getScale());
-  return updateParams(op, op.getOptimiser(), *gradient, op.getSettings(),
-                      op.getNumbers(),
-                      getOwner(op.getOptimiser(), op.getOwner()));
+  return updateParams(
+      op, op.getOptimiser(), *gradient, op.getSettings(), op.getNumbers(),
+      getOwner(op.getOptimiser(), op.getOwner()), op.getNoDecayAttr());
 }
 
 LogicalResult ProgramLowering::lower(BackpropOp op) {
@@ -168,7 +185,7 @@ LogicalResult ProgramLowering::lower(BackpropOp op) {
   Value prediction = predict(*index);
   if (!prediction)
     return failure();
-  Value value = mapped(op.getValue());
+  Value value = perSample(op.getValue());
   auto lossType =
       getBatchedType(RankedTensorType::get({}, node.type.getElementType()));
   Value loss;
@@ -187,7 +204,7 @@ LogicalResult ProgramLowering::lower(BackpropOp op) {
     return failure();
   GradientValues gradient{GradientKind::Params, *result};
   scaleGradient(loc, gradient, ReduceKind::Mean, Value());
-  return updateParams(op, op.getOptimiser(), gradient, op.getSettings(),
-                      op.getNumbers(),
-                      getOwner(op.getOptimiser(), op.getOwner()));
+  return updateParams(
+      op, op.getOptimiser(), gradient, op.getSettings(), op.getNumbers(),
+      getOwner(op.getOptimiser(), op.getOwner()), op.getNoDecayAttr());
 }

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ProgramLowering.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "pc/Autodiff/ReverseMode.h"
 
 using namespace mlir;
@@ -63,6 +64,9 @@ Value ProgramLowering::buildEnergy(Operation *op, const Environment &at,
       Value energy = evaluate(op, evaluator, term.getEnergy(), at);
       if (!energy)
         return nullptr;
+      if (Value precision = at.precisions[index])
+        energy = ScaleOp::create(builder, op->getLoc(), energy.getType(),
+                                 energy, precision);
       total = total ? AddOp::create(builder, op->getLoc(), energy.getType(),
                                     total, energy)
                           .getResult()
@@ -80,14 +84,48 @@ Value ProgramLowering::buildEnergy(Operation *op, const Environment &at,
   return nullptr;
 }
 
+Value ProgramLowering::buildTargetEnergy(Operation *op, GradientPoint point) {
+  Value total;
+  for (auto [index, node] : llvm::enumerate(graph.getNodes())) {
+    if (node.terms.empty())
+      continue;
+    // gradient_c2
+    SetVector<unsigned> sources, params;
+    if (node.prediction)
+      graph.getDependences(node.prediction, sources, params);
+    if (sources.contains(index)) {
+      op->emitOpError("takes the state of '@")
+          << node.name
+          << "' from its targets, but its prediction depends on it";
+      return nullptr;
+    }
+    Environment mixed = point.at;
+    mixed.states[index] = point.targets->states[index];
+    BatchedEvaluator evaluator = makeEvaluator(mixed);
+    Value energy = buildEnergy(op, mixed, evaluator, index);
+    if (!energy)
+      return nullptr;
+    total = total ? AddOp::create(builder, op->getLoc(), energy.getType(),
+                                  total, energy)
+                        .getResult()
+                  : energy;
+  }
+  // program_c9
+  if (!total)
+    op->emitOpError("model '@") << program.getModel() << "' has no energy";
+  return total;
+}
+
 FailureOr<GradientValues>
 ProgramLowering::buildGradient(Operation *op, GradientKind kind,
-                               const Environment &at, const BitVector &wanted) {
+                               GradientPoint point, const BitVector &wanted) {
+  if (kind == GradientKind::Errors)
+    return buildErrorGradient(op, point.at, wanted);
   // Two states can hold one SSA value (both zero, say): differentiate with
   // respect to copies that are told apart. They fold away.
-  Environment point = at;
+  Environment copies = point.at;
   SmallVector<Value> &list =
-      kind == GradientKind::States ? point.states : point.params;
+      kind == GradientKind::States ? copies.states : copies.params;
   SmallVector<Value> wrt;
   for (unsigned index : wanted.set_bits()) {
     if (!list[index]) {
@@ -100,8 +138,13 @@ ProgramLowering::buildGradient(Operation *op, GradientKind kind,
     list[index] = IdentityOp::create(builder, op->getLoc(), list[index]);
     wrt.push_back(list[index]);
   }
-  BatchedEvaluator evaluator = makeEvaluator(point);
-  Value energy = buildEnergy(op, point, evaluator, std::nullopt);
+  Value energy;
+  if (point.targets) {
+    energy = buildTargetEnergy(op, {copies, point.targets});
+  } else {
+    BatchedEvaluator evaluator = makeEvaluator(copies);
+    energy = buildEnergy(op, copies, evaluator, std::nullopt);
+  }
   if (!energy)
     return failure();
   FailureOr<SmallVector<Value>> result =
@@ -111,6 +154,145 @@ ProgramLowering::buildGradient(Operation *op, GradientKind kind,
   GradientValues gradient;
   gradient.kind = kind;
   gradient.values.resize(list.size());
+  for (auto [index, value] : llvm::zip_equal(wanted.set_bits(), *result))
+    gradient.values[index] = value;
+  return gradient;
+}
+
+//===----------------------------------------------------------------------===//
+// Error coordinates
+//===----------------------------------------------------------------------===//
+
+LogicalResult ProgramLowering::materialiseErrors(Operation *op, Environment &at,
+                                                 const BitVector &wanted) {
+  BatchedEvaluator evaluator = makeEvaluator(at);
+  for (unsigned index : wanted.set_bits()) {
+    const ModelNode &node = graph.getNodes()[index];
+    if (!node.prediction || !at.states[index] || at.errors[index])
+      continue;
+    Value prediction = evaluate(op, evaluator, node.prediction, at);
+    if (!prediction)
+      return failure();
+    at.errors[index] =
+        SubOp::create(builder, op->getLoc(), prediction.getType(),
+                      at.states[index], prediction);
+  }
+  return success();
+}
+
+FailureOr<SmallVector<unsigned>>
+ProgramLowering::getErrorOrder(Operation *op, const BitVector &wanted) {
+  SmallVector<unsigned> order, path;
+  BitVector done(wanted.size());
+  std::function<LogicalResult(unsigned)> visit =
+      [&](unsigned index) -> LogicalResult {
+    const ModelNode &node = graph.getNodes()[index];
+    // infer_c4
+    if (auto it = llvm::find(path, index); it != path.end()) {
+      InFlightDiagnostic diag = op->emitOpError(
+          "derives states from errors, which needs an order, but predictions "
+          "form a cycle: ");
+      for (unsigned member : llvm::make_range(it, path.end()))
+        diag << "@" << graph.getNodes()[member].name << " <- ";
+      return diag << "@" << node.name;
+    }
+    if (done[index])
+      return success();
+    path.push_back(index);
+    SetVector<unsigned> sources, params;
+    graph.getDependences(node.prediction, sources, params);
+    for (unsigned source : sources)
+      if (wanted[source] && graph.getNodes()[source].prediction &&
+          failed(visit(source)))
+        return failure();
+    path.pop_back();
+    done.set(index);
+    order.push_back(index);
+    return success();
+  };
+  for (unsigned index : wanted.set_bits())
+    if (graph.getNodes()[index].prediction && failed(visit(index)))
+      return failure();
+  return order;
+}
+
+FailureOr<BatchedEvaluator>
+ProgramLowering::deriveStates(Operation *op, Environment &at,
+                              ArrayRef<unsigned> order) {
+  Environment sources = at;
+  for (unsigned index : order)
+    sources.states[index] = Value();
+  BatchedEvaluator evaluator = makeEvaluator(sources);
+  for (unsigned index : order) {
+    const ModelNode &node = graph.getNodes()[index];
+    Value prediction = evaluate(op, evaluator, node.prediction, sources);
+    if (!prediction)
+      return failure();
+    Location loc = op->getLoc();
+    Value state = AddOp::create(builder, loc, prediction.getType(), prediction,
+                                at.errors[index]);
+    state = hold(loc, index, at.states[index], state);
+    at.states[index] = sources.states[index] = state;
+    evaluator.map(node.op->getResult(0), state);
+  }
+  return evaluator;
+}
+
+FailureOr<GradientValues>
+ProgramLowering::buildErrorGradient(Operation *op, const Environment &at,
+                                    const BitVector &wanted) {
+  Location loc = op->getLoc();
+  FailureOr<SmallVector<unsigned>> order = getErrorOrder(op, wanted);
+  Environment point = at;
+  if (failed(order))
+    return failure();
+  for (unsigned index : wanted.set_bits())
+    // program_c8
+    if (!point.states[index])
+      return op->emitOpError("moves '@")
+             << graph.getNodes()[index].name
+             << "', which has no value yet; pc.init must come before";
+  if (failed(materialiseErrors(op, point, wanted)))
+    return failure();
+  SmallVector<Value> wrt;
+  for (unsigned index : wanted.set_bits()) {
+    Value &variable = graph.getNodes()[index].prediction ? point.errors[index]
+                                                         : point.states[index];
+    variable = IdentityOp::create(builder, loc, variable);
+    wrt.push_back(variable);
+  }
+  FailureOr<BatchedEvaluator> evaluator = deriveStates(op, point, *order);
+  if (failed(evaluator))
+    return failure();
+  // h - u is eps by definition: the squared error of a vode needs neither. With
+  // a mask what is held is not derived from its error.
+  for (unsigned index : *order) {
+    const ModelNode &node = graph.getNodes()[index];
+    if (masks[index])
+      continue;
+    for (Operation *user : node.op->getResult(0).getUsers()) {
+      auto energy = dyn_cast<SquaredErrorOp>(user);
+      if (!energy || energy.getState() != node.op->getResult(0) ||
+          energy.getPrediction() != node.prediction)
+        continue;
+      Value eps = point.errors[index];
+      auto type =
+          getBatchedType(cast<RankedTensorType>(energy.getEnergy().getType()));
+      evaluator->map(energy.getEnergy(),
+                     SquaredErrorOp::create(builder, loc, type, eps,
+                                            splat(loc, eps.getType(), 0.0)));
+    }
+  }
+  Value energy = buildEnergy(op, point, *evaluator, std::nullopt);
+  if (!energy)
+    return failure();
+  FailureOr<SmallVector<Value>> result =
+      differentiate(builder, energy, /*seed=*/Value(), wrt);
+  if (failed(result))
+    return failure();
+  GradientValues gradient;
+  gradient.kind = GradientKind::Errors;
+  gradient.values.resize(graph.getNodes().size());
   for (auto [index, value] : llvm::zip_equal(wanted.set_bits(), *result))
     gradient.values[index] = value;
   return gradient;
@@ -139,48 +321,187 @@ void ProgramLowering::scaleGradient(Location loc, GradientValues &gradient,
 LogicalResult ProgramLowering::lower(GradientOp op) {
   auto point = points.find(op.getPoint());
   assert(point != points.end() && "pc.point alone makes points");
-  BitVector wanted(graph.getParams().size(), true);
-  if (op.getKind() == GradientKind::States) {
-    FailureOr<BitVector> free = getFreeNodes(op, ArrayAttr());
-    if (failed(free) || failed(checkReachable(op, *free)))
-      return failure();
-    wanted = *free;
-  }
+  bool params = op.getKind() == GradientKind::Params;
+  FailureOr<BitVector> wanted = params ? getSelectedParams(op, op.getOnlyAttr())
+                                       : getFreeNodes(op, op.getOnlyAttr());
+  if (failed(wanted) || (!params && failed(checkReachable(op, *wanted))))
+    return failure();
+  GradientPoint where{point->second};
+  if (op.getTargets())
+    where.targets = &points.find(op.getTargets())->second;
   FailureOr<GradientValues> gradient =
-      buildGradient(op, op.getKind(), point->second, wanted);
+      buildGradient(op, op.getKind(), where, *wanted);
   if (failed(gradient))
     return failure();
-  if (op.getKind() == GradientKind::Params)
+  if (params)
     scaleGradient(op.getLoc(), *gradient, op.getReduce(), Value());
   gradients[op.getResult()] = *gradient;
   return success();
 }
 
-LogicalResult ProgramLowering::lower(UpdateOp op) {
-  auto found = gradients.find(op.getGradient());
-  assert(found != gradients.end() && "pc.gradient alone makes gradients");
-  GradientValues gradient = found->second;
-  if (gradient.kind == GradientKind::States) {
-    FailureOr<BitVector> free = getFreeNodes(op, op.getOnlyAttr());
-    if (failed(free))
-      return failure();
-    for (auto [index, value] : llvm::enumerate(gradient.values))
-      if (!(*free)[index])
-        value = Value();
-    scaleGradient(op.getLoc(), gradient, ReduceKind::Sum, op.getScale());
-    if (!firstInfer)
-      firstInfer = op;
-    inferSteps += repetitions;
-    return updateStates(op, gradient, op.getSettings(), op.getNumbers());
+LogicalResult ProgramLowering::lower(CombineOp op) {
+  Location loc = op.getLoc();
+  GradientValues sum;
+  for (auto [index, value] : llvm::enumerate(op.getGradients())) {
+    GradientValues part = gradients.find(value)->second;
+    if (!op.getScales().empty())
+      scaleGradient(loc, part, ReduceKind::Sum, op.getScales()[index]);
+    if (index == 0) {
+      sum = part;
+      continue;
+    }
+    for (auto [total, more] : llvm::zip_equal(sum.values, part.values))
+      if (more)
+        total = total
+                    ? AddOp::create(builder, loc, total.getType(), total, more)
+                          .getResult()
+                    : more;
   }
-  FailureOr<BitVector> params = getSelectedParams(op, op.getOnlyAttr());
-  if (failed(params))
+  gradients[op.getResult()] = sum;
+  return success();
+}
+
+/// An elementwise operation with the body that `build` emits.
+static Value
+buildElementwise(OpBuilder &builder, Location loc, Type type, ValueRange inputs,
+                 function_ref<Value(OpBuilder &, Location, ValueRange)> build) {
+  auto op = ElementwiseOp::create(builder, loc, type, inputs);
+  OpBuilder::InsertionGuard guard(builder);
+  Block *body = builder.createBlock(&op.getBody());
+  for (Value input : inputs)
+    body->addArgument(cast<RankedTensorType>(input.getType()).getElementType(),
+                      loc);
+  Value result = build(builder, loc, body->getArguments());
+  YieldOp::create(builder, loc, result);
+  return op.getOutput();
+}
+
+Value ProgramLowering::hold(Location loc, unsigned node, Value held,
+                            Value fresh) {
+  Value mask = masks[node];
+  if (!mask)
+    return fresh;
+  return buildElementwise(
+      builder, loc, fresh.getType(), {mask, held, fresh},
+      [](OpBuilder &inner, Location loc, ValueRange e) -> Value {
+        Value zero = buildFloat(inner, loc, e[0].getType(), 0.0);
+        Value isHeld = arith::CmpFOp::create(
+            inner, loc, arith::CmpFPredicate::UNE, e[0], zero);
+        return arith::SelectOp::create(inner, loc, isHeld, e[1], e[2]);
+      });
+}
+
+LogicalResult ProgramLowering::lower(ClipOp op) {
+  Location loc = op.getLoc();
+  GradientValues gradient = gradients.find(op.getGradient())->second;
+  // The bound as a tensor: a number that the element type rounds.
+  auto bound = [&](Type type) -> Value {
+    return ScaleOp::create(builder, loc, type, splat(loc, type, 1.0),
+                           mapped(op.getBound()));
+  };
+  if (op.getKind() == ClipKind::Value) {
+    for (Value &value : gradient.values)
+      if (value)
+        value = buildElementwise(
+            builder, loc, value.getType(), {value, bound(value.getType())},
+            [](OpBuilder &inner, Location loc, ValueRange e) -> Value {
+              Value least = arith::NegFOp::create(inner, loc, e[1]);
+              Value above = arith::MaximumFOp::create(inner, loc, e[0], least);
+              return arith::MinimumFOp::create(inner, loc, above, e[1]);
+            });
+    gradients[op.getResult()] = gradient;
+    return success();
+  }
+  Value square;
+  for (Value value : gradient.values) {
+    if (!value)
+      continue;
+    auto type = cast<RankedTensorType>(value.getType());
+    // One number per sample, or one for all parameters.
+    Type sumType = type.clone(gradient.kind == GradientKind::Params
+                                  ? ArrayRef<int64_t>()
+                                  : type.getShape().take_front(1));
+    Value squares = MulOp::create(builder, loc, type, value, value);
+    Value sum = SumOp::create(builder, loc, sumType, squares);
+    square = square
+                 ? AddOp::create(builder, loc, sumType, square, sum).getResult()
+                 : sum;
+  }
+  if (square) {
+    Value factor = buildElementwise(
+        builder, loc, square.getType(), {square, bound(square.getType())},
+        [](OpBuilder &inner, Location loc, ValueRange e) -> Value {
+          // Within the bound the factor is exactly 1.
+          Value norm = math::SqrtOp::create(inner, loc, e[0]);
+          Value ratio = arith::DivFOp::create(inner, loc, e[1], norm);
+          Value one = buildFloat(inner, loc, norm.getType(), 1.0);
+          Value within = arith::CmpFOp::create(
+              inner, loc, arith::CmpFPredicate::OLE, norm, e[1]);
+          return arith::SelectOp::create(inner, loc, within, one, ratio);
+        });
+    for (Value &value : gradient.values)
+      if (value) {
+        Value spread =
+            BroadcastOp::create(builder, loc, value.getType(), factor);
+        value = MulOp::create(builder, loc, value.getType(), value, spread);
+      }
+  }
+  gradients[op.getResult()] = gradient;
+  return success();
+}
+
+LogicalResult ProgramLowering::lower(ReadGradientOp op) {
+  FailureOr<unsigned> index = resolveNode(op, op.getVode());
+  if (failed(index))
+    return failure();
+  const GradientValues &gradient = gradients.find(op.getGradient())->second;
+  // read_gradient_c1
+  if (gradient.kind == GradientKind::Params)
+    return op.emitOpError("reads the gradient of a state, found one of params");
+  // read_gradient_c2
+  if (!gradient.values[*index])
+    return op.emitOpError("the gradient was not taken of '@")
+           << op.getVode() << "'";
+  // read_gradient_c3
+  if (op.getType() != graph.getNodes()[*index].type)
+    return op.emitOpError("has type ")
+           << op.getType() << " but '@" << op.getVode() << "' is "
+           << graph.getNodes()[*index].type;
+  scalars.map(op.getResult(), gradient.values[*index]);
+  return success();
+}
+
+LogicalResult ProgramLowering::lower(RestoreOp op) {
+  const Environment &point = points.find(op.getPoint())->second;
+  for (auto [index, node] : llvm::enumerate(graph.getNodes())) {
+    if (node.isInput || clamped[index])
+      continue;
+    env.setState(index, hold(op.getLoc(), index, env.states[index],
+                             point.states[index]));
+    env.resetOptimiser(index);
+  }
+  return success();
+}
+
+LogicalResult ProgramLowering::lower(UpdateOp op) {
+  GradientValues gradient = gradients.find(op.getGradient())->second;
+  bool params = gradient.kind == GradientKind::Params;
+  FailureOr<BitVector> selected = params
+                                      ? getSelectedParams(op, op.getOnlyAttr())
+                                      : getFreeNodes(op, op.getOnlyAttr());
+  if (failed(selected))
     return failure();
   for (auto [index, value] : llvm::enumerate(gradient.values))
-    if (!(*params)[index])
+    if (!(*selected)[index])
       value = Value();
   scaleGradient(op.getLoc(), gradient, ReduceKind::Sum, op.getScale());
-  return updateParams(op, op.getOptimiser(), gradient, op.getSettings(),
-                      op.getNumbers(),
-                      getOwner(op.getOptimiser(), op.getOwner()));
+  if (params)
+    return updateParams(
+        op, op.getOptimiser(), gradient, op.getSettings(), op.getNumbers(),
+        getOwner(op.getOptimiser(), op.getOwner()), op.getNoDecayAttr());
+  if (!firstInfer)
+    firstInfer = op;
+  inferSteps += repetitions;
+  return updateStates(op, op.getOptimiser(), gradient, op.getSettings(),
+                      op.getNumbers());
 }

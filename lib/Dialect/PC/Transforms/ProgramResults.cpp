@@ -56,14 +56,14 @@ LogicalResult ProgramLowering::lower(OutputOp op) {
   // output_c1
   if (op->getParentOp() != program)
     return op.emitOpError("cannot stand in a loop: it would have many values");
-  addOutput(makePort(PortKind::Output, op.getName()), mapped(op.getValue()));
+  addOutput(makePort(PortKind::Output, op.getName()), perSample(op.getValue()));
   return success();
 }
 
 LogicalResult ProgramLowering::lower(ReportOp op) {
   Value value;
   if (op.getValue()) {
-    value = mapped(op.getValue());
+    value = perSample(op.getValue());
   } else {
     std::optional<unsigned> node;
     if (op.getVode()) {

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ProgramLowering.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/EquivalenceClasses.h"
 
 using namespace mlir;
@@ -17,7 +18,7 @@ using namespace pc;
 //===----------------------------------------------------------------------===//
 
 LogicalResult ProgramLowering::lowerClamp(Operation *op, StringRef vode,
-                                          Value value, Value beta) {
+                                          Value value, Value beta, Value mask) {
   FailureOr<unsigned> index = resolveNode(op, vode);
   if (failed(index))
     return failure();
@@ -27,7 +28,25 @@ LogicalResult ProgramLowering::lowerClamp(Operation *op, StringRef vode,
     return op->emitOpError("sets '@")
            << vode << "' of type " << node.type << " to a value of type "
            << value.getType();
-  Value state = mapped(value);
+  Location loc = op->getLoc();
+  Value state = perSample(value);
+  masks[*index] = Value();
+  if (mask) {
+    // clamp_c2
+    if (node.isInput)
+      return op->emitOpError("'@")
+             << vode << "' is an input: nothing would move what the mask frees";
+    // clamp_c3
+    if (mask.getType() != node.type)
+      return op->emitOpError("masks '@")
+             << vode << "' of type " << node.type << " by a value of type "
+             << mask.getType();
+    masks[*index] = perSample(mask);
+    Value free = env.states[*index]
+                     ? env.states[*index]
+                     : splat(loc, getBatchedType(node.type), 0.0);
+    state = hold(loc, *index, state, free);
+  }
   if (beta) {
     // nudge_c1
     if (!node.prediction)
@@ -36,7 +55,6 @@ LogicalResult ProgramLowering::lowerClamp(Operation *op, StringRef vode,
     Value prediction = evaluate(op, evaluator, node.prediction, env);
     if (!prediction)
       return failure();
-    Location loc = op->getLoc();
     Type type = state.getType();
     Value towards = SubOp::create(builder, loc, type, state, prediction);
     towards = ScaleOp::create(builder, loc, type, towards, mapped(beta));
@@ -52,9 +70,10 @@ LogicalResult ProgramLowering::lowerClamp(Operation *op, StringRef vode,
     function.setArgAttr(argument.getArgNumber(), PCDialect::kPortAttrName,
                         port);
   }
-  env.states[*index] = state;
-  env.traces[*index] = Value();
-  clamped.set(*index);
+  env.setState(*index, state);
+  env.resetOptimiser(*index);
+  // Where only a part is held the rest moves.
+  clamped[*index] = !mask;
   return success();
 }
 
@@ -66,15 +85,17 @@ LogicalResult ProgramLowering::lower(ReleaseOp op) {
   if (graph.getNodes()[*index].isInput)
     return op.emitOpError("'@")
            << op.getVode() << "' is an input: it has no energy to move by";
-  if (!clamped[*index])
+  if (!clamped[*index] && !masks[*index])
     return op.emitOpError("'@") << op.getVode() << "' is not clamped";
   clamped.reset(*index);
+  masks[*index] = Value();
   return success();
 }
 
 LogicalResult ProgramLowering::initForward(InitOp op, unsigned index,
                                            BitVector &pending,
-                                           SmallVectorImpl<unsigned> &path) {
+                                           SmallVectorImpl<unsigned> &path,
+                                           ArrayRef<Value> before) {
   const ModelNode &node = graph.getNodes()[index];
   if (auto it = llvm::find(path, index); it != path.end()) {
     // init_c3: no cycle under forward initialisation.
@@ -90,14 +111,15 @@ LogicalResult ProgramLowering::initForward(InitOp op, unsigned index,
   SetVector<unsigned> sources, params;
   graph.getDependences(node.prediction, sources, params);
   for (unsigned source : sources)
-    if (pending[source] && failed(initForward(op, source, pending, path)))
+    if (pending[source] &&
+        failed(initForward(op, source, pending, path, before)))
       return failure();
   path.pop_back();
   BatchedEvaluator evaluator = makeEvaluator(env);
   Value prediction = evaluate(op, evaluator, node.prediction, env);
   if (!prediction)
     return failure();
-  env.states[index] = prediction;
+  env.setState(index, hold(op.getLoc(), index, before[index], prediction));
   pending.reset(index);
   return success();
 }
@@ -108,7 +130,7 @@ LogicalResult ProgramLowering::lower(InitOp op) {
     return failure();
   Location loc = op.getLoc();
   for (unsigned index : free->set_bits())
-    env.traces[index] = Value();
+    env.resetOptimiser(index);
   if (op.getKind() == StateInitKind::Forward) {
     forwardInitialised = true;
     BitVector pending = *free;
@@ -126,35 +148,85 @@ LogicalResult ProgramLowering::lower(InitOp op) {
                << node.name << ")";
     }
     // A state that is still to be set has no value while its sources are.
+    SmallVector<Value> before = env.states;
     for (unsigned index : pending.set_bits())
       env.states[index] = Value();
     for (unsigned index : free->set_bits()) {
       SmallVector<unsigned> path;
-      if (pending[index] && failed(initForward(op, index, pending, path)))
+      if (pending[index] &&
+          failed(initForward(op, index, pending, path, before)))
         return failure();
     }
     return success();
   }
   forwardInitialised = false;
-  // An unrolled loop draws what the loop would.
-  auto [firstStream, inserted] = streams.try_emplace(op, nextStream);
-  if (inserted)
-    nextStream += free->count();
-  int64_t stream = firstStream->second;
+  unsigned position = 0;
   for (unsigned index : free->set_bits()) {
     Type type = getBatchedType(graph.getNodes()[index].type);
-    if (op.getKind() == StateInitKind::Zero) {
-      env.states[index] = splat(loc, type, 0.0);
-      continue;
-    }
-    Value seed = getCounter(loc, "seed", builder.getI64Type());
-    Value call = getCounter(loc, "call", builder.getI64Type());
-    Value noise = RandomNormalOp::create(builder, loc, type, seed, call,
-                                         builder.getI64IntegerAttr(stream++));
-    env.states[index] =
-        ScaleOp::create(builder, loc, type, noise,
-                        number(loc, op.getDeviation()->convertToDouble()));
+    Value state;
+    if (op.getKind() == StateInitKind::Zero)
+      state = splat(loc, type, 0.0);
+    else
+      state =
+          ScaleOp::create(builder, loc, type, drawNormal(op, type, position++),
+                          number(loc, op.getDeviation()->convertToDouble()));
+    env.setState(index, hold(loc, index, env.states[index], state));
   }
+  return success();
+}
+
+Value ProgramLowering::drawNormal(Operation *op, Type type, unsigned position) {
+  Location loc = op->getLoc();
+  // One stream for each node that the statement could draw for.
+  auto [first, inserted] = streams.try_emplace(op, nextStream);
+  if (inserted)
+    nextStream += graph.getNodes().size();
+  Type i64 = builder.getI64Type();
+  Value seed = getCounter(loc, "seed", i64);
+  Value call = getCounter(loc, "call", i64);
+  // The number of the call, and in loops of the repetition; an unrolled loop
+  // draws what the loop would.
+  if (drawIndex) {
+    Value range = arith::ConstantIntOp::create(builder, loc, drawRange, 64);
+    call = arith::AddIOp::create(
+        builder, loc, arith::MulIOp::create(builder, loc, call, range),
+        drawIndex);
+  }
+  return RandomNormalOp::create(
+      builder, loc, type, seed, call,
+      builder.getI64IntegerAttr(first->second + position));
+}
+
+LogicalResult ProgramLowering::lower(SetOp op) {
+  FailureOr<unsigned> index = resolveNode(op, op.getVode());
+  if (failed(index))
+    return failure();
+  const ModelNode &node = graph.getNodes()[*index];
+  // set_c1
+  if (node.isInput || clamped[*index])
+    return op.emitOpError("sets '@")
+           << op.getVode() << "', which is "
+           << (node.isInput ? "an input: clamp it"
+                            : "clamped: release it first");
+  // set_c2
+  if (op.getValue().getType() != node.type)
+    return op.emitOpError("sets '@")
+           << op.getVode() << "' of type " << node.type
+           << " to a value of type " << op.getValue().getType();
+  env.setState(*index, hold(op.getLoc(), *index, env.states[*index],
+                            perSample(op.getValue())));
+  env.resetOptimiser(*index);
+  return success();
+}
+
+LogicalResult ProgramLowering::lower(PrecisionOp op) {
+  FailureOr<unsigned> index = resolveNode(op, op.getVode());
+  if (failed(index))
+    return failure();
+  // precision_c1
+  if (graph.getNodes()[*index].terms.empty())
+    return op.emitOpError("vode '@") << op.getVode() << "' has no energy";
+  env.precisions[*index] = mapped(op.getPrecision());
   return success();
 }
 
@@ -162,31 +234,146 @@ LogicalResult ProgramLowering::lower(InitOp op) {
 // Inference
 //===----------------------------------------------------------------------===//
 
-LogicalResult ProgramLowering::updateStates(Operation *op,
+Value ProgramLowering::stepState(Operation *op, OptimiserKind kind,
+                                 unsigned node, Value value, Value gradient,
+                                 DictionaryAttr settings, ValueRange numbers) {
+  Location loc = op->getLoc();
+  Type type = value.getType();
+  Value lr = getSetting(loc, settings, numbers, "lr", 0.0);
+  auto scaled = [&](Value tensor, Value factor) -> Value {
+    return ScaleOp::create(builder, loc, type, tensor, factor);
+  };
+  auto add = [&](Value lhs, Value rhs) -> Value {
+    return AddOp::create(builder, loc, type, lhs, rhs);
+  };
+  if (kind == OptimiserKind::Adam) {
+    Value zero = splat(loc, type, 0.0);
+    Value b1 = getSetting(loc, settings, numbers, "b1", 0.9);
+    Value b2 = getSetting(loc, settings, numbers, "b2", 0.999);
+    Value eps = getSetting(loc, settings, numbers, "eps", 1e-8);
+    Value one = number(loc, 1.0);
+    Value count = env.counts[node];
+    count = count ? arith::AddFOp::create(builder, loc, count, one).getResult()
+                  : one;
+    auto correction = [&](Value b) -> Value {
+      Value power = math::PowFOp::create(builder, loc, b, count);
+      return arith::SubFOp::create(builder, loc, one, power);
+    };
+    auto update = AdamUpdateOp::create(
+        builder, loc, type, type, type, value, gradient,
+        env.traces[node] ? env.traces[node] : zero,
+        env.seconds[node] ? env.seconds[node] : zero, lr, b1, b2, eps,
+        number(loc, 0.0), correction(b1), correction(b2));
+    env.traces[node] = update.getNewM();
+    env.seconds[node] = update.getNewV();
+    env.counts[node] = count;
+    return update.getNewParam();
+  }
+  bool momentum = hasMomentum(settings);
+  Value mu = getSetting(loc, settings, numbers, "momentum", 0.0);
+  Value step = gradient;
+  if (momentum) {
+    // optax.trace: m <- g + mu m, with nesterov g + mu m after it.
+    if (Value trace = env.traces[node])
+      step = add(gradient, scaled(trace, mu));
+    env.traces[node] = step;
+    if (settings.get("nesterov"))
+      step = add(gradient, scaled(step, mu));
+  }
+  return SubOp::create(builder, loc, type, value, scaled(step, lr));
+}
+
+LogicalResult ProgramLowering::updateStates(Operation *op, OptimiserKind kind,
                                             const GradientValues &gradient,
                                             DictionaryAttr settings,
                                             ValueRange numbers) {
   Location loc = op->getLoc();
-  Value lr = getSetting(loc, settings, numbers, "lr", 0.0);
-  bool momentum =
-      settings.get("momentum") && getWritten(settings, "momentum") != 0.0;
-  Value mu = getSetting(loc, settings, numbers, "momentum", 0.0);
+  bool errors = gradient.kind == GradientKind::Errors;
+  BitVector moved(graph.getNodes().size());
+  for (auto [index, value] : llvm::enumerate(gradient.values))
+    moved[index] = static_cast<bool>(value);
+  FailureOr<SmallVector<unsigned>> order = SmallVector<unsigned>();
+  if (errors && (failed(order = getErrorOrder(op, moved)) ||
+                 failed(materialiseErrors(op, env, moved))))
+    return failure();
+  Value noise;
+  if (kind == OptimiserKind::Langevin) {
+    // sqrt(2 variance (1 - momentum) / lr): PCX's chain(add_noise, trace,
+    // scale).
+    Value lr = getSetting(loc, settings, numbers, "lr", 0.0);
+    Value mu = getSetting(loc, settings, numbers, "momentum", 0.0);
+    Value variance = getSetting(loc, settings, numbers, "variance", 1.0);
+    Value twice =
+        arith::MulFOp::create(builder, loc, number(loc, 2.0), variance);
+    Value rest = arith::SubFOp::create(builder, loc, number(loc, 1.0), mu);
+    Value eta = arith::DivFOp::create(
+        builder, loc, arith::MulFOp::create(builder, loc, twice, rest), lr);
+    noise = math::SqrtOp::create(builder, loc, eta);
+  }
+  unsigned position = 0;
+  SmallVector<std::pair<unsigned, Value>> fresh;
   for (auto [index, value] : llvm::enumerate(gradient.values)) {
     if (!value)
       continue;
-    Value &state = env.states[index];
-    Type type = state.getType();
+    Type type = value.getType();
     Value step = value;
-    if (momentum) {
-      // optax.trace: m <- g + mu m.
-      if (Value trace = env.traces[index])
-        step = AddOp::create(builder, loc, type, value,
-                             ScaleOp::create(builder, loc, type, trace, mu));
-      env.traces[index] = step;
-    }
-    state = SubOp::create(builder, loc, type, state,
-                          ScaleOp::create(builder, loc, type, step, lr));
+    if (noise)
+      step = AddOp::create(builder, loc, type, step,
+                           ScaleOp::create(builder, loc, type,
+                                           drawNormal(op, type, position++),
+                                           noise));
+    // What a mask holds gathers no momentum.
+    step = hold(loc, index, splat(loc, type, 0.0), step);
+    bool byError = errors && graph.getNodes()[index].prediction;
+    Value before = byError ? env.errors[index] : env.states[index];
+    Value after = stepState(op, kind, index, before, step, settings, numbers);
+    if (byError)
+      env.errors[index] = after;
+    else
+      fresh.emplace_back(index, hold(loc, index, before, after));
   }
+  for (auto [index, value] : fresh) {
+    if (errors)
+      env.states[index] = value;
+    else
+      env.setState(index, value);
+  }
+  if (errors && failed(deriveStates(op, env, *order)))
+    return failure();
+  return success();
+}
+
+LogicalResult ProgramLowering::inferByHeun(InferOp op, const BitVector &free) {
+  // h* = h - lr g(h); h <- h - lr/2 (g(h) + g(h*)).
+  Location loc = op.getLoc();
+  Environment start = joint ? *joint : env;
+  Value lr = getSetting(loc, op.getSettings(), op.getNumbers(), "lr", 0.0);
+  Value half = arith::MulFOp::create(builder, loc, number(loc, 0.5), lr);
+  auto move = [&](Environment &at, const GradientValues &gradient, Value rate) {
+    for (unsigned index : free.set_bits()) {
+      Value value = gradient.values[index];
+      Value step = ScaleOp::create(builder, loc, value.getType(), value, rate);
+      Value old = at.states[index];
+      at.setState(index,
+                  hold(loc, index, old,
+                       SubOp::create(builder, loc, old.getType(), old, step)));
+    }
+  };
+  FailureOr<GradientValues> first =
+      buildGradient(op, GradientKind::States, {start}, free);
+  if (failed(first))
+    return failure();
+  Environment ahead = start;
+  move(ahead, *first, lr);
+  FailureOr<GradientValues> second =
+      buildGradient(op, GradientKind::States, {ahead}, free);
+  if (failed(second))
+    return failure();
+  GradientValues sum = *first;
+  for (unsigned index : free.set_bits())
+    sum.values[index] = AddOp::create(builder, loc, sum.values[index].getType(),
+                                      sum.values[index], second->values[index]);
+  move(env, sum, half);
   return success();
 }
 
@@ -222,8 +409,16 @@ LogicalResult ProgramLowering::lower(InferOp op) {
   inferSteps += repetitions;
   if (options.trace && traceStep == 0 && failed(traceStates(op)))
     return failure();
-  FailureOr<GradientValues> gradient =
-      buildGradient(op, GradientKind::States, joint ? *joint : env, *free);
+  infersErrors |= op.getErrors();
+  if (op.getOptimiser() == OptimiserKind::Heun) {
+    if (failed(inferByHeun(op, *free)))
+      return failure();
+    traceStep += options.trace;
+    return options.trace ? traceStates(op) : success();
+  }
+  FailureOr<GradientValues> gradient = buildGradient(
+      op, op.getErrors() ? GradientKind::Errors : GradientKind::States,
+      {joint ? *joint : env}, *free);
   if (failed(gradient))
     return failure();
   if (options.trace) {
@@ -237,7 +432,8 @@ LogicalResult ProgramLowering::lower(InferOp op) {
                   value);
     ++traceStep;
   }
-  if (failed(updateStates(op, *gradient, op.getSettings(), op.getNumbers())))
+  if (failed(updateStates(op, op.getOptimiser(), *gradient, op.getSettings(),
+                          op.getNumbers())))
     return failure();
   return options.trace ? traceStates(op) : success();
 }
@@ -261,7 +457,7 @@ LogicalResult ProgramLowering::checkReachable(Operation *op,
   }
   llvm::DenseSet<unsigned> driven;
   for (auto [index, node] : llvm::enumerate(graph.getNodes()))
-    if (clamped[index])
+    if (clamped[index] || masks[index])
       driven.insert(classes.getLeaderValue(index));
   for (unsigned index : free.set_bits()) {
     if (driven.contains(classes.getLeaderValue(index)))
@@ -276,7 +472,7 @@ LogicalResult ProgramLowering::checkReachable(Operation *op,
 }
 
 void ProgramLowering::remarkShortInference() {
-  if (!firstInfer || !forwardInitialised || weightSteps == 0)
+  if (!firstInfer || !forwardInitialised || infersErrors || weightSteps == 0)
     return;
   // Distances from the clamped vodes that are predicted: the error starts
   // there.

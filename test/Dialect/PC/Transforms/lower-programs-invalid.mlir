@@ -309,3 +309,126 @@ pc.program @second on @hypers (%x: tensor<4xf32>) {
   pc.clamp @x = %x : tensor<4xf32>
   pc.init forward
 }
+
+// -----
+
+pc.model @masks {
+  %x = pc.input @x : tensor<4xf32>
+  %h = pc.vode @h %x energy(se) : tensor<4xf32>
+}
+pc.program @clamp_c2 on @masks (%x: tensor<4xf32>) {
+  // expected-error @below {{'@x' is an input: nothing would move what the mask frees}}
+  pc.clamp @x = %x mask(%x : tensor<4xf32>) : tensor<4xf32>
+}
+pc.program @clamp_c3 on @masks (%x: tensor<4xf32>, %m: tensor<3xf32>) {
+  // expected-error @below {{masks '@h' of type 'tensor<4xf32>' by a value of type 'tensor<3xf32>'}}
+  pc.clamp @h = %x mask(%m : tensor<3xf32>) : tensor<4xf32>
+}
+pc.program @set_c1 on @masks (%x: tensor<4xf32>) {
+  // expected-error @below {{sets '@x', which is an input: clamp it}}
+  pc.set @x = %x : tensor<4xf32>
+}
+pc.program @set_c1_clamped on @masks (%x: tensor<4xf32>) {
+  pc.clamp @h = %x : tensor<4xf32>
+  // expected-error @below {{sets '@h', which is clamped: release it first}}
+  pc.set @h = %x : tensor<4xf32>
+}
+pc.program @set_c2 on @masks (%x: tensor<3xf32>) {
+  // expected-error @below {{sets '@h' of type 'tensor<4xf32>' to a value of type 'tensor<3xf32>'}}
+  pc.set @h = %x : tensor<3xf32>
+}
+pc.program @repeat_c4_mask on @masks (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  // expected-error @below {{clamps or releases a vode for the rest of the program; do so outside}}
+  pc.repeat 2 {
+    pc.clamp @h = %x mask(%x : tensor<4xf32>) : tensor<4xf32>
+  }
+}
+pc.program @read_gradient_c3 on @masks (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  %p = pc.point
+  %g = pc.gradient states at %p
+  // expected-error @below {{has type 'tensor<3xf32>' but '@h' is 'tensor<4xf32>'}}
+  %r = pc.read_gradient %g @h : tensor<3xf32>
+}
+pc.program @read_gradient_c1 on @masks (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  %p = pc.point
+  %g = pc.gradient params at %p
+  // expected-error @below {{reads the gradient of a state, found one of params}}
+  %r = pc.read_gradient %g @h : tensor<4xf32>
+}
+pc.program @read_gradient_c2 on @masks (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  %p = pc.point
+  %g = pc.gradient states at %p
+  // expected-error @below {{the gradient was not taken of '@x'}}
+  %r = pc.read_gradient %g @x : tensor<4xf32>
+}
+
+// -----
+
+pc.model @latent {
+  // expected-note @below {{declared here}}
+  %z = pc.state @z : tensor<4xf32>
+  %h = pc.vode @h %z energy(se) : tensor<4xf32>
+}
+pc.program @precision_c1 on @latent (%x: tensor<4xf32>) {
+  %p = pc.hyper "p" default 2.0
+  pc.clamp @h = %x : tensor<4xf32>
+  // expected-error @below {{vode '@z' has no energy}}
+  pc.precision @z = %p
+}
+pc.program @errors_without_value on @latent (%x: tensor<4xf32>) {
+  pc.clamp @h = %x : tensor<4xf32>
+  // expected-error @below {{moves '@z', which has no value yet; pc.init must come before}}
+  pc.infer sgd(lr = 0.1) errors
+}
+pc.program @errors_loose on @latent () {
+  // expected-error @below {{moves '@z', which no energy ties to a clamped vode}}
+  pc.infer sgd(lr = 0.1) errors
+}
+
+// -----
+
+pc.model @cycle {
+  %x = pc.input @x : tensor<4xf32>
+  %a = pc.state @a : tensor<4xf32>
+  %b = pc.state @b : tensor<4xf32>
+  %ub = pc.add %a, %x : tensor<4xf32>
+  %ua = pc.tanh %b : tensor<4xf32>
+  %ea = pc.se_energy %a, %ua : tensor<4xf32> -> tensor<f32>
+  %eb = pc.se_energy %b, %ub : tensor<4xf32> -> tensor<f32>
+  pc.term @a prediction(%ua : tensor<4xf32>) energy(%ea : tensor<f32>)
+  pc.term @b prediction(%ub : tensor<4xf32>) energy(%eb : tensor<f32>)
+}
+pc.program @infer_c4 on @cycle (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init zero
+  // expected-error @below {{derives states from errors, which needs an order, but predictions form a cycle: @a <- @b <- @a}}
+  pc.infer sgd(lr = 0.1) errors
+}
+
+// -----
+
+pc.model @self {
+  %x = pc.input @x : tensor<4xf32>
+  %a = pc.state @a : tensor<4xf32>
+  %u = pc.linear @fc %a : tensor<4xf32> -> tensor<4xf32>
+  %v = pc.add %u, %x : tensor<4xf32>
+  %e = pc.se_energy %a, %v : tensor<4xf32> -> tensor<f32>
+  pc.term @a prediction(%v : tensor<4xf32>) energy(%e : tensor<f32>)
+}
+pc.program @gradient_c2 on @self (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init zero
+  %p = pc.point
+  pc.infer sgd(lr = 0.1)
+  %q = pc.point
+  // expected-error @below {{takes the state of '@a' from its targets, but its prediction depends on it}}
+  %g = pc.gradient params at %p targets(%q)
+}

@@ -58,6 +58,10 @@ std::optional<double> getSplatValue(mlir::Value value);
 /// True if `value` is a `pc.splat` of zero (of either sign).
 bool isZeroSplat(mlir::Value value);
 
+/// What a gradient is taken of, through `pc.combine` and `pc.clip`; nullopt if
+/// no `pc.gradient` made it.
+std::optional<GradientKind> getGradientKind(mlir::Value gradient);
+
 /// Attaches the DifferentiableOpInterface to the `arith` and `math` operations
 /// that regions of `pc.elementwise` may hold. Registered with the dialect.
 void registerScalarDifferentiableModels(mlir::DialectRegistry &registry);

@@ -1,0 +1,513 @@
+//===- AlgorithmsTest.cpp - Programs against closed forms -----------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What statements of programs mean, checked against arithmetic written out here
+// and against what the literature proves: in double, by the interpreter.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Support.h"
+#include "mlir/Pass/PassManager.h"
+#include "pc/Pipelines/Pipelines.h"
+
+#include <cmath>
+#include <random>
+
+using namespace pc;
+using namespace pc::test;
+using reference::Interpreter;
+
+namespace {
+
+class AlgorithmsTest : public testing::Test {
+protected:
+  /// Compiles to the simplified phase and creates a session.
+  void load(const std::string &text) {
+    module = context.parse(text);
+    ASSERT_TRUE(module);
+    mlir::PassManager passes(&context);
+    PipelineOptions options;
+    for (const PhaseInfo &info : getPhases())
+      if (info.phase <= Phase::Simplified)
+        buildPhase(passes, info.phase, options);
+    ASSERT_TRUE(mlir::succeeded(passes.run(*module))) << context.messages;
+    auto created = Interpreter::create(*module);
+    ASSERT_TRUE(mlir::succeeded(created)) << context.messages;
+    session.emplace(*created);
+    session->initialise(7);
+  }
+
+  Interpreter::Arrays run(const std::string &program, int64_t n,
+                          const Interpreter::Arrays &inputs = {}) {
+    auto outputs = session->run(program, n, inputs);
+    EXPECT_TRUE(mlir::succeeded(outputs)) << context.messages;
+    return mlir::succeeded(outputs) ? *outputs : Interpreter::Arrays();
+  }
+
+  void set(const std::string &name, std::vector<int64_t> shape,
+           std::vector<double> values) {
+    ASSERT_TRUE(
+        mlir::succeeded(session->setStorage(name, Tensor(shape, values))))
+        << context.messages;
+  }
+
+  double get(const std::string &name, int64_t index = 0) {
+    return session->getStorage(name)->data[index];
+  }
+
+  Tensor normal(std::vector<int64_t> shape) {
+    Tensor tensor = Tensor::splat(shape, 0);
+    for (double &value : tensor.data)
+      value = std::normal_distribution<double>()(generator);
+    return tensor;
+  }
+
+  Context context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::optional<Interpreter> session;
+  std::mt19937_64 generator{3};
+};
+
+/// One hidden number between a clamped input and a clamped output:
+/// F = 1/2 (h - w x)^2 + 1/2 (y - v h)^2.
+const std::string kScalar = R"(
+pc.model @m {
+  %x = pc.input @x : tensor<1xf32>
+  %u = pc.linear @w %x no_bias : tensor<1xf32> -> tensor<1xf32>
+  %h = pc.vode @h %u energy(se) : tensor<1xf32>
+  %p = pc.linear @v %h no_bias : tensor<1xf32> -> tensor<1xf32>
+  %y = pc.vode @y %p energy(se) : tensor<1xf32>
+}
+)";
+
+/// A program on it that clamps both ends after a forward pass.
+std::string onScalar(const std::string &name, const std::string &body) {
+  return "pc.program @" + name +
+         R"( on @m (%x: tensor<1xf32>, %y: tensor<1xf32>) {
+  pc.clamp @x = %x : tensor<1xf32>
+  pc.init forward
+  pc.clamp @y = %y : tensor<1xf32>
+)" + body +
+         R"(
+  %state = pc.read @h : tensor<1xf32>
+  pc.output "h" = %state : tensor<1xf32>
+}
+)";
+}
+
+/// dF/dh of the scalar model.
+struct Scalar {
+  double w, v, x, y;
+  double gradient(double h) const { return h - w * x - v * (y - v * h); }
+};
+
+TEST_F(AlgorithmsTest, NesterovLooksAhead) {
+  load(kScalar + onScalar("p", R"(
+  pc.repeat 4 { pc.infer sgd(lr = 0.1, momentum = 0.8, nesterov) }
+  pc.learn sgd(lr = 0.5, momentum = 0.9, nesterov) params(@v))"));
+  Scalar f{0.7, -1.3, 1.5, 0.4};
+  set("w.weight", {1, 1}, {f.w});
+  set("v.weight", {1, 1}, {f.v});
+  double h = f.w * f.x, m = 0, v = f.v, trace = 0;
+  for (int batch = 0; batch < 3; ++batch) {
+    Scalar now{f.w, v, f.x, f.y};
+    h = f.w * f.x, m = 0;
+    for (int t = 0; t < 4; ++t) {
+      double g = now.gradient(h);
+      m = g + 0.8 * m;
+      h -= 0.1 * (g + 0.8 * m);
+    }
+    auto outputs = run(
+        "p", 1, {{"x", Tensor({1, 1}, {f.x})}, {"y", Tensor({1, 1}, {f.y})}});
+    expectTensor(outputs.at("h"), {1, 1}, {h}, 1e-13);
+    double g = -(f.y - v * h) * h;
+    trace = g + 0.9 * trace;
+    v -= 0.5 * (g + 0.9 * trace);
+    EXPECT_NEAR(get("v.weight"), v, 1e-13);
+  }
+}
+
+TEST_F(AlgorithmsTest, AdamMovesStates) {
+  load(kScalar + onScalar("p", R"(
+  pc.repeat 6 { pc.infer adam(lr = 0.1, b1 = 0.8, b2 = 0.95, eps = 0.001) })"));
+  Scalar f{0.7, -1.3, 1.5, 0.4};
+  set("w.weight", {1, 1}, {f.w});
+  set("v.weight", {1, 1}, {f.v});
+  double h = f.w * f.x, m = 0, s = 0;
+  for (int t = 1; t <= 6; ++t) {
+    double g = f.gradient(h);
+    m = 0.8 * m + 0.2 * g;
+    s = 0.95 * s + 0.05 * g * g;
+    h -= 0.1 * (m / (1 - std::pow(0.8, t))) /
+         (std::sqrt(s / (1 - std::pow(0.95, t))) + 0.001);
+  }
+  // Twice: a forward initialisation resets the moments.
+  for (int repetition = 0; repetition < 2; ++repetition)
+    expectTensor(
+        run("p", 1,
+            {{"x", Tensor({1, 1}, {f.x})}, {"y", Tensor({1, 1}, {f.y})}})
+            .at("h"),
+        {1, 1}, {h}, 1e-13);
+}
+
+TEST_F(AlgorithmsTest, HeunIsOfSecondOrder) {
+  load(kScalar + onScalar("p", "  pc.repeat 5 { pc.infer heun(lr = 0.2) }"));
+  Scalar f{0.7, -1.3, 1.5, 0.4};
+  set("w.weight", {1, 1}, {f.w});
+  set("v.weight", {1, 1}, {f.v});
+  // h - h* decays by 1 - z + z^2 / 2 a step, z = lr (1 + v^2).
+  double curvature = 1 + f.v * f.v;
+  double fixed = (f.w * f.x + f.v * f.y) / curvature, z = 0.2 * curvature;
+  double h = fixed + (f.w * f.x - fixed) * std::pow(1 - z + z * z / 2, 5);
+  expectTensor(
+      run("p", 1, {{"x", Tensor({1, 1}, {f.x})}, {"y", Tensor({1, 1}, {f.y})}})
+          .at("h"),
+      {1, 1}, {h}, 1e-13);
+}
+
+// Covariance of position and velocity of the discrete chain, momentum included,
+// from its Lyapunov equation; mean from dF/dh = 0.
+TEST_F(AlgorithmsTest, LangevinReachesTheStationaryDistributionOfItsChain) {
+  for (auto [lr, momentum] :
+       {std::pair{0.2, 0.0}, std::pair{0.3, 0.5}, std::pair{0.01, 0.0}}) {
+    SCOPED_TRACE(lr);
+    const double variance = 0.6;
+    load(kScalar +
+         onScalar("p", "  pc.repeat " + std::to_string(lr < 0.1 ? 400 : 60) +
+                           " { pc.infer langevin(lr = " + std::to_string(lr) +
+                           ", momentum = " + std::to_string(momentum) +
+                           ", variance = 0.6) }"));
+    Scalar f{0.7, -1.3, 1.5, 0.4};
+    set("w.weight", {1, 1}, {f.w});
+    set("v.weight", {1, 1}, {f.v});
+    double a = 1 + f.v * f.v, mean = (f.w * f.x + f.v * f.y) / a;
+    double eta = 2 * variance * (1 - momentum) / lr;
+    double hh = 0, hv = 0, vv = 0;
+    for (int i = 0; i < 100000; ++i) {
+      // (h, v) <- (h - lr v', v'), v' = m v + a h + sqrt(eta) xi
+      double nextVV =
+          momentum * momentum * vv + 2 * momentum * a * hv + a * a * hh + eta;
+      double hNext = momentum * hv + a * hh; // E[h v']
+      double nextHV = hNext - lr * nextVV;
+      double nextHH = hh - 2 * lr * hNext + lr * lr * nextVV;
+      hh = nextHH, hv = nextHV, vv = nextVV;
+    }
+    constexpr int64_t n = 20000;
+    auto outputs = run(
+        "p", n,
+        {{"x", Tensor::splat({n, 1}, f.x)}, {"y", Tensor::splat({n, 1}, f.y)}});
+    double sum = 0, squares = 0;
+    for (double h : outputs.at("h").data)
+      sum += h;
+    sum /= n;
+    for (double h : outputs.at("h").data)
+      squares += (h - sum) * (h - sum);
+    squares /= n - 1;
+    // Five standard errors.
+    EXPECT_NEAR(sum, mean, 5 * std::sqrt(hh / n));
+    EXPECT_NEAR(squares, hh, 5 * hh * std::sqrt(2.0 / n));
+    // The chain tends to the posterior as the rate goes to 0.
+    if (lr < 0.1)
+      EXPECT_NEAR(hh, variance / a, 0.02 * hh);
+  }
+}
+
+TEST_F(AlgorithmsTest, NoiseIsFreshInEveryStepAndCall) {
+  load(kScalar + onScalar("p", R"(
+  pc.repeat 2 {
+    pc.repeat 3 {
+      pc.init normal(1.0)
+      %n = pc.read @h : tensor<1xf32>
+      %s = pc.sum %n : tensor<1xf32> -> tensor<f32>
+      pc.report "last" = %s : tensor<f32>
+    }
+  })"));
+  Interpreter::Arrays inputs = {{"x", Tensor({1, 1}, {0})},
+                                {"y", Tensor({1, 1}, {0})}};
+  double first = run("p", 1, inputs).at("last").data[0];
+  double second = run("p", 1, inputs).at("last").data[0];
+  EXPECT_NE(first, second);
+}
+
+/// 3-4-4-2, tanh in front of the hidden vodes.
+const std::string kNet = R"(
+pc.model @net {
+  %x = pc.input @x : tensor<3xf32>
+  %a1 = pc.linear @fc1 %x : tensor<3xf32> -> tensor<4xf32>
+  %u1 = pc.tanh %a1 : tensor<4xf32>
+  %h1 = pc.vode @h1 %u1 energy(se) : tensor<4xf32>
+  %a2 = pc.linear @fc2 %h1 : tensor<4xf32> -> tensor<4xf32>
+  %u2 = pc.tanh %a2 : tensor<4xf32>
+  %h2 = pc.vode @h2 %u2 energy(se) : tensor<4xf32>
+  %a3 = pc.linear @fc3 %h2 : tensor<4xf32> -> tensor<2xf32>
+  %y = pc.vode @y %a3 energy(se) : tensor<2xf32>
+}
+)";
+
+std::string onNet(const std::string &name, const std::string &body) {
+  return "pc.program @" + name +
+         R"( on @net (%x: tensor<3xf32>, %y: tensor<2xf32>) {
+  pc.clamp @x = %x : tensor<3xf32>
+  pc.init forward
+)" + body +
+         "}\n";
+}
+
+TEST_F(AlgorithmsTest, ZILIsBackpropagation) {
+  // The weights of the layer at distance t from the output take their gradient
+  // at inference step t, rate 1.
+  load(kNet + onNet("zil", R"(
+  pc.clamp @y = %y : tensor<2xf32>
+  %p0 = pc.point
+  %g3 = pc.gradient params at %p0 only(@fc3)
+  pc.infer sgd(lr = 1.0)
+  %p1 = pc.point
+  %g2 = pc.gradient params at %p1 only(@fc2)
+  pc.infer sgd(lr = 1.0)
+  %p2 = pc.point
+  %g1 = pc.gradient params at %p2 only(@fc1)
+  %g = pc.combine %g1, %g2, %g3
+  pc.update %g adam(lr = 0.01)
+)") + onNet("bp", R"(
+  pc.backprop @y = %y loss(se) adam(lr = 0.01) : tensor<2xf32>
+)"));
+  Interpreter::Arrays inputs = {{"x", normal({5, 3})}, {"y", normal({5, 2})}};
+  auto train = [&](const std::string &program) {
+    session->initialise(7);
+    for (int batch = 0; batch < 4; ++batch)
+      run(program, 5, inputs);
+    return session->getStorage();
+  };
+  Interpreter::Arrays zil = train("zil"), bp = train("bp");
+  for (const char *name : {"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias",
+                           "fc3.weight", "fc3.bias"})
+    for (int64_t i = 0; i < bp.at(name).size(); ++i)
+      EXPECT_NEAR(zil.at(name).data[i], bp.at(name).data[i], 1e-13) << name;
+}
+
+TEST_F(AlgorithmsTest, ErrorsAndStatesHaveOneFixedPoint) {
+  load(kNet + onNet("states", R"(
+  pc.clamp @y = %y : tensor<2xf32>
+  pc.repeat 4000 { pc.infer sgd(lr = 0.2) }
+  %a = pc.read @h1 : tensor<4xf32>
+  %b = pc.read @h2 : tensor<4xf32>
+  pc.output "h1" = %a : tensor<4xf32>
+  pc.output "h2" = %b : tensor<4xf32>
+)") + onNet("errors", R"(
+  pc.clamp @y = %y : tensor<2xf32>
+  pc.repeat 2000 { pc.infer sgd(lr = 0.2) errors }
+  %a = pc.read @h1 : tensor<4xf32>
+  %b = pc.read @h2 : tensor<4xf32>
+  pc.output "h1" = %a : tensor<4xf32>
+  pc.output "h2" = %b : tensor<4xf32>
+)"));
+  Interpreter::Arrays inputs = {{"x", normal({3, 3})}, {"y", normal({3, 2})}};
+  auto states = run("states", 3, inputs), errors = run("errors", 3, inputs);
+  for (const char *name : {"h1", "h2"})
+    for (int64_t i = 0; i < states.at(name).size(); ++i)
+      EXPECT_NEAR(states.at(name).data[i], errors.at(name).data[i], 1e-10);
+}
+
+TEST_F(AlgorithmsTest, OneStepOfErrorsIsARateTimesBackpropagation) {
+  // From eps = 0 one step gives eps = -rate t; the local weight gradients are
+  // then rate times backpropagation's, up to the square of the rate.
+  load(kNet + onNet("errors", R"(
+  pc.clamp @y = %y : tensor<2xf32>
+  pc.infer sgd(lr = 1.0e-6) errors
+  pc.learn sgd(lr = 1.0e6) params(@fc1, @fc2)
+)") + onNet("bp", R"(
+  pc.backprop @y = %y loss(se) sgd(lr = 1.0) : tensor<2xf32>
+)"));
+  Interpreter::Arrays inputs = {{"x", normal({5, 3})}, {"y", normal({5, 2})}};
+  run("errors", 5, inputs);
+  Interpreter::Arrays errors = session->getStorage();
+  session->initialise(7);
+  run("bp", 5, inputs);
+  for (const char *name : {"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"})
+    for (int64_t i = 0; i < errors.at(name).size(); ++i)
+      EXPECT_NEAR(errors.at(name).data[i], get(name, i), 1e-5) << name;
+}
+
+TEST_F(AlgorithmsTest, TargetsTakePredictionsFromTheForwardPass) {
+  // dF/dW3 = -(y - W3 h2^0 - b3) h2^0T, dF/dW1 with h1 settled and u1 as it is.
+  load(kNet + onNet("p", R"(
+  %start = pc.point
+  %forward = pc.read @h2 : tensor<4xf32>
+  pc.clamp @y = %y : tensor<2xf32>
+  pc.repeat 3 { pc.infer sgd(lr = 0.3) }
+  %settled = pc.point
+  %after = pc.read @h2 : tensor<4xf32>
+  %g = pc.gradient params at %start targets(%settled)
+  pc.update %g sgd(lr = 1.0)
+  pc.output "h2.forward" = %forward : tensor<4xf32>
+  pc.output "h2.settled" = %after : tensor<4xf32>
+)"));
+  Interpreter::Arrays inputs = {{"x", normal({1, 3})}, {"y", normal({1, 2})}};
+  Interpreter::Arrays before = session->getStorage();
+  auto outputs = run("p", 1, inputs);
+  const auto &h2 = outputs.at("h2.forward").data;
+  EXPECT_NE(h2, outputs.at("h2.settled").data);
+  for (int n = 0; n < 2; ++n) {
+    double error = inputs.at("y").data[n] - before.at("fc3.bias").data[n];
+    for (int k = 0; k < 4; ++k)
+      error -= before.at("fc3.weight").data[4 * n + k] * h2[k];
+    EXPECT_NEAR(get("fc3.bias", n), before.at("fc3.bias").data[n] + error,
+                1e-13);
+    for (int k = 0; k < 4; ++k)
+      EXPECT_NEAR(get("fc3.weight", 4 * n + k),
+                  before.at("fc3.weight").data[4 * n + k] + error * h2[k],
+                  1e-13);
+  }
+}
+
+TEST_F(AlgorithmsTest, ClipBoundsTheNormOfAllParametersTogether) {
+  load(kNet + onNet("p", R"(
+  %most = pc.hyper "most" default 0.125
+  pc.clamp @y = %y : tensor<2xf32>
+  pc.repeat 3 { pc.infer sgd(lr = 0.3) }
+  %p = pc.point
+  %g = pc.gradient params at %p over sum
+  %c = pc.clip %g norm(%most)
+  pc.update %c sgd(lr = 1.0)
+)") + onNet("free", R"(
+  pc.clamp @y = %y : tensor<2xf32>
+  pc.repeat 3 { pc.infer sgd(lr = 0.3) }
+  pc.learn sgd(lr = 1.0) over sum
+)"));
+  Interpreter::Arrays inputs = {{"x", normal({5, 3})}, {"y", normal({5, 2})}};
+  Interpreter::Arrays before = session->getStorage();
+  auto step = [&](const std::string &program) {
+    for (auto &[name, tensor] : before)
+      ASSERT_TRUE(mlir::succeeded(session->setStorage(name, tensor)));
+    run(program, 5, inputs);
+  };
+  auto norm = [&]() {
+    double squares = 0;
+    for (auto &[name, tensor] : before)
+      if (name != "weight_step")
+        for (int64_t i = 0; i < tensor.size(); ++i)
+          squares += std::pow(get(name, i) - tensor.data[i], 2);
+    return std::sqrt(squares);
+  };
+  step("free");
+  double whole = norm(), one = get("fc3.bias") - before.at("fc3.bias").data[0];
+  ASSERT_GT(whole, 0.125);
+  step("p");
+  EXPECT_NEAR(norm(), 0.125, 1e-9);
+  EXPECT_NEAR(get("fc3.bias") - before.at("fc3.bias").data[0],
+              one * 0.125 / whole, 1e-9);
+  // Within the bound nothing changes, to the bit.
+  ASSERT_TRUE(mlir::succeeded(session->setHyper("most", 1e6)));
+  step("p");
+  EXPECT_EQ(get("fc3.bias") - before.at("fc3.bias").data[0], one);
+}
+
+TEST_F(AlgorithmsTest, MaskedElementsStayAndTheRestIsInferred) {
+  // Linear from a latent: what is not known becomes its prediction, and the
+  // latent the ridge regression on what is known.
+  load(R"(
+pc.model @m {
+  %zero = pc.splat 0.0 : tensor<2xf32>
+  %z = pc.vode @z %zero energy(se) : tensor<2xf32>
+  %u = pc.linear @w %z no_bias : tensor<2xf32> -> tensor<3xf32>
+  %x = pc.vode @x %u energy(se) : tensor<3xf32>
+}
+pc.program @fill on @m (%x: tensor<3xf32>, %known: tensor<3xf32>) role(other) {
+  pc.clamp @x = %x mask(%known : tensor<3xf32>) : tensor<3xf32>
+  pc.init forward
+  pc.repeat 3000 { pc.infer sgd(lr = 0.1, momentum = 0.5) }
+  %filled = pc.read @x : tensor<3xf32>
+  pc.output "x" = %filled : tensor<3xf32>
+  %z = pc.read @z : tensor<2xf32>
+  pc.output "z" = %z : tensor<2xf32>
+})");
+  std::vector<double> w = {1.0, 0.5, -0.3, 0.8, 0.6, -1.1};
+  set("w.weight", {3, 2}, w);
+  auto outputs = run("fill", 1,
+                     {{"x", Tensor({1, 3}, {0.9, -0.4, 77})},
+                      {"known", Tensor({1, 3}, {1, 1, 0})}});
+  // (I + A^T A) z = A^T x with A the rows that are known.
+  double a = 1 + w[0] * w[0] + w[2] * w[2], b = w[0] * w[1] + w[2] * w[3],
+         d = 1 + w[1] * w[1] + w[3] * w[3];
+  double r0 = w[0] * 0.9 - w[2] * 0.4, r1 = w[1] * 0.9 - w[3] * 0.4;
+  double z0 = (d * r0 - b * r1) / (a * d - b * b),
+         z1 = (a * r1 - b * r0) / (a * d - b * b);
+  expectTensor(outputs.at("z"), {1, 2}, {z0, z1}, 1e-12);
+  expectTensor(outputs.at("x"), {1, 3}, {0.9, -0.4, w[4] * z0 + w[5] * z1},
+               1e-12);
+  EXPECT_EQ(outputs.at("x").data[0], 0.9);
+}
+
+TEST_F(AlgorithmsTest, PrecisionsWeighEnergies) {
+  load(kScalar + onScalar("p", R"(
+  %two = arith.constant 2.0 : f64
+  pc.repeat 3 index(%t) {
+    %p = arith.addf %t, %two : f64
+    pc.precision @h = %p
+    pc.infer sgd(lr = 0.1)
+  }
+  pc.report "energy" = energy)"));
+  Scalar f{0.7, -1.3, 1.5, 0.4};
+  set("w.weight", {1, 1}, {f.w});
+  set("v.weight", {1, 1}, {f.v});
+  double h = f.w * f.x;
+  for (int t = 0; t < 3; ++t)
+    h -= 0.1 * ((t + 2) * (h - f.w * f.x) - f.v * (f.y - f.v * h));
+  auto outputs =
+      run("p", 1, {{"x", Tensor({1, 1}, {f.x})}, {"y", Tensor({1, 1}, {f.y})}});
+  expectTensor(outputs.at("h"), {1, 1}, {h}, 1e-13);
+  double energy =
+      4 * 0.5 * std::pow(h - f.w * f.x, 2) + 0.5 * std::pow(f.y - f.v * h, 2);
+  EXPECT_NEAR(outputs.at("energy").data[0], energy, 1e-13);
+}
+
+TEST_F(AlgorithmsTest, SchedulesFollowTheRun) {
+  load(kScalar + onScalar("p", R"(
+  %base = arith.constant 0.5 : f64
+  %c = pc.schedule cosine(%base) end(0.1)
+  %s = pc.schedule step(%base) every(0.25) by(0.1)
+  %one = pc.splat 1.0 : tensor<f32>
+  %cosine = pc.scale %one, %c : tensor<f32>
+  %steps = pc.scale %one, %s : tensor<f32>
+  pc.report "cosine" = %cosine : tensor<f32>
+  pc.report "step" = %steps : tensor<f32>
+  pc.learn sgd(lr = 0.1))"));
+  session->getCounters().totalSteps = 8;
+  for (int step = 0; step < 8; ++step) {
+    auto outputs =
+        run("p", 1, {{"x", Tensor({1, 1}, {1})}, {"y", Tensor({1, 1}, {1})}});
+    EXPECT_NEAR(outputs.at("cosine").data[0],
+                0.5 * (0.9 * 0.5 * (1 + std::cos(M_PI * step / 8)) + 0.1),
+                1e-12);
+    EXPECT_NEAR(outputs.at("step").data[0],
+                0.5 * std::pow(0.1, std::floor(step / 2.0)), 1e-12);
+  }
+}
+
+TEST_F(AlgorithmsTest, NoDecaySparesAndOneJointIsOneStep) {
+  // With a zero gradient only the decay moves a parameter.
+  load(kNet + onNet("p", R"(
+  pc.joint {
+    pc.learn adamw(lr = 0.1, weight_decay = 0.5) params(@fc1) no_decay(@fc1.bias)
+    pc.learn adamw(lr = 0.2, weight_decay = 0.5) params(@fc2)
+  }
+)"));
+  Interpreter::Arrays before = session->getStorage();
+  for (int call = 0; call < 2; ++call)
+    run("p", 2, {{"x", normal({2, 3})}, {"y", normal({2, 2})}});
+  EXPECT_NEAR(get("fc1.weight"), before.at("fc1.weight").data[0] * 0.95 * 0.95,
+              1e-13);
+  EXPECT_EQ(get("fc1.bias"), before.at("fc1.bias").data[0]);
+  EXPECT_NEAR(get("fc2.bias"), before.at("fc2.bias").data[0] * 0.9 * 0.9,
+              1e-13);
+  EXPECT_EQ(get("fc3.weight"), before.at("fc3.weight").data[0]);
+  EXPECT_EQ(get("weight_step"), 2);
+  EXPECT_EQ(get("adamw.count"), 2);
+}
+
+} // namespace
