@@ -74,7 +74,8 @@ def PC_InitKind : PC_Enum<"InitKind", "parameter initialiser", [
 def PC_StateInitKind : PC_Enum<"StateInitKind", "state initialisation", [
     I32EnumCase<"Forward", 0, "forward">,
     I32EnumCase<"Zero", 1, "zero">,
-    I32EnumCase<"Normal", 2, "normal">]>;
+    I32EnumCase<"Normal", 2, "normal">,
+    I32EnumCase<"Carried", 3, "carried">]>;
 def PC_StateInitKindAttr : PC_EnumAttr<PC_StateInitKind, "state_init">;
 
 def PC_GradientKind : PC_Enum<"GradientKind", "what a gradient is taken of", [

@@ -98,6 +98,38 @@ def PC_InputOp : PC_Op<"input", [HasParent<"ModelOp">]> {
   let assemblyFormat = "$name attr-dict `:` type($output)";
 }
 
+def PC_ProbeOp : PC_Op<"probe", [ParentOneOf<["ModelOp", "BlockOp"]>]> {
+  let summary = "a name for a value of a model, for programs to read";
+  let description = [{
+    ```mlir
+    %a1 = pc.linear @fc1 %image : tensor<784xf32> -> tensor<128xf32>
+    pc.probe @a1 = %a1 : tensor<128xf32>
+    ```
+
+    `pc.evaluate @a1` in a program is the value at the states that hold there.
+  }];
+  let arguments = (ins SymbolNameAttr:$name, PC_Tensor:$value);
+  let assemblyFormat = "$name `=` $value attr-dict `:` type($value)";
+}
+
+def PC_SizeOp : PC_Op<"size", [Pure, ParentOneOf<["ModelOp", "BlockOp"]>]> {
+  let summary = "a parameter of the model as a number";
+  let description = [{
+    ```mlir
+    pc.model @mupc (width = 128) {
+      %n = pc.size @width
+      %root = math.sqrt %n : f64
+      ...
+      %scaled = pc.scale %x, %by : tensor<?xf32, #pc.dims<width>>
+    ```
+
+    For scalings that follow a size. Numbers are computed with `arith` and `math`.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$name);
+  let results = (outs F64:$value);
+  let assemblyFormat = "$name attr-dict";
+}
+
 def PC_ParamOp : PC_Op<"param", [ParentOneOf<["ModelOp", "BlockOp"]>]> {
   let summary = "a parameter: an array that all samples share";
   let description = [{

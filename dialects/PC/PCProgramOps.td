@@ -212,14 +212,20 @@ def PC_InitOp : PC_ProgramMemberOp<"init"> {
     pc.init forward                 // h = u, in the order of dependence
     pc.init zero vodes(@z)
     pc.init normal(0.05)            // standard deviation
+    pc.init carried vodes(@z)       // as the last call left it
+    pc.init forward keep_momentum
     ```
 
-    Sets only free vodes: all, or those named.
+    Sets only free vodes: all, or those named. `carried` states outlive a call:
+    they are zero at first and then what they were at the end of the last call of
+    any program that carries them, sample slot by sample slot. With
+    `keep_momentum` the momentum is not reset but that of the last call.
   }];
   let arguments = (ins PC_StateInitKindAttr:$kind, OptionalAttr<F64Attr>:$deviation,
+                       UnitAttr:$keep_momentum,
                        OptionalAttr<FlatSymbolRefArrayAttr>:$vodes);
   let assemblyFormat = [{
-    custom<Keyword>($kind) (`(` $deviation^ `)`)?
+    custom<Keyword>($kind) (`(` $deviation^ `)`)? (`keep_momentum` $keep_momentum^)?
     (`vodes` `(` custom<Symbols>($vodes)^ `)`)? attr-dict
   }];
   let hasVerifier = 1;
@@ -241,6 +247,34 @@ def PC_RepeatOp : PC_ProgramMemberOp<"repeat", [SingleBlock, NoTerminator]> {
   let arguments = (ins I64Attr:$count, Optional<F64>:$dynamicCount);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}
+
+def PC_StopOp : PC_ProgramMemberOp<"stop", [HasParent<"RepeatOp">]> {
+  let summary = "ends the repetitions of the samples that have converged";
+  let description = [{
+    ```mlir
+    pc.repeat 200 {
+      %p = pc.point
+      %g = pc.gradient states at %p
+      %n = pc.norm %g : tensor<f32>
+      pc.stop %n below(%tolerance) : tensor<f32>
+      pc.update %g sgd(lr = %lr)
+    }
+    pc.stop %n below(%tolerance) over mean : tensor<f32>
+    ```
+
+    A sample whose value is below the bound takes no further part in the innermost
+    `pc.repeat` around: from here on its states, errors and momentum stay as they
+    are. With `over`, all samples stop together when the mean (or the sum) over
+    the batch is below it. The bound of the repeat stays the most repetitions.
+  }];
+  let arguments = (ins PC_Tensor:$value, F64:$bound,
+                       OptionalAttr<PC_ReduceKindAttr>:$reduce);
+  let assemblyFormat = [{
+    $value `below` `(` $bound `)` (`over` custom<Keyword>($reduce)^)? attr-dict
+    `:` type($value)
+  }];
   let hasVerifier = 1;
 }
 
@@ -439,6 +473,18 @@ def PC_ReadGradientOp : PC_ProgramMemberOp<"read_gradient"> {
   let assemblyFormat = "$gradient $vode attr-dict `:` type($result)";
 }
 
+def PC_NormOp : PC_ProgramMemberOp<"norm"> {
+  let summary = "Euclidean norm of a gradient of states, a number per sample";
+  let description = [{
+    ```mlir
+    %n = pc.norm %g : tensor<f32>
+    ```
+  }];
+  let arguments = (ins PC_GradientType:$gradient);
+  let results = (outs PC_Tensor:$result);
+  let assemblyFormat = "$gradient attr-dict `:` type($result)";
+}
+
 def PC_RestoreOp : PC_ProgramMemberOp<"restore"> {
   let summary = "sets the free states to those of a point";
   let description = [{
@@ -482,6 +528,41 @@ def PC_UpdateOp : PC_ProgramMemberOp<"update", [AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
+def PC_AverageOp : PC_ProgramMemberOp<"average"> {
+  let summary = "moves an exponential average of the parameters";
+  let description = [{
+    ```mlir
+    pc.learn adam(lr = %w_lr)
+    pc.average @ema decay(%decay)
+    ```
+
+    a <- d a + (1 - d) w for every parameter, or those in `params(...)`, where a
+    is a buffer named `ema.<parameter>` that starts as the initial parameter.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$name, F64:$decay,
+                       OptionalAttr<FlatSymbolRefArrayAttr>:$params);
+  let assemblyFormat = [{
+    $name `decay` `(` $decay `)` (`params` `(` custom<Symbols>($params)^ `)`)?
+    attr-dict
+  }];
+}
+
+def PC_UseOp : PC_ProgramMemberOp<"use"> {
+  let summary = "takes averages for the parameters from here on";
+  let description = [{
+    ```mlir
+    pc.program @evaluate on @mlp (%image: tensor<784xf32>) {
+      pc.use @ema
+      ...
+    ```
+
+    Until the end of the program, which then must not learn. Parameters without
+    an average of that name stay what they are.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$name);
+  let assemblyFormat = "$name attr-dict";
+}
+
 //===----------------------------------------------------------------------===//
 // Results
 //===----------------------------------------------------------------------===//
@@ -498,6 +579,26 @@ def PC_ReadOp : PC_ProgramMemberOp<"read"> {
   let arguments = (ins FlatSymbolRefAttr:$vode);
   let results = (outs PC_Tensor:$result);
   let assemblyFormat = "$vode attr-dict `:` type($result)";
+}
+
+def PC_EvaluateOp : PC_ProgramMemberOp<"evaluate"> {
+  let summary = "the value of a pc.probe at the states that hold now";
+  let arguments = (ins FlatSymbolRefAttr:$probe);
+  let results = (outs PC_Tensor:$result);
+  let assemblyFormat = "$probe attr-dict `:` type($result)";
+}
+
+def PC_FreeEnergyOp : PC_ProgramMemberOp<"free_energy"> {
+  let summary = "the free energy now, of all terms or of a vode's, per sample";
+  let description = [{
+    ```mlir
+    %F = pc.free_energy : tensor<f32>
+    %E = pc.free_energy @label : tensor<f32>
+    ```
+  }];
+  let arguments = (ins OptionalAttr<FlatSymbolRefAttr>:$vode);
+  let results = (outs PC_Tensor:$result);
+  let assemblyFormat = "($vode^)? attr-dict `:` type($result)";
 }
 
 def PC_OutputOp : PC_ProgramMemberOp<"output"> {

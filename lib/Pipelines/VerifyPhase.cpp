@@ -57,8 +57,9 @@ static bool hasTensor(Operation *op) {
 
 void VerifyPhasePass::verifyModel() {
   getOperation().walk([&](Operation *op) {
-    if (isa<BlockOp, ApplyOp, LinearOp, VodeOp>(op))
-      return reject(op, "it should be explicit parameters, states and terms");
+    if (isa<BlockOp, ApplyOp, LinearOp, VodeOp, SizeOp>(op))
+      return reject(op, "it should be explicit parameters, states, terms "
+                        "and numbers");
     for (Value result : op->getResults())
       if (auto type = dyn_cast<RankedTensorType>(result.getType());
           type && !type.hasStaticShape())

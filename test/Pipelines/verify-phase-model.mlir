@@ -9,6 +9,6 @@ pc.model @m {
 
 pc.model @m {
   %x = pc.input @x : tensor<4xf32>
-  // expected-error @below {{is left after the model phase: it should be explicit parameters, states and terms}}
+  // expected-error @below {{is left after the model phase: it should be explicit parameters, states, terms and numbers}}
   %h = pc.vode @h %x energy(se) : tensor<4xf32>
 }

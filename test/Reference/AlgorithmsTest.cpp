@@ -510,4 +510,134 @@ TEST_F(AlgorithmsTest, NoDecaySparesAndOneJointIsOneStep) {
   EXPECT_EQ(get("adamw.count"), 2);
 }
 
+TEST_F(AlgorithmsTest, CarriedStatesGoOnWithTheirMomentum) {
+  load(kScalar + R"(
+pc.program @stream on @m (%x: tensor<1xf32>, %y: tensor<1xf32>) {
+  pc.clamp @x = %x : tensor<1xf32>
+  pc.clamp @y = %y : tensor<1xf32>
+  pc.init carried
+  pc.repeat 2 { pc.infer sgd(lr = 0.1, momentum = 0.8) }
+  %state = pc.read @h : tensor<1xf32>
+  pc.output "h" = %state : tensor<1xf32>
+}
+)" + onScalar("fresh", R"(
+  pc.repeat 2 { pc.infer sgd(lr = 0.1, momentum = 0.8) })"));
+  Scalar f{0.7, -1.3, 1.5, 0.4};
+  set("w.weight", {1, 1}, {f.w});
+  set("v.weight", {1, 1}, {f.v});
+  Interpreter::Arrays inputs = {{"x", Tensor({1, 1}, {f.x})},
+                                {"y", Tensor({1, 1}, {f.y})}};
+  double h = 0, m = 0;
+  for (int call = 0; call < 3; ++call) {
+    for (int t = 0; t < 2; ++t)
+      h -= 0.1 * (m = f.gradient(h) + 0.8 * m);
+    expectTensor(run("stream", 1, inputs).at("h"), {1, 1}, {h}, 1e-13);
+    // A program that carries nothing touches nothing.
+    run("fresh", 1, inputs);
+  }
+  EXPECT_NEAR(get("h.state"), h, 1e-13);
+  EXPECT_NEAR(get("h.momentum"), m, 1e-13);
+}
+
+TEST_F(AlgorithmsTest, EachSampleStopsByItself) {
+  const std::string body = R"(
+  %tolerance = arith.constant 0.25 : f64
+  pc.repeat 40 {
+    %p = pc.point
+    %g = pc.gradient states at %p
+    %norm = pc.norm %g : tensor<f32>
+    pc.stop %norm below(%tolerance) OVER : tensor<f32>
+    pc.update %g sgd(lr = 0.1, momentum = 0.5)
+  })";
+  auto over = [&](std::string text) {
+    std::string copy = body;
+    return copy.replace(copy.find("OVER"), 4, text);
+  };
+  load(kScalar + onScalar("each", over("")) +
+       onScalar("mean", over("over mean")));
+  Scalar f{0.7, -1.3, 0, 0};
+  set("w.weight", {1, 1}, {f.w});
+  set("v.weight", {1, 1}, {f.v});
+  std::vector<double> xs = {1.5, 0.1, -3.0}, ys = {0.4, 0.2, 2.0};
+  Interpreter::Arrays inputs = {{"x", Tensor({3, 1}, xs)},
+                                {"y", Tensor({3, 1}, ys)}};
+  std::vector<double> h(3), m(3), both(3), trace(3);
+  std::vector<int> steps(3);
+  int common = 0;
+  for (int i = 0; i < 3; ++i) {
+    f.x = xs[i], f.y = ys[i];
+    h[i] = both[i] = f.w * f.x;
+    while (std::abs(f.gradient(h[i])) >= 0.25 && steps[i] < 40) {
+      m[i] = f.gradient(h[i]) + 0.5 * m[i];
+      h[i] -= 0.1 * m[i];
+      ++steps[i];
+    }
+  }
+  for (; common < 40; ++common) {
+    double mean = 0;
+    for (int i = 0; i < 3; ++i)
+      mean += std::abs(Scalar{f.w, f.v, xs[i], ys[i]}.gradient(both[i])) / 3;
+    if (mean < 0.25)
+      break;
+    for (int i = 0; i < 3; ++i) {
+      trace[i] = Scalar{f.w, f.v, xs[i], ys[i]}.gradient(both[i]) +
+                 0.5 * trace[i];
+      both[i] -= 0.1 * trace[i];
+    }
+  }
+  // The samples differ, and none runs to the bound.
+  EXPECT_NE(steps[0], steps[2]);
+  EXPECT_NE(steps[0], steps[1]);
+  EXPECT_LT(std::max(steps[0], steps[2]), 40);
+  EXPECT_LT(common, 40);
+  expectTensor(run("each", 3, inputs).at("h"), {3, 1}, h, 1e-13);
+  expectTensor(run("mean", 3, inputs).at("h"), {3, 1}, both, 1e-13);
+}
+
+TEST_F(AlgorithmsTest, AveragesFollowTheParameters) {
+  load(kScalar + onScalar("train", R"(
+  %decay = arith.constant 0.75 : f64
+  pc.learn sgd(lr = 0.1)
+  pc.average @ema decay(%decay) params(@v))") + R"(
+pc.program @evaluate on @m (%x: tensor<1xf32>) {
+  pc.use @ema
+  pc.clamp @x = %x : tensor<1xf32>
+  pc.init forward
+  %y = pc.predict @y : tensor<1xf32>
+  pc.output "y" = %y : tensor<1xf32>
+})");
+  Interpreter::Arrays inputs = {{"x", Tensor({1, 1}, {1.5})},
+                                {"y", Tensor({1, 1}, {0.4})}};
+  double average = get("v.weight");
+  EXPECT_EQ(get("ema.v.weight"), average) << "starts as the parameter";
+  for (int step = 0; step < 3; ++step) {
+    run("train", 1, inputs);
+    average = 0.75 * average + 0.25 * get("v.weight");
+    EXPECT_NEAR(get("ema.v.weight"), average, 1e-14);
+  }
+  double v = get("v.weight");
+  expectTensor(run("evaluate", 1, {{"x", Tensor({1, 1}, {1.5})}}).at("y"),
+               {1, 1}, {average * get("w.weight") * 1.5}, 1e-13);
+  EXPECT_EQ(get("v.weight"), v) << "averages do not replace what is learned";
+}
+
+TEST_F(AlgorithmsTest, SizesScaleTheModel) {
+  load(R"(
+pc.model @m (width = 9) {
+  %x = pc.input @x : tensor<2xf32>
+  %n = pc.size @width
+  %root = math.sqrt %n : f64
+  %u = pc.scale %x, %root : tensor<2xf32>
+  pc.probe @scaled = %u : tensor<2xf32>
+  %h = pc.vode @h %u energy(se) : tensor<2xf32>
+}
+pc.program @p on @m (%x: tensor<2xf32>) role(other) {
+  pc.clamp @x = %x : tensor<2xf32>
+  %u = pc.evaluate @scaled : tensor<2xf32>
+  pc.output "u" = %u : tensor<2xf32>
+})");
+  expectTensor(run("p", 1, {{"x", Tensor({1, 2}, {2, -1})}}).at("u"), {1, 2},
+               {6, -3});
+}
+
 } // namespace

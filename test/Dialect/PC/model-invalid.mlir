@@ -4,9 +4,9 @@
 // check. The name of the symbol is the constraint's label.
 
 pc.model @model_c1 {
-  %one = arith.constant 1.0 : f64
-  // expected-error @below {{'arith.addf' op cannot stand in a model: expected a layer, a vode, an energy or a pure pc operation}}
-  %two = arith.addf %one, %one : f64
+  %one = arith.constant dense<1.0> : tensor<4xf32>
+  // expected-error @below {{'arith.addf' op cannot stand in a model: expected a layer, a vode, an energy, a pure pc operation or a number}}
+  %two = arith.addf %one, %one : tensor<4xf32>
 }
 
 // -----
@@ -19,7 +19,7 @@ pc.model @model_c1_program {
 // -----
 
 pc.block @model_c1_block(%x: tensor<4xf32>) -> tensor<4xf32> {
-  // expected-error @below {{'math.exp' op cannot stand in a model: expected a layer, a vode, an energy or a pure pc operation}}
+  // expected-error @below {{'math.exp' op cannot stand in a model: expected a layer, a vode, an energy, a pure pc operation or a number}}
   %y = math.exp %x : tensor<4xf32>
   pc.yield %y : tensor<4xf32>
 }
@@ -378,4 +378,14 @@ pc.block @input_parent() {
   // expected-error @below {{'pc.input' op expects parent op 'pc.model'}}
   %x = pc.input @x : tensor<4xf32>
   pc.yield
+}
+
+// -----
+
+pc.model @probe_c1 {
+  %x = pc.input @x : tensor<4xf32>
+  // expected-note @below {{first defined here}}
+  pc.probe @seen = %x : tensor<4xf32>
+  // expected-error @below {{'pc.probe' op redefines the probe '@seen'}}
+  pc.probe @seen = %x : tensor<4xf32>
 }

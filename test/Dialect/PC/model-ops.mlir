@@ -7,6 +7,14 @@
 pc.model @layers (width = 16, depth = 3) {
   // CHECK: %[[X:.*]] = pc.input @image : tensor<8xf32>
   %x = pc.input @image : tensor<8xf32>
+  // CHECK: pc.probe @seen = %[[X]] : tensor<8xf32>
+  pc.probe @seen = %x : tensor<8xf32>
+  // CHECK: %[[N:.*]] = pc.size @width
+  %n = pc.size @width
+  // CHECK: %[[ROOT:.*]] = math.sqrt %[[N]] : f64
+  %root = math.sqrt %n : f64
+  // CHECK: pc.scale %[[X]], %[[ROOT]] : tensor<8xf32>
+  %scaled = pc.scale %x, %root : tensor<8xf32>
   // CHECK: %[[W:.*]] = pc.param @w init(fan_in(8.000000e+00)) : tensor<4x8xf32>
   %w = pc.param @w init(fan_in(8)) : tensor<4x8xf32>
   // CHECK: pc.param @fc.weight : tensor<4x8xf32>

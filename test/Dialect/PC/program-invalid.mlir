@@ -132,7 +132,7 @@ pc.program @init_c2 on @m () {
 // -----
 
 pc.program @init_keyword on @m () {
-  // expected-error @below {{unknown 'foward', expected forward, zero, normal; did you mean 'forward'?}}
+  // expected-error @below {{unknown 'foward', expected forward, zero, normal, carried; did you mean 'forward'?}}
   pc.init foward
 }
 
@@ -391,4 +391,29 @@ func.func @parents() {
   // expected-error @below {{'pc.init' op expects parent op to be one of 'pc.program, pc.repeat, pc.joint'}}
   pc.init forward
   return
+}
+
+// -----
+
+pc.program @stop_c1 on @m (%x: tensor<4xf32>) {
+  %t = pc.hyper "t" default 0.1
+  pc.repeat 2 {
+    // expected-error @below {{'pc.stop' op compares one number per sample (a tensor of rank 0), found 'tensor<4xf32>'}}
+    pc.stop %x below(%t) : tensor<4xf32>
+  }
+}
+
+// -----
+
+pc.program @init_c5 on @m () {
+  // expected-error @below {{'pc.init' op carried keeps the momentum as it is: keep_momentum says nothing more}}
+  pc.init carried keep_momentum
+}
+
+// -----
+
+pc.program @stop_parent on @m (%x: tensor<f32>) {
+  %t = pc.hyper "t" default 0.1
+  // expected-error @below {{'pc.stop' op expects parent op 'pc.repeat'}}
+  pc.stop %x below(%t) : tensor<f32>
 }

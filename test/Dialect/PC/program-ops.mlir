@@ -154,6 +154,35 @@ pc.program @gradients on @mlp (%image: tensor<8xf32>) role(other) {
   pc.restore %p
 }
 
+// CHECK-LABEL: pc.program @memory on @mlp
+pc.program @memory on @mlp (%image: tensor<8xf32>) role(other) {
+  %d = pc.hyper "d" default 0.5
+  // CHECK: pc.use @ema
+  pc.use @ema
+  // CHECK: pc.init carried vodes(@h1)
+  pc.init carried vodes(@h1)
+  // CHECK: pc.init normal(5.000000e-02) keep_momentum
+  pc.init normal(0.05) keep_momentum
+  pc.repeat 3 {
+    %p = pc.point
+    %g = pc.gradient states at %p
+    // CHECK: %[[N:.*]] = pc.norm %{{.*}} : tensor<f32>
+    %n = pc.norm %g : tensor<f32>
+    // CHECK: pc.stop %[[N]] below(%{{.*}}) : tensor<f32>
+    pc.stop %n below(%d) : tensor<f32>
+    // CHECK: %[[F:.*]] = pc.free_energy : tensor<f32>
+    %F = pc.free_energy : tensor<f32>
+    // CHECK: pc.stop %[[F]] below(%{{.*}}) over mean : tensor<f32>
+    pc.stop %F below(%d) over mean : tensor<f32>
+  }
+  // CHECK: pc.free_energy @h1 : tensor<f32>
+  %E = pc.free_energy @h1 : tensor<f32>
+  // CHECK: pc.evaluate @a1 : tensor<4xf32>
+  %a = pc.evaluate @a1 : tensor<4xf32>
+  // CHECK: pc.average @ema decay(%{{.*}}) params(@fc1)
+  pc.average @ema decay(%d) params(@fc1)
+}
+
 // CHECK-LABEL: pc.program @evaluate on @mlp (%image: tensor<8xf32>) role(evaluate) {
 pc.program @evaluate on @mlp (%image: tensor<8xf32>) role(evaluate) {
   // CHECK: %[[U:.*]] = pc.predict @label : tensor<2xf32>

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "pc/Dialect/PC/IR/PC.h"
 #include "pc/Dialect/PC/IR/Suggest.h"
 
@@ -23,12 +24,18 @@ static LogicalResult verifyModelBody(Block &body) {
   for (Operation &op : body) {
     // model_c1
     if (isa<InputOp, ParamOp, LinearOp, VodeOp, StateOp, TermOp, ApplyOp,
-            YieldOp, arith::ConstantOp>(op))
+            ProbeOp, SizeOp, YieldOp, arith::ConstantOp>(op))
+      continue;
+    // Numbers: scalings that follow the sizes of a model.
+    if (isa_and_nonnull<arith::ArithDialect, math::MathDialect>(
+            op.getDialect()) &&
+        llvm::all_of(op.getResultTypes(),
+                     [](Type type) { return type.isIntOrFloat(); }))
       continue;
     if (isa_and_nonnull<PCDialect>(op.getDialect()) && isPure(&op))
       continue;
     return op.emitOpError("cannot stand in a model: expected a layer, a vode, "
-                          "an energy or a pure pc operation");
+                          "an energy, a pure pc operation or a number");
   }
   return success();
 }
@@ -36,7 +43,7 @@ static LogicalResult verifyModelBody(Block &body) {
 /// Checks that states and inputs have unique names and that parameters of one
 /// name agree.
 static LogicalResult verifyModelNames(Block &body) {
-  llvm::StringMap<Operation *> nodes, params, layers;
+  llvm::StringMap<Operation *> nodes, params, layers, probes;
   llvm::StringMap<Operation *> predictions;
   auto addNode = [&](Operation &op, StringRef name) -> LogicalResult {
     // model_c2
@@ -57,6 +64,15 @@ static LogicalResult verifyModelNames(Block &body) {
     } else if (auto state = dyn_cast<StateOp>(op)) {
       if (failed(addNode(op, state.getName())))
         return failure();
+    } else if (auto probe = dyn_cast<ProbeOp>(op)) {
+      // probe_c1
+      auto [it, inserted] = probes.try_emplace(probe.getName(), &op);
+      if (!inserted) {
+        InFlightDiagnostic diag = op.emitOpError("redefines the probe '@")
+                                  << probe.getName() << "'";
+        diag.attachNote(it->second->getLoc()) << "first defined here";
+        return diag;
+      }
     } else if (auto param = dyn_cast<ParamOp>(op)) {
       // param_c1: one name, one array.
       auto [it, inserted] = params.try_emplace(param.getName(), &op);

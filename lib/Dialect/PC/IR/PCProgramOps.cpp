@@ -163,7 +163,8 @@ LogicalResult ProgramOp::verifyRegions() {
       return WalkResult::advance();
     }
     if (isa_and_nonnull<PCDialect>(dialect) &&
-        !isa<InputOp, ParamOp, LinearOp, VodeOp, StateOp, TermOp, ApplyOp>(op))
+        !isa<InputOp, ParamOp, LinearOp, VodeOp, StateOp, TermOp, ApplyOp, ProbeOp,
+             SizeOp>(op))
       return WalkResult::advance();
     op->emitOpError("cannot stand in a program");
     return WalkResult::interrupt();
@@ -476,10 +477,23 @@ LogicalResult InitOp::verify() {
     return emitOpError("normal needs a standard deviation: normal(0.05)");
   if (!normal && getDeviation())
     return emitOpError("takes a standard deviation only with normal");
+  // init_c5
+  if (getKind() == StateInitKind::Carried && getKeepMomentum())
+    return emitOpError("carried keeps the momentum as it is: keep_momentum says "
+                       "nothing more");
   // init_c2
   if (normal && getDeviation()->isNegative())
     return emitOpError("expects a standard deviation of at least 0, found ")
            << getDeviation()->convertToDouble();
+  return success();
+}
+
+LogicalResult StopOp::verify() {
+  // stop_c1
+  if (getValue().getType().getRank() != 0)
+    return emitOpError("compares one number per sample (a tensor of rank 0), "
+                       "found ")
+           << getValue().getType();
   return success();
 }
 

@@ -40,7 +40,7 @@ public:
     Block *body = begin("evaluate", /*withTarget=*/false);
     clampInputs(body);
     InitOp::create(builder, loc, StateInitKind::Forward, FloatAttr(),
-                   ArrayAttr());
+                   /*keep_momentum=*/false, ArrayAttr());
     Value prediction =
         PredictOp::create(builder, loc, target.type, target.name);
     OutputOp::create(builder, loc, "prediction", prediction);
@@ -62,7 +62,7 @@ public:
     Value wLr = hyper("w_lr", 1e-3), decay = hyper("weight_decay", 1e-4);
     clampInputs(body);
     InitOp::create(builder, loc, StateInitKind::Forward, FloatAttr(),
-                   ArrayAttr());
+                   /*keep_momentum=*/false, ArrayAttr());
     ClampOp::create(builder, loc, target.name, body->getArguments().back());
     auto infer = [&]() {
       InferOp::create(builder, loc, OptimiserKind::SGD,

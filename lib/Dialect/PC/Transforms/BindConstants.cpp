@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "pc/Dialect/PC/IR/Suggest.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
@@ -119,6 +120,22 @@ LogicalResult BindConstantsPass::bind(Operation *op,
     if (!missing.empty()) {
       failedAt = nested;
       return WalkResult::interrupt();
+    }
+    if (auto size = dyn_cast<SizeOp>(nested)) {
+      auto it = constants.find(size.getName());
+      if (it == constants.end()) {
+        failedAt = nested;
+        missing = size.getName();
+        return WalkResult::interrupt();
+      }
+      OpBuilder builder(size);
+      size.replaceAllUsesWith(
+          arith::ConstantOp::create(
+              builder, size.getLoc(),
+              builder.getF64FloatAttr(static_cast<double>(it->second)))
+              .getResult());
+      size.erase();
+      return WalkResult::advance();
     }
     if (auto apply = dyn_cast<ApplyOp>(nested))
       if (auto name = dyn_cast_or_null<FlatSymbolRefAttr>(apply.getTimesAttr())) {

@@ -40,6 +40,8 @@ static void addPrefix(Operation *op, StringRef prefix) {
     param.setName(renamed(param.getName()));
   else if (auto term = dyn_cast<TermOp>(op))
     term.setVode(renamed(term.getVode()));
+  else if (auto probe = dyn_cast<ProbeOp>(op))
+    probe.setName(renamed(probe.getName()));
   else if (auto apply = dyn_cast<ApplyOp>(op))
     apply.setName(apply.getName() ? renamed(*apply.getName()) : prefix.str());
 }

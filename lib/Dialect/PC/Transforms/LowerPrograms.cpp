@@ -40,6 +40,8 @@ void Environment::forEach(function_ref<void(Value &)> fn) {
         fn(value);
   for (auto &entry : optimiser)
     fn(entry.second);
+  if (running)
+    fn(running);
 }
 
 //===----------------------------------------------------------------------===//
@@ -78,8 +80,13 @@ LogicalResult ProgramLowering::lower(RepeatOp op) {
     drawIndex = savedIndex;
   };
 
+  bool stops = llvm::any_of(
+      body, [](Operation &statement) { return isa<StopOp>(statement); });
   if (options.trace || options.unroll) {
     repetitions = savedRepetitions;
+    Value outerRunning = env.running;
+    if (stops && !env.running)
+      env.running = splat(loc, getRunningType(), 1.0);
     for (int64_t t = 0, end = op.getCount(); t < end; ++t) {
       setDrawIndex(arith::ConstantIntOp::create(builder, loc, t, 64));
       if (body.getNumArguments() == 1)
@@ -88,12 +95,18 @@ LogicalResult ProgramLowering::lower(RepeatOp op) {
         return failure();
     }
     leave();
+    if (stops)
+      env.running = outerRunning;
     return success();
   }
 
   if (failed(prepareLoop(op)))
     return failure();
   declareReports(op);
+  // What stops in the loop around takes no part in this one.
+  Value outerRunning = env.running;
+  if (stops && !env.running)
+    env.running = splat(loc, getRunningType(), 1.0);
 
   Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
   Value one = arith::ConstantIndexOp::create(builder, loc, 1);
@@ -159,10 +172,15 @@ LogicalResult ProgramLowering::lower(RepeatOp op) {
     }
   for (auto &item : env.optimiser)
     yielded.push_back(item.second);
+  if (env.running)
+    yielded.push_back(env.running);
   scf::YieldOp::create(builder, loc, yielded);
   env = entry;
   position = 0;
   env.forEach([&](Value &value) { value = loop.getResult(position++); });
+  // A loop that stops samples of its own leaves those of the one around alone.
+  if (stops)
+    env.running = outerRunning;
   return success();
 }
 
@@ -230,8 +248,9 @@ LogicalResult ProgramLowering::lower(Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<ReleaseOp, InitOp, RepeatOp, JointOp, InferOp, LearnOp, BackpropOp,
             GradientOp, CombineOp, ClipOp, ReadGradientOp, RestoreOp, SetOp,
-            PrecisionOp, UpdateOp, PredictOp, ReadOp, OutputOp, ReportOp,
-            HyperOp, CounterOp, ScheduleOp>(
+            PrecisionOp, StopOp, NormOp, FreeEnergyOp, EvaluateOp, AverageOp,
+            UseOp, UpdateOp, PredictOp, ReadOp, OutputOp, ReportOp, HyperOp,
+            CounterOp, ScheduleOp>(
           [&](auto statement) { return lower(statement); })
       .Case([&](ClampOp clamp) {
         return lowerClamp(op, clamp.getVode(), clamp.getValue(),
@@ -309,8 +328,14 @@ LogicalResult ProgramLowering::run() {
   Location loc = program.getLoc();
   unsigned paramCount = graph.getParams().size();
   for (auto [index, array] : llvm::enumerate(storage)) {
-    Value value = index < paramCount ? env.params[index]
-                                     : env.optimiser[array.port.getName()];
+    Value value;
+    if (index < paramCount)
+      value = learned ? (*learned)[index] : env.params[index];
+    else if (!array.node)
+      value = env.optimiser[array.port.getName()];
+    else if (!(value = array.momentum ? env.traces[*array.node]
+                                      : env.states[*array.node]))
+      value = splat(loc, array.type, 0.0);
     if (isa<BlockArgument>(value))
       continue;
     if (auto extract = value.getDefiningOp<tensor::ExtractOp>();

@@ -32,6 +32,8 @@ ModelGraph::ModelGraph(ModelOp model) : model(model) {
                               : InitAttr::get(op.getContext(), InitKind::Zeros),
                           op.getLoc(), static_cast<int64_t>(params.size())});
       paramValues[param.getResult()] = it->second;
+    } else if (auto probe = dyn_cast<ProbeOp>(op)) {
+      probes[probe.getName()] = probe.getValue();
     }
   }
   for (TermOp term : model.getBody().front().getOps<TermOp>()) {
@@ -82,6 +84,12 @@ void ModelGraph::getDependences(Value value, SetVector<unsigned> &nodes,
   llvm::sort(foundParams);
   nodes.insert(foundNodes.begin(), foundNodes.end());
   params.insert(foundParams.begin(), foundParams.end());
+}
+
+std::string ModelGraph::suggestProbe(StringRef name) const {
+  SmallVector<StringRef> known(probes.keys());
+  llvm::sort(known);
+  return suggest(name, known);
 }
 
 std::string ModelGraph::suggestNode(StringRef name) const {

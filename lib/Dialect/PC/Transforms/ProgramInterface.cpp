@@ -95,6 +95,34 @@ LogicalResult ProgramLowering::declareStorage() {
     storage.push_back({port, param.type});
     env.params.push_back(addArgument(param.type, port, param.loc));
   }
+  // Averages: for all programs on the model, a name means one set.
+  llvm::StringMap<BitVector> averages;
+  cast<ModuleOp>(program->getParentOp()).walk([&](AverageOp op) {
+    if (op->getParentOfType<ProgramOp>().getModel() == program.getModel()) {
+      BitVector &set = averages[op.getName()];
+      set.resize(graph.getParams().size());
+      set |= findParams(op.getParamsAttr());
+    }
+  });
+  auto declareAverage = [&](StringRef name) {
+    auto set = averages.find(name);
+    if (set == averages.end())
+      return false;
+    for (unsigned index : set->second.set_bits()) {
+      const ModelParam &param = graph.getParams()[index];
+      StringAttr key = builder.getStringAttr(name + "." + param.name);
+      if (env.optimiser.count(key))
+        continue;
+      // Starts as the parameter does.
+      PortAttr port =
+          makePort(PortKind::Buffer, key.getValue(),
+                   {detail("init", param.init),
+                    detail("stream", builder.getI64IntegerAttr(param.stream))});
+      storage.push_back({port, param.type});
+      env.optimiser[key] = addArgument(param.type, port, param.loc);
+    }
+    return true;
+  };
   // Optimisers, in the order of the program; what a loop carries must exist
   // before it.
   WalkResult result = program.walk([&](Operation *op) {
@@ -110,13 +138,28 @@ LogicalResult ProgramLowering::declareStorage() {
                        getOwner(backprop.getOptimiser(), backprop.getOwner()),
                        BitVector(graph.getParams().size(), true));
     } else if (auto update = dyn_cast<UpdateOp>(op)) {
-      if (getGradientKind(update.getGradient()) != GradientKind::Params)
+      if (getGradientKind(update.getGradient()) != GradientKind::Params) {
+        usesAdam |= update.getOptimiser() == OptimiserKind::Adam;
+        usesMomentum |= hasMomentum(update.getSettings());
         return WalkResult::advance();
+      }
       if (failed(params = getSelectedParams(op, update.getOnlyAttr())))
         return WalkResult::interrupt();
       declareOptimiser(update.getOptimiser(), update.getSettings(),
                        getOwner(update.getOptimiser(), update.getOwner()),
                        *params);
+    } else if (auto average = dyn_cast<AverageOp>(op)) {
+      declareAverage(average.getName());
+    } else if (auto use = dyn_cast<UseOp>(op)) {
+      // use_c4
+      if (!declareAverage(use.getName())) {
+        use.emitOpError("names the unknown average '@")
+            << use.getName() << "'" << suggest(use.getName(), averages.keys());
+        return WalkResult::interrupt();
+      }
+    } else if (auto infer = dyn_cast<InferOp>(op)) {
+      usesAdam |= infer.getOptimiser() == OptimiserKind::Adam;
+      usesMomentum |= hasMomentum(infer.getSettings());
     } else if (isa<ScheduleOp, CounterOp>(op)) {
       declareOptimiser(OptimiserKind::SGD, builder.getDictionaryAttr({}), "",
                        BitVector());
@@ -218,32 +261,35 @@ FailureOr<BitVector> ProgramLowering::getFreeNodes(Operation *op,
   return free;
 }
 
+BitVector ProgramLowering::findParams(ArrayAttr names) const {
+  BitVector found(graph.getParams().size(), !names);
+  if (names)
+    for (auto symbol : names.getAsRange<FlatSymbolRefAttr>())
+      for (auto [index, param] : llvm::enumerate(graph.getParams()))
+        // A parameter, or a layer: all parameters in its name space.
+        if (StringRef rest = param.name;
+            rest.consume_front(symbol.getValue()) &&
+            (rest.empty() || rest[0] == '.'))
+          found.set(index);
+  return found;
+}
+
 FailureOr<BitVector> ProgramLowering::getSelectedParams(Operation *op,
                                                         ArrayAttr names) {
-  BitVector selected(graph.getParams().size(), !names);
   if (!names)
-    return selected;
+    return findParams(names);
   for (auto symbol : names.getAsRange<FlatSymbolRefAttr>()) {
-    // A parameter, or a layer: all parameters in its name space.
-    StringRef name = symbol.getValue();
-    bool found = false;
-    for (auto [index, param] : llvm::enumerate(graph.getParams())) {
-      StringRef rest = param.name;
-      if (!rest.consume_front(name) || !(rest.empty() || rest[0] == '.'))
-        continue;
-      selected.set(index);
-      found = true;
-    }
     // program_c7
-    if (!found)
+    if (findParams(builder.getArrayAttr(symbol)).none())
       return op->emitOpError("names the unknown parameter '@")
-             << name << "'"
-             << suggest(name, llvm::map_range(graph.getParams(),
-                                              [](const ModelParam &param) {
-                                                return param.name;
-                                              }));
+             << symbol.getValue() << "'"
+             << suggest(symbol.getValue(),
+                        llvm::map_range(graph.getParams(),
+                                        [](const ModelParam &param) {
+                                          return param.name;
+                                        }));
   }
-  return selected;
+  return findParams(names);
 }
 
 //===----------------------------------------------------------------------===//

@@ -49,6 +49,9 @@ struct Environment {
   llvm::SmallVector<mlir::Value> params;
   /// Moments (tensors) and counts (i64) of the weight optimisers, by name.
   llvm::MapVector<mlir::StringAttr, mlir::Value> optimiser;
+  /// 1 for the samples that take part in the loop around, 0 for those that
+  /// pc.stop has ended; null where nothing stops.
+  mlir::Value running;
 
   using List = llvm::SmallVector<mlir::Value> Environment::*;
   /// The lists that a loop carries, in order.
@@ -92,6 +95,9 @@ struct ProgramOutput {
 struct StorageArgument {
   PortAttr port;
   mlir::Type type;
+  /// The node whose state, or momentum, it is.
+  std::optional<unsigned> node = std::nullopt;
+  bool momentum = false;
 };
 
 //===----------------------------------------------------------------------===//
@@ -133,6 +139,12 @@ private:
   llvm::LogicalResult lower(RestoreOp op);
   llvm::LogicalResult lower(SetOp op);
   llvm::LogicalResult lower(PrecisionOp op);
+  llvm::LogicalResult lower(StopOp op);
+  llvm::LogicalResult lower(NormOp op);
+  llvm::LogicalResult lower(FreeEnergyOp op);
+  llvm::LogicalResult lower(EvaluateOp op);
+  llvm::LogicalResult lower(AverageOp op);
+  llvm::LogicalResult lower(UseOp op);
   llvm::LogicalResult lower(UpdateOp op);
   llvm::LogicalResult lower(PredictOp op);
   llvm::LogicalResult lower(ReadOp op);
@@ -165,10 +177,29 @@ private:
   /// The free energy per sample with the states of vodes in their own terms
   /// from `point.targets`.
   mlir::Value buildTargetEnergy(mlir::Operation *op, GradientPoint point);
+  /// An elementwise operation with the body that `build` emits.
+  static mlir::Value buildElementwise(
+      mlir::OpBuilder &builder, mlir::Location loc, mlir::Type type,
+      mlir::ValueRange inputs,
+      llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location,
+                                     mlir::ValueRange)>
+          build);
+  /// `set` where the mask is not zero, `unset` elsewhere.
+  static mlir::Value buildSelect(mlir::OpBuilder &builder, mlir::Location loc,
+                                 mlir::Value mask, mlir::Value set,
+                                 mlir::Value unset);
   /// A batched tensor that is `held` where the mask of the node is not zero,
   /// `fresh` elsewhere; `fresh` if the node has no mask.
   mlir::Value hold(mlir::Location loc, unsigned node, mlir::Value held,
                    mlir::Value fresh);
+
+  /// `fresh` for the samples that take part in the loop around, `old` for those
+  /// that pc.stop has ended.
+  mlir::Value keepStopped(mlir::Location loc, mlir::Value old,
+                          mlir::Value fresh);
+  /// Sets a free state as a statement asks: not what a mask holds, not in
+  /// samples that have stopped.
+  void assign(mlir::Location loc, unsigned node, mlir::Value value);
 
   // Error coordinates: eps = h - u.
   /// Gives the wanted nodes of `at` that have a prediction their errors.
@@ -220,6 +251,9 @@ private:
                                                 mlir::ArrayAttr vodes);
   llvm::FailureOr<llvm::BitVector> getSelectedParams(mlir::Operation *op,
                                                      mlir::ArrayAttr names);
+  /// The parameters that names in `params(...)` mean; unknown ones are left
+  /// out.
+  llvm::BitVector findParams(mlir::ArrayAttr names) const;
   llvm::FailureOr<unsigned> resolveNode(mlir::Operation *op,
                                         llvm::StringRef name);
   /// Multiplies parameter gradients by 1/n (mean) and `scale`.
@@ -256,6 +290,11 @@ private:
     return BatchedEvaluator(builder).getBatched(
         mapped(value), mlir::cast<mlir::RankedTensorType>(value.getType()));
   }
+  /// Type of Environment::running.
+  mlir::Type getRunningType() const {
+    return getBatchedType(mlir::RankedTensorType::get(
+        {}, graph.getNodes().front().type.getElementType()));
+  }
   mlir::Value splat(mlir::Location loc, mlir::Type type, double value) {
     return SplatOp::create(builder, loc, type, builder.getF64FloatAttr(value));
   }
@@ -281,6 +320,12 @@ private:
   void declareOptimiser(OptimiserKind kind, mlir::DictionaryAttr settings,
                         llvm::StringRef owner, const llvm::BitVector &params);
   llvm::LogicalResult declareStorage();
+  /// The state, or the momentum, that the last call left at a node: an argument
+  /// of the function, written back at its end.
+  mlir::Value getCarried(InitOp op, unsigned node, bool momentum);
+  /// Squares of a gradient's elements, summed for each sample (states, errors)
+  /// or over all (params); null for an empty gradient.
+  mlir::Value sumSquares(mlir::Location loc, const GradientValues &gradient);
   /// Count of weight steps, an i64 in the environment.
   mlir::StringAttr getWeightStepName() {
     return builder.getStringAttr("weight_step");
@@ -322,6 +367,8 @@ private:
   llvm::SmallVector<ProgramOutput> outputs;
   /// Reports inside loops: their values are in the environment.
   llvm::SmallVector<ProgramOutput> loopReports;
+  /// The learned parameters while averages stand for them (pc.use).
+  std::optional<llvm::SmallVector<mlir::Value>> learned;
   /// Persistent arrays in the order of the arguments.
   llvm::SmallVector<StorageArgument> storage;
   int64_t weightSteps = 0;
@@ -340,6 +387,8 @@ private:
   int64_t nextStream = 0;
   /// Static number of inference steps, for the depth remark; -1: unknown.
   int64_t inferSteps = 0;
+  /// What optimisers of states the program has.
+  bool usesMomentum = false, usesAdam = false;
   bool forwardInitialised = false;
   /// Error coordinates: one step reaches all layers.
   bool infersErrors = false;

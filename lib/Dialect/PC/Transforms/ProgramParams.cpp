@@ -42,6 +42,10 @@ LogicalResult ProgramLowering::updateParams(Operation *op, OptimiserKind kind,
       return failure();
     spared = *named;
   }
+  // use_c3
+  if (learned)
+    return op->emitOpError("learns, but pc.use has replaced the parameters by "
+                           "averages");
   Value lr = getSetting(loc, settings, numbers, "lr", 0.0);
   if (!joint || !jointCounts.contains(getWeightStepName()))
     weightSteps += repetitions;
@@ -106,6 +110,52 @@ LogicalResult ProgramLowering::updateParams(Operation *op, OptimiserKind kind,
     v = update.getNewV();
   }
   // Predictions change with the weights, states do not.
+  llvm::fill(env.errors, Value());
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Averages
+//===----------------------------------------------------------------------===//
+
+LogicalResult ProgramLowering::lower(AverageOp op) {
+  Location loc = op.getLoc();
+  FailureOr<BitVector> params = getSelectedParams(op, op.getParamsAttr());
+  if (failed(params))
+    return failure();
+  // average_c1
+  if (learned)
+    return op.emitOpError("averages the parameters, but pc.use has replaced "
+                          "them");
+  Value decay = mapped(op.getDecay());
+  Value rest = arith::SubFOp::create(builder, loc, number(loc, 1.0), decay);
+  for (unsigned index : params->set_bits()) {
+    const ModelParam &param = graph.getParams()[index];
+    Value &average =
+        env.optimiser[builder.getStringAttr(op.getName() + "." + param.name)];
+    Type type = param.type;
+    Value old = ScaleOp::create(builder, loc, type, average, decay);
+    Value fresh = ScaleOp::create(builder, loc, type, env.params[index], rest);
+    average = AddOp::create(builder, loc, type, old, fresh);
+  }
+  return success();
+}
+
+LogicalResult ProgramLowering::lower(UseOp op) {
+  // use_c1
+  if (op->getParentOp() != program)
+    return op.emitOpError("holds until the end of the program and cannot stand "
+                          "in a loop");
+  // use_c2
+  if (learned)
+    return op.emitOpError("cannot follow another pc.use");
+  learned = env.params;
+  for (auto [index, param] : llvm::enumerate(graph.getParams())) {
+    auto it = env.optimiser.find(
+        builder.getStringAttr(op.getName() + "." + param.name));
+    if (it != env.optimiser.end())
+      env.params[index] = it->second;
+  }
   llvm::fill(env.errors, Value());
   return success();
 }

@@ -361,10 +361,9 @@ LogicalResult ProgramLowering::lower(CombineOp op) {
   return success();
 }
 
-/// An elementwise operation with the body that `build` emits.
-static Value
-buildElementwise(OpBuilder &builder, Location loc, Type type, ValueRange inputs,
-                 function_ref<Value(OpBuilder &, Location, ValueRange)> build) {
+Value ProgramLowering::buildElementwise(
+    OpBuilder &builder, Location loc, Type type, ValueRange inputs,
+    function_ref<Value(OpBuilder &, Location, ValueRange)> build) {
   auto op = ElementwiseOp::create(builder, loc, type, inputs);
   OpBuilder::InsertionGuard guard(builder);
   Block *body = builder.createBlock(&op.getBody());
@@ -376,19 +375,40 @@ buildElementwise(OpBuilder &builder, Location loc, Type type, ValueRange inputs,
   return op.getOutput();
 }
 
+Value ProgramLowering::buildSelect(OpBuilder &builder, Location loc, Value mask,
+                                   Value set, Value unset) {
+  return buildElementwise(
+      builder, loc, set.getType(), {mask, set, unset},
+      [](OpBuilder &inner, Location loc, ValueRange e) -> Value {
+        Value zero = buildFloat(inner, loc, e[0].getType(), 0.0);
+        Value isSet = arith::CmpFOp::create(
+            inner, loc, arith::CmpFPredicate::UNE, e[0], zero);
+        return arith::SelectOp::create(inner, loc, isSet, e[1], e[2]);
+      });
+}
+
 Value ProgramLowering::hold(Location loc, unsigned node, Value held,
                             Value fresh) {
   Value mask = masks[node];
-  if (!mask)
-    return fresh;
-  return buildElementwise(
-      builder, loc, fresh.getType(), {mask, held, fresh},
-      [](OpBuilder &inner, Location loc, ValueRange e) -> Value {
-        Value zero = buildFloat(inner, loc, e[0].getType(), 0.0);
-        Value isHeld = arith::CmpFOp::create(
-            inner, loc, arith::CmpFPredicate::UNE, e[0], zero);
-        return arith::SelectOp::create(inner, loc, isHeld, e[1], e[2]);
-      });
+  return mask ? buildSelect(builder, loc, mask, held, fresh) : fresh;
+}
+
+Value ProgramLowering::sumSquares(Location loc,
+                                  const GradientValues &gradient) {
+  Value total;
+  for (Value value : gradient.values) {
+    if (!value)
+      continue;
+    auto type = cast<RankedTensorType>(value.getType());
+    Type sumType = type.clone(gradient.kind == GradientKind::Params
+                                  ? ArrayRef<int64_t>()
+                                  : type.getShape().take_front(1));
+    Value squares = MulOp::create(builder, loc, type, value, value);
+    Value sum = SumOp::create(builder, loc, sumType, squares);
+    total = total ? AddOp::create(builder, loc, sumType, total, sum).getResult()
+                  : sum;
+  }
+  return total;
 }
 
 LogicalResult ProgramLowering::lower(ClipOp op) {
@@ -412,21 +432,7 @@ LogicalResult ProgramLowering::lower(ClipOp op) {
     gradients[op.getResult()] = gradient;
     return success();
   }
-  Value square;
-  for (Value value : gradient.values) {
-    if (!value)
-      continue;
-    auto type = cast<RankedTensorType>(value.getType());
-    // One number per sample, or one for all parameters.
-    Type sumType = type.clone(gradient.kind == GradientKind::Params
-                                  ? ArrayRef<int64_t>()
-                                  : type.getShape().take_front(1));
-    Value squares = MulOp::create(builder, loc, type, value, value);
-    Value sum = SumOp::create(builder, loc, sumType, squares);
-    square = square
-                 ? AddOp::create(builder, loc, sumType, square, sum).getResult()
-                 : sum;
-  }
+  Value square = sumSquares(loc, gradient);
   if (square) {
     Value factor = buildElementwise(
         builder, loc, square.getType(), {square, bound(square.getType())},
@@ -447,6 +453,31 @@ LogicalResult ProgramLowering::lower(ClipOp op) {
       }
   }
   gradients[op.getResult()] = gradient;
+  return success();
+}
+
+LogicalResult ProgramLowering::lower(NormOp op) {
+  const GradientValues &gradient = gradients.find(op.getGradient())->second;
+  // norm_c1
+  if (gradient.kind == GradientKind::Params)
+    return op.emitOpError("is per sample: expected a gradient of states or "
+                          "errors, found one of params");
+  Value square = sumSquares(op.getLoc(), gradient);
+  // norm_c2
+  if (!square)
+    return op.emitOpError("of a gradient of nothing: no vode is free");
+  // norm_c3
+  if (getBatchedType(cast<RankedTensorType>(op.getType())) != square.getType())
+    return op.emitOpError("has type ")
+           << op.getType()
+           << ", expected a tensor of rank 0 of the model's "
+              "element type";
+  scalars.map(op.getResult(),
+              buildElementwise(
+                  builder, op.getLoc(), square.getType(), square,
+                  [](OpBuilder &inner, Location loc, ValueRange e) -> Value {
+                    return math::SqrtOp::create(inner, loc, e[0]);
+                  }));
   return success();
 }
 
@@ -476,8 +507,8 @@ LogicalResult ProgramLowering::lower(RestoreOp op) {
   for (auto [index, node] : llvm::enumerate(graph.getNodes())) {
     if (node.isInput || clamped[index])
       continue;
-    env.setState(index, hold(op.getLoc(), index, env.states[index],
-                             point.states[index]));
+    if (point.states[index])
+      assign(op.getLoc(), index, point.states[index]);
     env.resetOptimiser(index);
   }
   return success();

@@ -52,6 +52,49 @@ LogicalResult ProgramLowering::lower(ReadOp op) {
   return success();
 }
 
+LogicalResult ProgramLowering::lower(EvaluateOp op) {
+  Value value = graph.findProbe(op.getProbe());
+  // evaluate_c1
+  if (!value)
+    return op.emitOpError("names the unknown probe '@")
+           << op.getProbe() << "' of model '@" << program.getModel() << "'"
+           << graph.suggestProbe(op.getProbe());
+  // evaluate_c2
+  if (op.getType() != value.getType())
+    return op.emitOpError("has type ")
+           << op.getType() << " but '@" << op.getProbe() << "' is "
+           << value.getType();
+  BatchedEvaluator evaluator = makeEvaluator(env);
+  Value result = evaluate(op, evaluator, value, env);
+  if (!result)
+    return failure();
+  scalars.map(op.getResult(), result);
+  return success();
+}
+
+LogicalResult ProgramLowering::lower(FreeEnergyOp op) {
+  std::optional<unsigned> node;
+  if (op.getVode()) {
+    FailureOr<unsigned> index = resolveNode(op, *op.getVode());
+    if (failed(index))
+      return failure();
+    node = *index;
+  }
+  const Environment &at = joint ? *joint : env;
+  BatchedEvaluator evaluator = makeEvaluator(at);
+  Value energy = buildEnergy(op, at, evaluator, node);
+  if (!energy)
+    return failure();
+  // free_energy_c1
+  if (getBatchedType(cast<RankedTensorType>(op.getType())) != energy.getType())
+    return op.emitOpError("has type ")
+           << op.getType()
+           << ", expected a tensor of rank 0 of the model's "
+              "element type";
+  scalars.map(op.getResult(), energy);
+  return success();
+}
+
 LogicalResult ProgramLowering::lower(OutputOp op) {
   // output_c1
   if (op->getParentOp() != program)

@@ -119,7 +119,8 @@ LogicalResult ProgramLowering::initForward(InitOp op, unsigned index,
   Value prediction = evaluate(op, evaluator, node.prediction, env);
   if (!prediction)
     return failure();
-  env.setState(index, hold(op.getLoc(), index, before[index], prediction));
+  env.states[index] = before[index];
+  assign(op.getLoc(), index, prediction);
   pending.reset(index);
   return success();
 }
@@ -129,8 +130,18 @@ LogicalResult ProgramLowering::lower(InitOp op) {
   if (failed(free))
     return failure();
   Location loc = op.getLoc();
-  for (unsigned index : free->set_bits())
+  for (unsigned index : free->set_bits()) {
     env.resetOptimiser(index);
+    if (!op.getKeepMomentum() && op.getKind() != StateInitKind::Carried)
+      continue;
+    // init_c6
+    if (usesAdam)
+      return op.emitOpError(
+          "keeps the momentum of sgd and langevin, but states "
+          "of this program move by adam");
+    if (usesMomentum)
+      env.traces[index] = getCarried(op, index, /*momentum=*/true);
+  }
   if (op.getKind() == StateInitKind::Forward) {
     forwardInitialised = true;
     BitVector pending = *free;
@@ -164,14 +175,65 @@ LogicalResult ProgramLowering::lower(InitOp op) {
   for (unsigned index : free->set_bits()) {
     Type type = getBatchedType(graph.getNodes()[index].type);
     Value state;
-    if (op.getKind() == StateInitKind::Zero)
+    if (op.getKind() == StateInitKind::Carried)
+      state = getCarried(op, index, /*momentum=*/false);
+    else if (op.getKind() == StateInitKind::Zero)
       state = splat(loc, type, 0.0);
     else
       state =
           ScaleOp::create(builder, loc, type, drawNormal(op, type, position++),
                           number(loc, op.getDeviation()->convertToDouble()));
-    env.setState(index, hold(loc, index, env.states[index], state));
+    assign(loc, index, state);
   }
+  return success();
+}
+
+Value ProgramLowering::getCarried(InitOp op, unsigned node, bool momentum) {
+  const ModelNode &target = graph.getNodes()[node];
+  std::string name = target.name.str() + (momentum ? ".momentum" : ".state");
+  Value &value = namedArguments["carried." + name];
+  if (!value) {
+    PortAttr port =
+        makePort(PortKind::State, name,
+                 {detail("init", InitAttr::get(context, InitKind::Zeros)),
+                  detail("stream", builder.getI64IntegerAttr(0))});
+    Type type = getBatchedType(target.type);
+    storage.push_back({port, type, node, momentum});
+    value = addArgument(type, port, op.getLoc());
+  }
+  return value;
+}
+
+void ProgramLowering::assign(Location loc, unsigned node, Value value) {
+  Value old = env.states[node];
+  env.setState(node, keepStopped(loc, old, hold(loc, node, old, value)));
+}
+
+Value ProgramLowering::keepStopped(Location loc, Value old, Value fresh) {
+  if (!env.running || !old)
+    return fresh;
+  Value running =
+      BroadcastOp::create(builder, loc, fresh.getType(), env.running);
+  return buildSelect(builder, loc, running, fresh, old);
+}
+
+LogicalResult ProgramLowering::lower(StopOp op) {
+  Location loc = op.getLoc();
+  Value value = perSample(op.getValue());
+  Type type = value.getType();
+  if (std::optional<ReduceKind> reduce = op.getReduce())
+    value = BatchBroadcastOp::create(builder, loc, type,
+                                     getBatchReduced(loc, value, *reduce));
+  Value bound = ScaleOp::create(builder, loc, type, splat(loc, type, 1.0),
+                                mapped(op.getBound()));
+  env.running = buildElementwise(
+      builder, loc, type, {env.running, value, bound},
+      [](OpBuilder &inner, Location loc, ValueRange e) -> Value {
+        Value zero = buildFloat(inner, loc, e[0].getType(), 0.0);
+        Value below = arith::CmpFOp::create(
+            inner, loc, arith::CmpFPredicate::OLT, e[1], e[2]);
+        return arith::SelectOp::create(inner, loc, below, zero, e[0]);
+      });
   return success();
 }
 
@@ -213,8 +275,7 @@ LogicalResult ProgramLowering::lower(SetOp op) {
     return op.emitOpError("sets '@")
            << op.getVode() << "' of type " << node.type
            << " to a value of type " << op.getValue().getType();
-  env.setState(*index, hold(op.getLoc(), *index, env.states[*index],
-                            perSample(op.getValue())));
+  assign(op.getLoc(), *index, perSample(op.getValue()));
   env.resetOptimiser(*index);
   return success();
 }
@@ -264,8 +325,8 @@ Value ProgramLowering::stepState(Operation *op, OptimiserKind kind,
         env.traces[node] ? env.traces[node] : zero,
         env.seconds[node] ? env.seconds[node] : zero, lr, b1, b2, eps,
         number(loc, 0.0), correction(b1), correction(b2));
-    env.traces[node] = update.getNewM();
-    env.seconds[node] = update.getNewV();
+    env.traces[node] = keepStopped(loc, env.traces[node], update.getNewM());
+    env.seconds[node] = keepStopped(loc, env.seconds[node], update.getNewV());
     env.counts[node] = count;
     return update.getNewParam();
   }
@@ -276,7 +337,7 @@ Value ProgramLowering::stepState(Operation *op, OptimiserKind kind,
     // optax.trace: m <- g + mu m, with nesterov g + mu m after it.
     if (Value trace = env.traces[node])
       step = add(gradient, scaled(trace, mu));
-    env.traces[node] = step;
+    env.traces[node] = keepStopped(loc, env.traces[node], step);
     if (settings.get("nesterov"))
       step = add(gradient, scaled(step, mu));
   }
@@ -328,18 +389,23 @@ LogicalResult ProgramLowering::updateStates(Operation *op, OptimiserKind kind,
     Value before = byError ? env.errors[index] : env.states[index];
     Value after = stepState(op, kind, index, before, step, settings, numbers);
     if (byError)
-      env.errors[index] = after;
+      env.errors[index] = keepStopped(loc, before, after);
     else
-      fresh.emplace_back(index, hold(loc, index, before, after));
+      fresh.emplace_back(index, after);
   }
+  SmallVector<Value> old = env.states;
   for (auto [index, value] : fresh) {
+    SmallVector<Value> kept = env.errors;
+    assign(loc, index, value);
     if (errors)
-      env.states[index] = value;
-    else
-      env.setState(index, value);
+      env.errors = kept;
   }
-  if (errors && failed(deriveStates(op, env, *order)))
+  if (!errors)
+    return success();
+  if (failed(deriveStates(op, env, *order)))
     return failure();
+  for (unsigned index : *order)
+    env.states[index] = keepStopped(loc, old[index], env.states[index]);
   return success();
 }
 
@@ -349,31 +415,29 @@ LogicalResult ProgramLowering::inferByHeun(InferOp op, const BitVector &free) {
   Environment start = joint ? *joint : env;
   Value lr = getSetting(loc, op.getSettings(), op.getNumbers(), "lr", 0.0);
   Value half = arith::MulFOp::create(builder, loc, number(loc, 0.5), lr);
-  auto move = [&](Environment &at, const GradientValues &gradient, Value rate) {
-    for (unsigned index : free.set_bits()) {
-      Value value = gradient.values[index];
-      Value step = ScaleOp::create(builder, loc, value.getType(), value, rate);
-      Value old = at.states[index];
-      at.setState(index,
-                  hold(loc, index, old,
-                       SubOp::create(builder, loc, old.getType(), old, step)));
-    }
+  auto moved = [&](unsigned index, Value old, Value gradient, Value rate) {
+    Value step =
+        ScaleOp::create(builder, loc, gradient.getType(), gradient, rate);
+    return hold(loc, index, old,
+                SubOp::create(builder, loc, old.getType(), old, step));
   };
   FailureOr<GradientValues> first =
       buildGradient(op, GradientKind::States, {start}, free);
   if (failed(first))
     return failure();
   Environment ahead = start;
-  move(ahead, *first, lr);
+  for (unsigned index : free.set_bits())
+    ahead.setState(index,
+                   moved(index, start.states[index], first->values[index], lr));
   FailureOr<GradientValues> second =
       buildGradient(op, GradientKind::States, {ahead}, free);
   if (failed(second))
     return failure();
-  GradientValues sum = *first;
-  for (unsigned index : free.set_bits())
-    sum.values[index] = AddOp::create(builder, loc, sum.values[index].getType(),
-                                      sum.values[index], second->values[index]);
-  move(env, sum, half);
+  for (unsigned index : free.set_bits()) {
+    Value sum = AddOp::create(builder, loc, first->values[index].getType(),
+                              first->values[index], second->values[index]);
+    assign(loc, index, moved(index, env.states[index], sum, half));
+  }
   return success();
 }
 

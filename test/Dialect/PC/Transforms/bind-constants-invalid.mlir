@@ -8,6 +8,14 @@ pc.model @m (width = 8) {
 
 // -----
 
+pc.model @size (width = 8) {
+  // dims_c2
+  // expected-error @below {{uses the unknown model parameter 'withd'; did you mean 'width'?}}
+  %n = pc.size @withd
+}
+
+// -----
+
 pc.block @b(%x: tensor<4xf32>) -> tensor<4xf32> {
   pc.yield %x : tensor<4xf32>
 }

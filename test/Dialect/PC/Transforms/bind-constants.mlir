@@ -23,6 +23,12 @@ pc.block @dense(%x: !hidden) -> !hidden {
 // SET-LABEL: pc.model @m
 pc.model @m (width = 8, depth = 2) {
   %x = pc.input @x : tensor<4xf32>
+  // DEFAULT: %[[N:.*]] = arith.constant 8.000000e+00 : f64
+  // DEFAULT: pc.scale %{{.*}}, %[[N]]
+  // SET: %[[N:.*]] = arith.constant 1.600000e+01 : f64
+  // SET: pc.scale %{{.*}}, %[[N]]
+  %n = pc.size @width
+  %scaled = pc.scale %x, %n : tensor<4xf32>
   // DEFAULT: pc.linear @in %{{.*}} : tensor<4xf32> -> tensor<8xf32>
   // SET: pc.linear @in %{{.*}} : tensor<4xf32> -> tensor<16xf32>
   %u = pc.linear @in %x : tensor<4xf32> -> !hidden

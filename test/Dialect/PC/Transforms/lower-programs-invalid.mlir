@@ -432,3 +432,92 @@ pc.program @gradient_c2 on @self (%x: tensor<4xf32>) {
   // expected-error @below {{takes the state of '@a' from its targets, but its prediction depends on it}}
   %g = pc.gradient params at %p targets(%q)
 }
+
+// -----
+
+pc.model @memory {
+  %x = pc.input @x : tensor<4xf32>
+  %u = pc.linear @fc %x : tensor<4xf32> -> tensor<4xf32>
+  pc.probe @pre = %u : tensor<4xf32>
+  %h = pc.vode @h %u energy(se) : tensor<4xf32>
+}
+pc.program @init_c6 on @memory (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  // expected-error @below {{keeps the momentum of sgd and langevin, but states of this program move by adam}}
+  pc.init carried
+  pc.infer adam(lr = 0.1)
+}
+pc.program @norm_c1 on @memory (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  %p = pc.point
+  %g = pc.gradient params at %p
+  // expected-error @below {{is per sample: expected a gradient of states or errors, found one of params}}
+  %n = pc.norm %g : tensor<f32>
+}
+pc.program @norm_c2 on @memory (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.clamp @h = %x : tensor<4xf32>
+  %p = pc.point
+  %g = pc.gradient states at %p
+  // expected-error @below {{of a gradient of nothing: no vode is free}}
+  %n = pc.norm %g : tensor<f32>
+}
+pc.program @norm_c3 on @memory (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  %p = pc.point
+  %g = pc.gradient states at %p
+  // expected-error @below {{has type 'tensor<4xf32>', expected a tensor of rank 0 of the model's element type}}
+  %n = pc.norm %g : tensor<4xf32>
+}
+pc.program @free_energy_c1 on @memory (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  // expected-error @below {{has type 'tensor<4xf32>', expected a tensor of rank 0 of the model's element type}}
+  %n = pc.free_energy : tensor<4xf32>
+}
+pc.program @evaluate_c1 on @memory (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  // expected-error @below {{names the unknown probe '@prr' of model '@memory'; did you mean 'pre'?}}
+  %n = pc.evaluate @prr : tensor<4xf32>
+}
+pc.program @evaluate_c2 on @memory (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  // expected-error @below {{has type 'tensor<3xf32>' but '@pre' is 'tensor<4xf32>'}}
+  %n = pc.evaluate @pre : tensor<3xf32>
+}
+pc.program @train on @memory (%x: tensor<4xf32>) {
+  %d = pc.hyper "d" default 0.5
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  pc.average @ema decay(%d)
+}
+pc.program @average_c1 on @memory (%x: tensor<4xf32>) {
+  %d = pc.hyper "d" default 0.5
+  pc.use @ema
+  // expected-error @below {{averages the parameters, but pc.use has replaced them}}
+  pc.average @ema decay(%d)
+}
+pc.program @use_c1 on @memory (%x: tensor<4xf32>) {
+  pc.repeat 2 {
+    // expected-error @below {{holds until the end of the program and cannot stand in a loop}}
+    pc.use @ema
+  }
+}
+pc.program @use_c2 on @memory (%x: tensor<4xf32>) {
+  pc.use @ema
+  // expected-error @below {{cannot follow another pc.use}}
+  pc.use @ema
+}
+pc.program @use_c3 on @memory (%x: tensor<4xf32>) {
+  pc.use @ema
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  // expected-error @below {{learns, but pc.use has replaced the parameters by averages}}
+  pc.learn sgd(lr = 0.1)
+}
+pc.program @use_c4 on @memory (%x: tensor<4xf32>) {
+  // expected-error @below {{names the unknown average '@emma'; did you mean 'ema'?}}
+  pc.use @emma
+}

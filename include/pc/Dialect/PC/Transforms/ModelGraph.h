@@ -56,6 +56,13 @@ public:
   std::optional<unsigned> getNodeOf(mlir::Value value) const;
   std::optional<unsigned> getParamOf(mlir::Value value) const;
 
+  /// The value that the named pc.probe shows; null if there is none.
+  mlir::Value findProbe(llvm::StringRef name) const {
+    return probes.lookup(name);
+  }
+  /// "; did you mean '...'?" for a name that is no probe, or nothing.
+  std::string suggestProbe(llvm::StringRef name) const;
+
   /// Nodes and parameters that `value` depends on, in the order of the model,
   /// without looking through states.
   void getDependences(mlir::Value value, llvm::SetVector<unsigned> &nodes,
@@ -69,6 +76,7 @@ private:
   llvm::SmallVector<ModelNode> nodes;
   llvm::SmallVector<ModelParam> params;
   llvm::StringMap<unsigned> nodeIndex, paramIndex;
+  llvm::StringMap<mlir::Value> probes;
   llvm::DenseMap<mlir::Value, unsigned> nodeValues, paramValues;
 };
 
