@@ -7,6 +7,15 @@ if(PCX_ENABLE_COVERAGE)
   add_compile_options(-fprofile-instr-generate -fcoverage-mapping)
   add_link_options(-fprofile-instr-generate)
 endif()
+# pcx_not_measured(target): leaves out what PCX_ENABLE_COVERAGE adds, for code that
+# is loaded and unloaded as artifacts are, which need no library.
+function(pcx_not_measured target)
+  if(PCX_ENABLE_COVERAGE)
+    target_compile_options(${target} PRIVATE
+      -fno-profile-instr-generate -fno-coverage-mapping)
+    target_link_options(${target} PRIVATE -fno-profile-instr-generate)
+  endif()
+endfunction()
 find_program(PCX_CCACHE ccache)
 if(PCX_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   # The slops are what ccache needs to cache through a precompiled header.

@@ -252,6 +252,7 @@ private:
   LogicalResult writeModule(ModuleOp module, StringRef path);
   LogicalResult emitObject(ModuleOp module, StringRef source,
                            TimingScope &timing);
+  std::string getDumpPath(Phase phase, StringRef extension) const;
   void printPlan(ModuleOp module);
   std::string getOutput(StringRef extension);
   bool error(const Twine &message) {
@@ -390,6 +391,15 @@ LogicalResult Driver::writeModule(ModuleOp module, StringRef path) {
       [&]() { return mlir::emitError(UnknownLoc::get(module.getContext())); });
 }
 
+/// The file of a phase in the folder of --dump-phases-to.
+std::string Driver::getDumpPath(Phase phase, StringRef extension) const {
+  SmallString<128> path(options.dumpPhases);
+  llvm::sys::path::append(path, std::to_string(static_cast<unsigned>(phase)) +
+                                    "-" + stringifyPhase(phase) + "." +
+                                    extension);
+  return path.str().str();
+}
+
 LogicalResult Driver::runPhase(ModuleOp module, Phase phase,
                                TimingScope &timing) {
   PassManager pm(module.getContext(), module->getName().getStringRef());
@@ -417,11 +427,7 @@ LogicalResult Driver::runPhase(ModuleOp module, Phase phase,
   }
   if (options.dumpPhases.empty())
     return success();
-  unsigned index = static_cast<unsigned>(phase);
-  SmallString<128> path(options.dumpPhases);
-  llvm::sys::path::append(path, std::to_string(index) + "-" +
-                                    stringifyPhase(phase) + ".mlir");
-  return writeModule(module, path);
+  return writeModule(module, getDumpPath(phase, "mlir"));
 }
 
 //===----------------------------------------------------------------------===//
@@ -631,12 +637,30 @@ LogicalResult Driver::emitObject(ModuleOp module, StringRef source,
     if (failed(pm.run(module)))
       return failure();
   }
+  auto emitError = [&]() {
+    return mlir::emitError(UnknownLoc::get(module.getContext()));
+  };
   SmallVector<char, 0> bytes;
   if (failed(artifact::emit(module, description, kind, emit, bytes)))
     return failure();
-  return artifact::writeFile(getOutput(extension), bytes, [&]() {
-    return mlir::emitError(UnknownLoc::get(module.getContext()));
-  });
+  // The last phase is not MLIR any more: what LLVM made of the one before, the
+  // instructions, and the file itself.
+  std::pair<artifact::Emit, StringRef> forms[] = {
+      {artifact::Emit::LLVMIR, "ll"},
+      {artifact::Emit::Assembly, "s"},
+      {artifact::Emit::Artifact, "pcx"}};
+  for (auto [form, ending] : forms) {
+    if (options.dumpPhases.empty())
+      break;
+    SmallVector<char, 0> other;
+    if (form != kind &&
+        failed(artifact::emit(module, description, form, emit, other)))
+      return failure();
+    if (failed(artifact::writeFile(getDumpPath(Phase::Artifact, ending),
+                                   form == kind ? bytes : other, emitError)))
+      return failure();
+  }
+  return artifact::writeFile(getOutput(extension), bytes, emitError);
 }
 
 void Driver::printPlan(ModuleOp module) {

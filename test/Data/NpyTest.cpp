@@ -83,6 +83,16 @@ TEST(Npy, RefusesMalformedHeaders) {
             std::string::npos);
   EXPECT_NE(message("{'fortran_order': 1}").find("expected True or False"),
             std::string::npos);
+  EXPECT_NE(message("{descr: '<f4'}").find("expected a key at byte 1"),
+            std::string::npos);
+  EXPECT_NE(message("{'descr': 4}").find("expected a type string"),
+            std::string::npos);
+  EXPECT_NE(message("{'descr': '<f4' 'shape': (1,)}").find("expected ',' or"),
+            std::string::npos);
+  EXPECT_NE(
+      message("{'descr': '<f4', 'fortran_order': False, 'shape': (2,)} more")
+          .find("expected the end of the header"),
+      std::string::npos);
   EXPECT_EQ(message("{'descr': [('a','<f4')], 'shape': (1,)}"),
             "x: expected an array of numbers, found a structured type");
   EXPECT_EQ(

@@ -9,6 +9,12 @@
 #include "RunSupport.h"
 #include "pcx/Data/DataSet.h"
 #include "pcx/Data/Idx.h"
+#include "test/Support/FullDevice.h"
+
+#include <cstring>
+#include <fmt/format.h>
+#include <map>
+#include <numeric>
 
 using namespace pcx;
 using namespace pcx::test;
@@ -112,6 +118,66 @@ TEST_F(Train, SameSeedSameResultWhateverTheThreads) {
   std::string sorted = once("d", {"--no-shuffle"});
   EXPECT_NE(first, sorted);
   EXPECT_EQ(sorted, once("e", {"--no-shuffle"}));
+}
+
+/// The bytes of an array in a safetensors file; the header's offsets count from
+/// its end.
+static std::string readArray(const std::string &file, const std::string &name) {
+  std::string text = readText(file);
+  uint64_t length = 0;
+  if (text.size() < sizeof(length))
+    return "";
+  std::memcpy(&length, text.data(), sizeof(length));
+  auto header = nlohmann::json::parse(text.substr(8, length));
+  size_t begin = header[name]["data_offsets"][0],
+         end = header[name]["data_offsets"][1];
+  return text.substr(8 + length + begin, end - begin);
+}
+
+TEST_F(Train, ShufflesEveryEpochAnewAndTheSameForASeed) {
+  // The state is what the last sample left: it says which one that was, as long
+  // as no step changes the weights.
+  constexpr int samples = 8;
+  std::string text = "a,b,c,d,e,label\n";
+  for (int i = 0; i < samples; ++i)
+    text += fmt::format("{},{},1,0,{},{}\n", i, i * i, -i, i % 3);
+  ASSERT_TRUE(data::writeFile(dir / "d.csv", text));
+  auto last = [&](int steps, std::vector<std::string> more) {
+    more.insert(more.end(),
+                {"--data", dir / "d.csv", "--batch", "1", "--epochs", "2",
+                 "--max-steps", std::to_string(steps), "--set", "w_lr=0",
+                 "--save", dir / "s", "--params", dir / "w", "-q"});
+    std::filesystem::remove(dir / "s");
+    EXPECT_OK(trainOn(artifact("pcx-test-softmax5"), more));
+    return readArray(dir / "s", "h");
+  };
+  // The same weights for every seed.
+  EXPECT_OK(trainOn(artifact("pcx-test-softmax5"),
+                    {"--data", dir / "d.csv", "--batch", "1", "--max-steps",
+                     "1", "--save", dir / "w", "-q"}));
+  std::map<std::string, int> sampleOf;
+  for (int i = 0; i < samples; ++i)
+    sampleOf[last(i + 1, {"--no-shuffle"})] = i;
+  ASSERT_EQ(sampleOf.size(), size_t(samples));
+  auto epoch = [&](int number, const std::string &seed) {
+    std::vector<int> order;
+    for (int step = 1; step <= samples; ++step) {
+      auto found =
+          sampleOf.find(last(number * samples + step, {"--seed", seed}));
+      order.push_back(found == sampleOf.end() ? -1 : found->second);
+    }
+    return order;
+  };
+  std::vector<int> sorted(samples);
+  std::iota(sorted.begin(), sorted.end(), 0);
+  std::vector<int> first = epoch(0, "1"), second = epoch(1, "1");
+  EXPECT_THAT(first, testing::UnorderedElementsAreArray(sorted));
+  EXPECT_THAT(second, testing::UnorderedElementsAreArray(sorted));
+  EXPECT_NE(first, sorted);
+  EXPECT_NE(second, first);
+  EXPECT_EQ(epoch(0, "1"), first);
+  EXPECT_EQ(epoch(1, "1"), second);
+  EXPECT_NE(epoch(0, "2"), first);
 }
 
 TEST_F(Train, ResumeIsExactToTheBit) {
@@ -267,11 +333,16 @@ TEST_F(Train, UnwritableOutput) {
       HasSubstr("--save " + dir / "no/such/s" + ": cannot write to"));
   EXPECT_MISTAKE(train({"--log", dir.path()}),
                  HasSubstr("expected a file, found a folder"));
-  // A full disk.
-  EXPECT_MISTAKE(train({"--epochs", "1", "--save", "/dev/full", "-q"}),
+}
+
+TEST_F(Train, FullDisk) {
+  std::string full = pcx::test::makeFullDevice(dir.path());
+  if (full.empty())
+    GTEST_SKIP() << "no device that is always full";
+  EXPECT_MISTAKE(train({"--epochs", "1", "--save", full, "-q"}),
                  HasSubstr("No space left on device"));
-  EXPECT_MISTAKE(train({"--epochs", "1", "--log", "/dev/full", "-q"}),
-                 HasSubstr("--log /dev/full: cannot write"));
+  EXPECT_MISTAKE(train({"--epochs", "1", "--log", full, "-q"}),
+                 HasSubstr("--log " + full + ": cannot write"));
 }
 
 TEST_F(Train, HyperParameters) {
