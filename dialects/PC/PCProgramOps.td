@@ -242,9 +242,11 @@ def PC_RepeatOp : PC_ProgramMemberOp<"repeat", [SingleBlock, NoTerminator]> {
     pc.repeat 8 { ... }
     pc.repeat %T max 64 { ... }          // bound known at run time only
     pc.repeat 8 index(%t) { ... }        // %t : f64, counts from 0
+    pc.repeat @steps { ... }             // a parameter of the model: -D steps=8
     ```
   }];
-  let arguments = (ins I64Attr:$count, Optional<F64>:$dynamicCount);
+  let arguments = (ins I64Attr:$count, Optional<F64>:$dynamicCount,
+                       OptionalAttr<FlatSymbolRefAttr>:$size);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;

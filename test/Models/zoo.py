@@ -4,12 +4,27 @@ usage: zoo.py PC-OPT MODELS
 """
 
 import pathlib
+import re
 import subprocess
 import sys
 
 
+def expand(text):
+    """Names that a shell makes of `a{b,c}d`."""
+    braces = re.search(r"\{([^{}]*)\}", text)
+    if not braces:
+        return [text]
+    before, after = text[: braces.start()], text[braces.end() :]
+    return [
+        name
+        for choice in braces[1].split(",")
+        for name in expand(before + choice + after)
+    ]
+
+
 def main(pc_opt, models):
     readme = (models / "README.md").read_text()
+    listed = {name for text in re.findall(r"`([^`]+)`", readme) for name in expand(text)}
     problems = []
     files = sorted(models.glob("*.pcir"))
     for file in files:
@@ -19,12 +34,15 @@ def main(pc_opt, models):
             )
             if run.returncode != 0:
                 problems.append(f"{file.name} {arguments}:\n{run.stderr}")
-            for program in ("@train", "@evaluate"):
-                if program not in run.stdout:
-                    problems.append(f"{file.name} {arguments}: no {program}")
+            programs = re.findall(r"(?:pc\.program|func\.func) @(\w+)", run.stdout)
+            if "evaluate" not in programs or len(programs) < 2:
+                problems.append(
+                    f"{file.name} {arguments}: expected @evaluate and a program "
+                    f"that trains, found {programs}"
+                )
     for file in files + sorted(models.glob("recipes/*.toml")):
         name = str(file.relative_to(models))
-        if f"`{name}`" not in readme:
+        if name not in listed:
             problems.append(f"README.md does not list {name}")
     if not files:
         problems.append(f"no models in {models}")

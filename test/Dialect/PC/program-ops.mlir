@@ -177,6 +177,9 @@ pc.program @memory on @mlp (%image: tensor<8xf32>) role(other) {
   }
   // CHECK: pc.free_energy @h1 : tensor<f32>
   %E = pc.free_energy @h1 : tensor<f32>
+  // CHECK: pc.repeat @steps index(%{{.*}}) {
+  pc.repeat @steps index(%t) {
+  }
   // CHECK: pc.evaluate @a1 : tensor<4xf32>
   %a = pc.evaluate @a1 : tensor<4xf32>
   // CHECK: pc.average @ema decay(%{{.*}}) params(@fc1)

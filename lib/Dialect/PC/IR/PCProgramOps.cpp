@@ -178,9 +178,13 @@ LogicalResult ProgramOp::verifyRegions() {
 
 ParseResult RepeatOp::parse(OpAsmParser &parser, OperationState &result) {
   Builder &builder = parser.getBuilder();
-  int64_t count;
+  int64_t count = 0;
+  StringAttr size;
   OptionalParseResult literal = parser.parseOptionalInteger(count);
-  if (literal.has_value()) {
+  if (!literal.has_value() && succeeded(parser.parseOptionalSymbolName(size))) {
+    // Its value is that of the model's parameter once that is bound.
+    result.getOrAddProperties<Properties>().size = FlatSymbolRefAttr::get(size);
+  } else if (literal.has_value()) {
     if (failed(*literal))
       return failure();
   } else {
@@ -215,11 +219,15 @@ void RepeatOp::print(OpAsmPrinter &printer) {
   printer << " ";
   if (Value bound = getDynamicCount())
     printer << bound << " max ";
-  printer << getCount();
+  if (FlatSymbolRefAttr size = getSizeAttr())
+    printer << size;
+  else
+    printer << getCount();
   Block &body = getBody().front();
   if (body.getNumArguments() == 1)
     printer << " index(" << body.getArgument(0) << ")";
-  printer.printOptionalAttrDictWithKeyword((*this)->getAttrs(), {"count"});
+  printer.printOptionalAttrDictWithKeyword((*this)->getAttrs(),
+                                           {"count", "size"});
   printer << " ";
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false);
 }

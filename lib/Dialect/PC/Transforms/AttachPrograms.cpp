@@ -80,7 +80,8 @@ public:
                       FlatSymbolRefAttr());
     };
     auto repeat = RepeatOp::create(builder, loc,
-                                   builder.getI64IntegerAttr(steps), Value());
+                                   builder.getI64IntegerAttr(steps), Value(),
+                                   FlatSymbolRefAttr());
     OpBuilder::InsertionGuard guard(builder);
     builder.createBlock(&repeat.getBody());
     if (algorithm == "pc") {

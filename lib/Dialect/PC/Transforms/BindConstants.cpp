@@ -121,6 +121,23 @@ LogicalResult BindConstantsPass::bind(Operation *op,
       failedAt = nested;
       return WalkResult::interrupt();
     }
+    if (auto repeat = dyn_cast<RepeatOp>(nested); repeat && repeat.getSize()) {
+      auto it = constants.find(*repeat.getSize());
+      if (it == constants.end()) {
+        failedAt = nested;
+        missing = *repeat.getSize();
+        return WalkResult::interrupt();
+      }
+      if (it->second < 0) {
+        failedAt = nested;
+        missing = *repeat.getSize();
+        negative = it->second;
+        return WalkResult::interrupt();
+      }
+      repeat.setCount(it->second);
+      repeat.removeSizeAttr();
+      return WalkResult::advance();
+    }
     if (auto size = dyn_cast<SizeOp>(nested)) {
       auto it = constants.find(size.getName());
       if (it == constants.end()) {
@@ -152,6 +169,10 @@ LogicalResult BindConstantsPass::bind(Operation *op,
   });
   if (!result.wasInterrupted())
     return success();
+  // repeat_c6
+  if (constants.contains(missing) && isa<RepeatOp>(failedAt))
+    return failedAt->emitOpError("needs the count '")
+           << missing << "' to be at least 0, found " << negative;
   // dims_c3
   if (constants.contains(missing))
     return failedAt->emitOpError("needs the dimension '")

@@ -8,6 +8,22 @@ pc.model @m (width = 8) {
 
 // -----
 
+pc.model @steps (steps = -1) {
+  %x = pc.input @x : tensor<4xf32>
+}
+pc.program @repeat_c6 on @steps () {
+  // expected-error @below {{needs the count 'steps' to be at least 0, found -1}}
+  pc.repeat @steps {
+  }
+}
+pc.program @dims_c2 on @steps () {
+  // expected-error @below {{uses the unknown model parameter 'stepps'; did you mean 'steps'?}}
+  pc.repeat @stepps {
+  }
+}
+
+// -----
+
 pc.model @size (width = 8) {
   // dims_c2
   // expected-error @below {{uses the unknown model parameter 'withd'; did you mean 'width'?}}

@@ -43,6 +43,10 @@ pc.model @m (width = 8, depth = 2) {
 pc.program @read on @m (%x: tensor<4xf32>) {
   pc.clamp @x = %x : tensor<4xf32>
   pc.init forward
+  // DEFAULT: pc.repeat 2 {
+  // SET: pc.repeat 3 {
+  pc.repeat @depth {
+  }
   // DEFAULT: pc.read @h : tensor<8xf32>
   // SET: pc.read @h : tensor<16xf32>
   %h = pc.read @h : !hidden
