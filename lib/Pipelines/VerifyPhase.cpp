@@ -91,8 +91,7 @@ void VerifyPhasePass::verifyFunctional() {
           isa<func::ReturnOp, tensor::ExtractOp, tensor::FromElementsOp,
               YieldOp>(op))
         return;
-      if (isa_and_nonnull<PCDialect>(dialect) && isPure(op) &&
-          !isa<StageOp, GroupOp>(op))
+      if (isComputation(op) && !isa<StageOp, GroupOp>(op))
         return;
       reject(op, "expected pure operations on tensors, numbers and loops");
     });

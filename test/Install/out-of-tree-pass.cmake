@@ -56,6 +56,18 @@ run("compiling with the plugin"
     "--load-pass-plugin=${WORK}/out-of-tree-pass/libSetPrecision.so"
     "--pass-after=input:pc.model(set-precision{value=0.5})")
 
+# A dialect: its operation goes through all phases, and the code learns.
+build(out-of-tree-dialect)
+set(example "${WORK}/out-of-tree-dialect")
+run("compiling with the dialect"
+  "${prefix}/bin/pcc" "${EXAMPLES}/out-of-tree-dialect/test/softsign.pcir"
+    "--load-dialect-plugin=${example}/libActs.so" -o "${example}/softsign.pcx")
+run("training" "${BUILD}/bin/pcx-run" train "${example}/softsign.pcx"
+  --recipe "${MODELS}/recipes/digits.toml" --epochs 10)
+if(NOT output MATCHES "9[0-9]\\.[0-9]+ ?%")
+  message(FATAL_ERROR "expected an accuracy above 90 %, found:\n${output}")
+endif()
+
 # With the compiler beside it the runtime still needs no LLVM.
 run("installing the runtime"
   ${CMAKE_COMMAND} --install "${BUILD}" --prefix "${prefix}" --component runtime)

@@ -592,7 +592,8 @@ struct ConvertPCToLinalgPass
     SmallVector<Operation *> ops;
     getOperation().walk([&](StageOp stage) {
       stage.getBody().walk<WalkOrder::PreOrder>([&](Operation *op) {
-        if (isa<PCDialect>(op->getDialect()) && !isa<YieldOp>(op))
+        if (!isa<YieldOp>(op) &&
+            (isa<PCDialect>(op->getDialect()) || isComputation(op)))
           ops.push_back(op);
         // The region of an element-wise operation goes into the body.
         return isa<ElementwiseOp>(op) ? WalkResult::skip()

@@ -18,8 +18,13 @@ using namespace pc;
 // Shared checks
 //===----------------------------------------------------------------------===//
 
-/// A model's body holds model members, pure operations of the dialect and
-/// constants: nothing that could have an effect or a control flow of its own.
+bool pc::isComputation(Operation *op) {
+  return isPure(op) && (isa_and_nonnull<PCDialect>(op->getDialect()) ||
+                        isa<ElementwiseOpInterface>(op));
+}
+
+/// A model's body holds model members, computations and constants: nothing that
+/// could have an effect or a control flow of its own.
 static LogicalResult verifyModelBody(Block &body) {
   for (Operation &op : body) {
     // model_c1
@@ -32,7 +37,7 @@ static LogicalResult verifyModelBody(Block &body) {
         llvm::all_of(op.getResultTypes(),
                      [](Type type) { return type.isIntOrFloat(); }))
       continue;
-    if (isa_and_nonnull<PCDialect>(op.getDialect()) && isPure(&op))
+    if (isComputation(&op))
       continue;
     return op.emitOpError("cannot stand in a model: expected a layer, a vode, "
                           "an energy, a pure pc operation or a number");
@@ -343,8 +348,7 @@ LogicalResult EnergyOp::verifyRegions() {
     return failure();
   // energy_c3
   for (Operation &op : body.without_terminator())
-    if (!isa<arith::ConstantOp>(op) &&
-        (!isa_and_nonnull<PCDialect>(op.getDialect()) || !isPure(&op)))
+    if (!isa<arith::ConstantOp>(op) && !isComputation(&op))
       return op.emitOpError(
           "cannot stand in an energy: expected a pure pc operation");
   return success();

@@ -166,6 +166,8 @@ LogicalResult ProgramOp::verifyRegions() {
         !isa<InputOp, ParamOp, LinearOp, VodeOp, StateOp, TermOp, ApplyOp, ProbeOp,
              SizeOp>(op))
       return WalkResult::advance();
+    if (!isa_and_nonnull<PCDialect>(dialect) && isComputation(op))
+      return WalkResult::advance();
     op->emitOpError("cannot stand in a program");
     return WalkResult::interrupt();
   });

@@ -62,6 +62,10 @@ bool isZeroSplat(mlir::Value value);
 /// no `pc.gradient` made it.
 std::optional<GradientKind> getGradientKind(mlir::Value gradient);
 
+/// True for a pure operation of the dialect, or one of another dialect that says
+/// by ElementwiseOpInterface what its elements are: the phases need no more.
+bool isComputation(mlir::Operation *op);
+
 /// Attaches the DifferentiableOpInterface to the `arith` and `math` operations
 /// that regions of `pc.elementwise` may hold. Registered with the dialect.
 void registerScalarDifferentiableModels(mlir::DialectRegistry &registry);
