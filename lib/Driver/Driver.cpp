@@ -149,7 +149,8 @@ struct CommandLine {
       cl::cat(category)};
   cl::opt<std::string> algorithm{
       "algorithm",
-      cl::desc("Standard programs for a model without any: pc, ipc or bp"),
+      cl::desc("Standard programs for a model without any: pc, ipc, bp, "
+               "zil, epc, pn, nn or cn"),
       cl::cat(category)};
   cl::opt<int64_t> steps{"steps",
                          cl::desc("Inference steps of the standard programs"),

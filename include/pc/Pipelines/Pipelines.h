@@ -53,7 +53,8 @@ struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
       llvm::cl::init("")};
   Option<std::string> algorithm{
       *this, "algorithm",
-      llvm::cl::desc("standard programs for a model without any: pc, ipc, bp"),
+      llvm::cl::desc("standard programs for a model without any: pc, ipc, bp, zil, epc, pn, "
+                     "nn, cn"),
       llvm::cl::init("")};
   Option<int64_t> steps{
       *this, "steps",

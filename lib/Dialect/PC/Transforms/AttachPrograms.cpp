@@ -46,59 +46,218 @@ public:
     OutputOp::create(builder, loc, "prediction", prediction);
   }
 
-  void addTrain(StringRef algorithm, int64_t steps) {
+  /// Adds @train. Fails with a diagnostic when the algorithm cannot work with
+  /// the model.
+  LogicalResult addTrain(StringRef algorithm, int64_t steps) {
+    if (algorithm == "zil" && failed(findDistances()))
+      return failure();
     Block *body = begin("train", /*withTarget=*/true);
+    Value label = body->getArguments().back();
     if (algorithm == "bp") {
       Value lr = hyper("w_lr", 1e-3), decay = hyper("weight_decay", 1e-4);
       clampInputs(body);
       BackpropOp::create(
-          builder, loc, target.name, body->getArguments().back(),
-          LossKind::SumOfSquares, OptimiserKind::AdamW, ValueRange{lr, decay},
+          builder, loc, target.name, label, LossKind::SumOfSquares,
+          OptimiserKind::AdamW, ValueRange{lr, decay},
           settings({"lr", "weight_decay"}), builder.getStringAttr("loss"),
           ArrayAttr(), FlatSymbolRefAttr());
-      return;
+      return success();
     }
-    Value hLr = hyper("h_lr", 0.01), momentum = hyper("h_momentum", 0.5);
-    Value wLr = hyper("w_lr", 1e-3), decay = hyper("weight_decay", 1e-4);
+    if (algorithm != "zil") {
+      hLr = hyper("h_lr", algorithm == "epc" ? 0.1 : 0.01);
+      hMomentum = hyper("h_momentum", algorithm == "epc" ? 0.0 : 0.5);
+    }
+    wLr = hyper("w_lr", 1e-3);
+    decay = hyper("weight_decay", 1e-4);
+    bool nudges = algorithm == "pn" || algorithm == "nn" || algorithm == "cn";
+    Value beta, one, zero;
+    if (nudges) {
+      beta = HyperOp::create(builder, loc, builder.getF64Type(), "beta",
+                             APFloat(0.5), builder.getF64FloatAttr(0.0),
+                             FloatAttr());
+      one = number(1.0);
+      zero = number(0.0);
+    }
     clampInputs(body);
     InitOp::create(builder, loc, StateInitKind::Forward, FloatAttr(),
                    /*keep_momentum=*/false, ArrayAttr());
-    ClampOp::create(builder, loc, target.name, body->getArguments().back());
-    auto infer = [&]() {
-      InferOp::create(builder, loc, OptimiserKind::SGD,
-                      ValueRange{hLr, momentum}, settings({"lr", "momentum"}),
-                      /*errors=*/false, ArrayAttr());
-    };
-    auto report = [&]() {
-      ReportOp::create(builder, loc, "energy", Value(), FlatSymbolRefAttr(),
-                       ReduceKind::Mean);
-    };
-    auto learn = [&]() {
-      LearnOp::create(builder, loc, OptimiserKind::AdamW,
-                      ValueRange{wLr, decay}, settings({"lr", "weight_decay"}),
-                      ArrayAttr(), Value(), ReduceKind::Mean, ArrayAttr(),
-                      FlatSymbolRefAttr());
-    };
-    auto repeat = RepeatOp::create(builder, loc,
-                                   builder.getI64IntegerAttr(steps), Value(),
-                                   FlatSymbolRefAttr());
-    OpBuilder::InsertionGuard guard(builder);
-    builder.createBlock(&repeat.getBody());
-    if (algorithm == "pc") {
-      infer();
-      builder.setInsertionPointAfter(repeat);
-      report();
-      learn();
-      return;
+    if (algorithm == "zil") {
+      addZIL(label);
+      return success();
     }
+    if (algorithm == "cn") {
+      addCentred(label, steps, beta, one, zero);
+      return success();
+    }
+    Value scale;
+    if (nudges) {
+      if (algorithm == "nn")
+        beta = arith::SubFOp::create(builder, loc, zero, beta);
+      scale = arith::DivFOp::create(builder, loc, one, beta);
+      NudgeOp::create(builder, loc, target.name, label, beta);
+    } else {
+      ClampOp::create(builder, loc, target.name, label);
+    }
+    if (algorithm == "ipc") {
+      OpBuilder::InsertionGuard guard(builder);
+      builder.createBlock(&createRepeat(steps).getBody());
+      report();
+      auto joint = JointOp::create(builder, loc);
+      builder.createBlock(&joint.getBody());
+      infer(/*errors=*/false);
+      learn(Value());
+      return success();
+    }
+    relax(steps, /*errors=*/algorithm == "epc");
     report();
-    auto joint = JointOp::create(builder, loc);
-    builder.createBlock(&joint.getBody());
-    infer();
-    learn();
+    learn(scale);
+    return success();
   }
 
 private:
+  Value number(double value) {
+    return arith::ConstantOp::create(builder, loc,
+                                     builder.getF64FloatAttr(value));
+  }
+  RepeatOp createRepeat(int64_t steps) {
+    return RepeatOp::create(builder, loc, builder.getI64IntegerAttr(steps),
+                            Value(), FlatSymbolRefAttr());
+  }
+  void infer(bool errors) {
+    InferOp::create(builder, loc, OptimiserKind::SGD,
+                    ValueRange{hLr, hMomentum}, settings({"lr", "momentum"}),
+                    errors, ArrayAttr());
+  }
+  void relax(int64_t steps, bool errors) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.createBlock(&createRepeat(steps).getBody());
+    infer(errors);
+  }
+  void report() {
+    ReportOp::create(builder, loc, "energy", Value(), FlatSymbolRefAttr(),
+                     ReduceKind::Mean);
+  }
+  void learn(Value scale) {
+    LearnOp::create(builder, loc, OptimiserKind::AdamW, ValueRange{wLr, decay},
+                    settings({"lr", "weight_decay"}), ArrayAttr(), scale,
+                    ReduceKind::Mean, ArrayAttr(), FlatSymbolRefAttr());
+  }
+  void update(Value gradient) {
+    UpdateOp::create(builder, loc, gradient, OptimiserKind::AdamW,
+                     ValueRange{wLr, decay}, settings({"lr", "weight_decay"}),
+                     ArrayAttr(), Value(), ArrayAttr(), FlatSymbolRefAttr());
+  }
+  Value point() { return PointOp::create(builder, loc); }
+  Value gradient(Value at, ArrayAttr only) {
+    return GradientOp::create(builder, loc, GradientKind::Params, at,
+                              ReduceKind::Mean, Value(), only);
+  }
+
+  /// Both signs of beta from one start; the gradients' difference over 2 beta.
+  void addCentred(Value label, int64_t steps, Value beta, Value one,
+                  Value zero) {
+    Value minus = arith::SubFOp::create(builder, loc, zero, beta);
+    Value twice = arith::AddFOp::create(builder, loc, beta, beta);
+    Value plusScale = arith::DivFOp::create(builder, loc, one, twice);
+    Value minusScale = arith::SubFOp::create(builder, loc, zero, plusScale);
+    Value start = point();
+    NudgeOp::create(builder, loc, target.name, label, beta);
+    relax(steps, /*errors=*/false);
+    report();
+    Value towards = gradient(point(), ArrayAttr());
+    ReleaseOp::create(builder, loc, target.name);
+    RestoreOp::create(builder, loc, start);
+    NudgeOp::create(builder, loc, target.name, label, minus);
+    relax(steps, /*errors=*/false);
+    Value away = gradient(point(), ArrayAttr());
+    update(CombineOp::create(builder, loc, ValueRange{towards, away},
+                             ValueRange{plusScale, minusScale}));
+  }
+
+  /// The distance of every predicted vode from the target, for Z-IL: it must be
+  /// one, whatever the path.
+  LogicalResult findDistances() {
+    ArrayRef<ModelNode> nodes = graph.getNodes();
+    distances.assign(nodes.size(), -1);
+    unsigned first = &target - nodes.data();
+    distances[first] = 0;
+    paramSteps.assign(graph.getParams().size(), -1);
+    SmallVector<unsigned> queue = {first};
+    for (size_t head = 0; head < queue.size(); ++head) {
+      const ModelNode &node = nodes[queue[head]];
+      int64_t distance = distances[queue[head]];
+      // algorithm_c5
+      if (&node != &target && !hasUnitSquaredError(node))
+        return emitError(node.op->getLoc())
+               << "zil equals backpropagation where hidden vodes have the "
+                  "squared error with precision 1 as their only energy: '@"
+               << node.name << "' has another";
+      SetVector<unsigned> sources, params;
+      if (node.prediction)
+        graph.getDependences(node.prediction, sources, params);
+      for (unsigned param : params) {
+        // algorithm_c6
+        if (paramSteps[param] >= 0 && paramSteps[param] != distance)
+          return graph.getModel().emitOpError(
+                     "zil takes the gradient of a parameter in one step, but "
+                     "layers at distances ")
+                 << paramSteps[param] << " and " << distance
+                 << " from the output share '" << graph.getParams()[param].name
+                 << "'";
+        paramSteps[param] = distance;
+      }
+      for (unsigned source : sources) {
+        if (nodes[source].isInput)
+          continue;
+        // algorithm_c4: a cycle has no one length either.
+        if (distances[source] >= 0) {
+          if (distances[source] == distance + 1)
+            continue;
+          return emitError(nodes[source].op->getLoc())
+                 << "zil needs paths of one length from a vode to the output: "
+                    "'@"
+                 << nodes[source].name << "' is at distances "
+                 << distances[source] << " and " << distance + 1;
+        }
+        distances[source] = distance + 1;
+        queue.push_back(source);
+      }
+    }
+    return success();
+  }
+
+  static bool hasUnitSquaredError(const ModelNode &node) {
+    if (node.terms.size() != 1)
+      return false;
+    TermOp term = node.terms[0];
+    auto energy = term.getEnergy().getDefiningOp<SquaredErrorOp>();
+    return energy && energy.getState() == node.op->getResult(0) &&
+           energy.getPrediction() == node.prediction;
+  }
+
+  /// The parameters at distance t take their gradient at step t.
+  void addZIL(Value label) {
+    ClampOp::create(builder, loc, target.name, label);
+    report();
+    int64_t last = *llvm::max_element(paramSteps);
+    SmallVector<Value> parts;
+    for (int64_t step = 0; step <= last; ++step) {
+      if (step > 0)
+        InferOp::create(builder, loc, OptimiserKind::SGD, ValueRange(),
+                        builder.getDictionaryAttr(builder.getNamedAttr(
+                            "lr", builder.getF64FloatAttr(1.0))),
+                        /*errors=*/false, ArrayAttr());
+      SmallVector<Attribute> names;
+      for (auto [index, param] : llvm::enumerate(graph.getParams()))
+        if (paramSteps[index] == step)
+          names.push_back(
+              FlatSymbolRefAttr::get(builder.getContext(), param.name));
+      if (!names.empty())
+        parts.push_back(gradient(point(), builder.getArrayAttr(names)));
+    }
+    update(CombineOp::create(builder, loc, parts, ValueRange()));
+  }
+
   Block *begin(StringRef name, bool withTarget) {
     builder.setInsertionPointAfter(graph.getModel());
     SmallVector<Attribute> names;
@@ -143,6 +302,10 @@ private:
   const ModelNode &target;
   OpBuilder builder;
   Location loc;
+  /// Rates of the program that is being built.
+  Value hLr, hMomentum, wLr, decay;
+  /// Z-IL: steps from the output of nodes and of parameters; -1 for none.
+  SmallVector<int64_t> distances, paramSteps;
 };
 } // namespace
 
@@ -150,11 +313,12 @@ void AttachProgramsPass::runOnOperation() {
   if (algorithm.empty())
     return;
   ModuleOp module = getOperation();
-  static constexpr StringRef known[] = {"pc", "ipc", "bp"};
+  static constexpr StringRef known[] = {"pc",  "ipc", "bp", "zil",
+                                        "epc", "pn",  "nn", "cn"};
   // algorithm_c1
   if (!llvm::is_contained(known, algorithm)) {
     module.emitError("unknown algorithm '")
-        << algorithm << "', expected pc, ipc or bp"
+        << algorithm << "', expected pc, ipc, bp, zil, epc, pn, nn or cn"
         << suggest(algorithm, known);
     return signalPassFailure();
   }
@@ -188,6 +352,7 @@ void AttachProgramsPass::runOnOperation() {
     }
     StandardPrograms programs(graph, *target);
     programs.addEvaluate();
-    programs.addTrain(algorithm, steps > 0 ? steps : predicted + 1);
+    if (failed(programs.addTrain(algorithm, steps > 0 ? steps : predicted + 1)))
+      return signalPassFailure();
   }
 }

@@ -18,14 +18,14 @@ include "mlir/Pass/PassBase.td"
 def AttachProgramsPass : Pass<"pc-attach-programs", "::mlir::ModuleOp"> {
   let summary = "Give a model without programs the standard ones";
   let description = [{
-    `algorithm=pc|ipc|bp` adds the programs `@train` and `@evaluate` to every
+    `algorithm=pc|ipc|bp|zil|epc|pn|nn|cn` adds the programs `@train` and `@evaluate` to every
     model that no program is written for. The model's inputs are clamped to data
     before the forward initialisation, its last vode to the target after it.
     Rates, momentum and decay become hyper-parameters, T is an option.
   }];
   let options = [
     Option<"algorithm", "algorithm", "std::string", "\"\"",
-           "pc, ipc or bp; empty adds nothing">,
+           "pc, ipc, bp, zil, epc, pn, nn or cn; empty adds nothing">,
     Option<"steps", "steps", "int64_t", "0",
            "inference steps T; 0 takes the number of vodes that are predicted "
            "from another one, plus one">
