@@ -6,7 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Counts every use of operator new in the test's process.
+// Counts every use of operator new in the test's process; with a sanitizer,
+// whose own operators these would replace, every allocation that it sees.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,8 +19,22 @@
 
 using namespace pcx::test;
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define PCX_TEST_SANITIZER
+#endif
+#endif
+
 static std::atomic<int64_t> allocations{0};
 
+#ifdef PCX_TEST_SANITIZER
+#include <sanitizer/allocator_interface.h>
+
+[[maybe_unused]] static const int hooks =
+    __sanitizer_install_malloc_and_free_hooks(
+        [](const volatile void *, size_t) { ++allocations; },
+        [](const volatile void *) {});
+#else
 void *operator new(size_t bytes) {
   ++allocations;
   if (void *memory = std::malloc(bytes ? bytes : 1))
@@ -28,6 +43,7 @@ void *operator new(size_t bytes) {
 }
 void operator delete(void *memory) noexcept { std::free(memory); }
 void operator delete(void *memory, size_t) noexcept { std::free(memory); }
+#endif
 
 using AllocationTest = ToyTest;
 
