@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "pc/Driver/Driver.h"
+#include "pc/Driver/Dot.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -72,7 +73,7 @@ void pc::registerPasses() {
 
 namespace {
 /// What pcc writes.
-enum class EmitKind { PCIR, MLIR, LLVMIR, Assembly, Object, Artifact };
+enum class EmitKind { PCIR, MLIR, Dot, LLVMIR, Assembly, Object, Artifact };
 
 /// What the command line says. A copy, because running lld in this process puts
 /// every registered option back to its default.
@@ -129,6 +130,9 @@ struct CommandLine {
           clEnumValN(EmitKind::MLIR, "mlir",
                      "MLIR after --compile-to (the llvm phase if "
                      "absent)"),
+          clEnumValN(EmitKind::Dot, "dot",
+                     "a Graphviz picture of the models, and of what "
+                     "elimination removed from each program"),
           clEnumValN(EmitKind::LLVMIR, "llvm-ir", "optimised LLVM IR"),
           clEnumValN(EmitKind::Assembly, "asm", "assembly"),
           clEnumValN(EmitKind::Object, "obj", "an ELF object"),
@@ -265,6 +269,7 @@ private:
   /// --pass-after: pipelines on the module, in the order of the command line.
   SmallVector<std::pair<Phase, OpPassManager>> passAfter;
   PipelineOptions pipeline;
+  DotWriter dot;
   Phase last = Phase::Artifact;
 };
 } // namespace
@@ -285,9 +290,12 @@ LogicalResult Driver::checkOptions() {
   }
   if (options.emit == EmitKind::PCIR)
     last = Phase::Input;
+  else if (options.emit == EmitKind::Dot &&
+           (options.compileTo.empty() || last > Phase::Simplified))
+    last = Phase::Simplified;
   else if (options.emit == EmitKind::MLIR && options.compileTo.empty())
     last = Phase::LLVM;
-  else if (options.emit != EmitKind::MLIR &&
+  else if (options.emit != EmitKind::MLIR && options.emit != EmitKind::Dot &&
            options.emit != EmitKind::Artifact && !options.compileTo.empty() &&
            last != Phase::Artifact)
     return success(error("--compile-to=" + Twine(stringifyPhase(last)) +
@@ -735,11 +743,25 @@ LogicalResult Driver::compile(MLIRContext &context, llvm::SourceMgr &sources) {
                            ": " + code.message()));
   }
   for (const PhaseInfo &info : getPhases())
-    if (info.phase <= last && info.phase != Phase::Artifact &&
-        failed(runPhase(*module, info.phase, timing)))
-      return failure();
+    if (info.phase <= last && info.phase != Phase::Artifact) {
+      if (failed(runPhase(*module, info.phase, timing)))
+        return failure();
+      if (info.phase == Phase::Model)
+        dot.addModels(*module);
+      else if (info.phase == Phase::Functional ||
+               info.phase == Phase::Simplified)
+        dot.addPhase(info.name, *module);
+    }
   if (failed(verify(*module)))
     return failure();
+  if (options.emit == EmitKind::Dot) {
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    dot.write(os);
+    return artifact::writeFile(
+        getOutput("dot"), ArrayRef<char>(text.data(), text.size()),
+        [&]() { return mlir::emitError(module->getLoc()); });
+  }
   if (last != Phase::Artifact) {
     std::string path = options.output.empty() ? "-" : options.output;
     return writeModule(*module, path);
