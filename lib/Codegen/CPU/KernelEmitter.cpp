@@ -48,6 +48,17 @@ static int64_t getBodyCost(linalg::GenericOp op) {
   return cost;
 }
 
+/// True if `op` is nothing but the transpose of a matrix.
+static bool isTranspose(linalg::GenericOp op) {
+  if (op.getNumLoops() != 2 || op.getNumReductionLoops() != 0 ||
+      op.getNumDpsInputs() != 1 || op.hasDynamicShape())
+    return false;
+  AffineMap map = op.getMatchingIndexingMap(op.getDpsInputOperand(0));
+  return map == AffineMap::getPermutationMap(ArrayRef<unsigned>{1, 0}, op.getContext()) &&
+         op.getBody()->getTerminator()->getOperand(0) ==
+             op.getBody()->getArgument(0);
+}
+
 RegisterTile pc::chooseTile(const CPUTarget &target, int64_t rows) {
   // Of the registers a tile leaves one for each vector of B and a few for
   // broadcasts and addresses. Two vectors and eight rows need ten loads for
@@ -83,6 +94,13 @@ GroupCost pc::estimateCost(GroupOp group, StageKind stage,
       perSample += elements;
       break;
     case StructuredKind::Elementwise:
+      if (isTranspose(op)) {
+        // A shuffle for each element and level of the network.
+        flops += 4 * elements;
+        cost.rowUnit =
+            target.getLanes(result.getElementTypeBitWidth());
+      }
+      [[fallthrough]];
     case StructuredKind::RowReduction:
     case StructuredKind::Update:
       flops += elements * getBodyCost(op);
@@ -229,6 +247,10 @@ private:
   void emitTile(Value row, Value column, int64_t tileRows, int64_t vectors,
                 int64_t lastCount);
   void emitUpdates();
+  void emitTranspose();
+  /// One block of the result, of at most `lanes` by `lanes` elements.
+  void emitTransposeBlock(Value row, Value column, int64_t rows,
+                          int64_t columns);
 
   GroupOp group;
   StageKind stage;
@@ -816,6 +838,81 @@ void KernelEmitter::emitUpdates() {
 }
 
 //===----------------------------------------------------------------------===//
+// Transposes
+//===----------------------------------------------------------------------===//
+
+/// Blocks of `lanes` by `lanes` go through registers: rows in, rows out.
+void KernelEmitter::emitTranspose() {
+  int64_t columns = space[1];
+  int64_t restRows = space[0] % lanes, restColumns = columns % lanes;
+  Value until = high;
+  if (restRows > 0) {
+    // Cuts are multiples of the block but for the last one.
+    Value count = arith::SubIOp::create(b, loc, high, low);
+    Value rest = arith::RemUIOp::create(b, loc, count, number(lanes));
+    until = arith::SubIOp::create(b, loc, high, rest);
+  }
+  auto emitRows = [&](Value row, int64_t rows) {
+    if (columns >= lanes)
+      loop(number(0), number(columns - restColumns), lanes, {},
+           [&](Value column, ValueRange) {
+             emitTransposeBlock(row, column, rows, lanes);
+             return SmallVector<Value>();
+           });
+    if (restColumns > 0)
+      emitTransposeBlock(row, number(columns - restColumns), rows, restColumns);
+  };
+  if (space[0] >= lanes)
+    loop(low, until, lanes, {}, [&](Value row, ValueRange) {
+      emitRows(row, lanes);
+      return SmallVector<Value>();
+    });
+  if (restRows == 0)
+    return;
+  Value some =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, until, high);
+  auto branch = scf::IfOp::create(b, loc, some, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  emitRows(until, restRows);
+}
+
+/// Rows [row, row + rows) and columns [column, column + columns) of the result.
+void KernelEmitter::emitTransposeBlock(Value row, Value column, int64_t rows,
+                                       int64_t columns) {
+  linalg::GenericOp op = ops.front();
+  Value source = getPointer(op.getDpsInputOperand(0)->get());
+  Value target = func.getArgument(binding.resultPointers.front());
+  Lanes inRow = firstLanes(rows), outRow = firstLanes(columns);
+  Value from = element(source, elementType,
+                       add(scaled(column, space[0]), row));
+  Value to = element(target, elementType, add(scaled(row, space[1]), column));
+  Value zero = arith::ConstantOp::create(
+      b, loc, b.getZeroAttr(vectorOf(elementType)));
+  SmallVector<Value> vectors(lanes, zero);
+  for (int64_t i = 0; i < columns; ++i)
+    vectors[i] =
+        load(elementType, elementAt(from, elementType, i * space[0]), inRow);
+  // Exchange halves of ever larger blocks.
+  for (int64_t step = 1; step < lanes; step *= 2) {
+    SmallVector<int64_t> lower, upper;
+    for (int64_t t = 0; t < lanes; ++t) {
+      lower.push_back((t & step) == 0 ? t : lanes + t - step);
+      upper.push_back((t & step) == 0 ? t + step : lanes + t);
+    }
+    for (int64_t i = 0; i < lanes; ++i) {
+      if (i & step)
+        continue;
+      Value a = vectors[i], c = vectors[i + step];
+      vectors[i] = vector::ShuffleOp::create(b, loc, a, c, lower);
+      vectors[i + step] = vector::ShuffleOp::create(b, loc, a, c, upper);
+    }
+  }
+  for (int64_t i = 0; i < rows; ++i)
+    store(vectors[i], elementAt(to, elementType, i * space[1]), outRow);
+}
+
+//===----------------------------------------------------------------------===//
 // Contractions
 //===----------------------------------------------------------------------===//
 
@@ -952,6 +1049,8 @@ void KernelEmitter::run() {
     emitContraction();
   else if (getStructuredKind(ops.front()) == StructuredKind::Update)
     emitUpdates();
+  else if (ops.size() == 1 && isTranspose(ops.front()))
+    emitTranspose();
   else
     emitNest();
   LLVM::ReturnOp::create(b, loc, ValueRange());

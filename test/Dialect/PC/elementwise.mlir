@@ -175,7 +175,7 @@ func.func @region_of_nothing(%x: tensor<4xf32>) -> tensor<4xf32> {
   return %0 : tensor<4xf32>
 }
 
-// optax's order: corrections divide the moments, then the moments each other.
+// The corrections' reciprocals times the moments, then the moments by each other.
 // CHECK-LABEL: func.func @adam(
 // CHECK-SAME: %[[P:[^:]*]]: f64, %[[G:[^:]*]]: f64, %[[M:[^:]*]]: f64, %[[V:[^:]*]]: f64, %[[LR:[^:]*]]: f64, %[[B1:[^:]*]]: f64, %[[B2:[^:]*]]: f64, %[[EPS:[^:]*]]: f64, %[[WD:[^:]*]]: f64, %[[C1:[^:]*]]: f64, %[[C2:[^:]*]]: f64)
 // CHECK-NEXT: %[[ONE:.*]] = arith.constant 1.000000e+00 : f64
@@ -188,9 +188,11 @@ func.func @region_of_nothing(%x: tensor<4xf32>) -> tensor<4xf32> {
 // CHECK-DAG: %[[GG:.*]] = arith.mulf %[[G]], %[[G]] : f64
 // CHECK-DAG: %[[B2G:.*]] = arith.mulf %[[ONE2]], %[[GG]] : f64
 // CHECK: %[[NV:.*]] = arith.addf %[[B2V]], %[[B2G]] : f64
-// CHECK-DAG: %[[VC:.*]] = arith.divf %[[NV]], %[[C2]] : f64
+// CHECK-DAG: %[[I1:.*]] = arith.divf %[[ONE]], %[[C1]] : f64
+// CHECK-DAG: %[[I2:.*]] = arith.divf %[[ONE]], %[[C2]] : f64
+// CHECK-DAG: %[[VC:.*]] = arith.mulf %[[NV]], %[[I2]] : f64
 // CHECK-DAG: %[[ROOT:.*]] = math.sqrt %[[VC]] : f64
-// CHECK-DAG: %[[MC:.*]] = arith.divf %[[NM]], %[[C1]] : f64
+// CHECK-DAG: %[[MC:.*]] = arith.mulf %[[NM]], %[[I1]] : f64
 // CHECK-DAG: %[[DEN:.*]] = arith.addf %[[ROOT]], %[[EPS]] : f64
 // CHECK: %[[DIR:.*]] = arith.divf %[[MC]], %[[DEN]] : f64
 // CHECK-NEXT: %[[DECAY:.*]] = arith.mulf %[[WD]], %[[P]] : f64

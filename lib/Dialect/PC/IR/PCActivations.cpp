@@ -345,10 +345,12 @@ void AdamUpdateOp::buildElement(OpBuilder &builder, Location loc,
   Value newV =
       expr.add(expr.mul(b2, v),
                expr.mul(expr.sub(one, b2), expr.mul(gradient, gradient)));
-  // optax divides by the corrections before the root, and the moments by them
-  // before each other.
-  Value root = expr.sqrt(expr.div(newV, correction2));
-  Value direction = expr.div(expr.div(newM, correction1), expr.add(root, eps));
+  // optax divides the moments by the corrections. Two reciprocals for all
+  // elements cost less than two divisions for each.
+  Value inverse1 = expr.div(one, correction1);
+  Value inverse2 = expr.div(one, correction2);
+  Value root = expr.sqrt(expr.mul(newV, inverse2));
+  Value direction = expr.div(expr.mul(newM, inverse1), expr.add(root, eps));
   Value step = expr.add(direction, expr.mul(weightDecay, param));
   results.push_back(expr.sub(param, expr.mul(lr, step)));
   results.push_back(newM);
