@@ -181,7 +181,8 @@ def PC_PortAttr : PC_Attr<"Port", "port"> {
     - output: `reduce` (#pc.reduce; absent when per sample), `report` (unit),
       `trace` (unit);
     - parameter, buffer, state, optimiser: `init` (#pc.init, fan-in resolved),
-      `stream` (i64, Philox stream of the initialiser);
+      `stream` (i64, Philox stream of the initialiser), after layouts were
+      chosen `strides` (array<i64>, in elements, where not dense and row major);
     - hyper (an f64 scalar): `value` (f64 default), `min`, `max` (f64),
       `integral` (unit);
     - counter (an f64 scalar): the name is `total_steps` or `epoch`; (an i64

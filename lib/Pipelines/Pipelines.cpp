@@ -90,7 +90,9 @@ static void buildSimplified(OpPassManager &pm, const PipelineOptions &options) {
 }
 
 static void buildScheduled(OpPassManager &pm, const PipelineOptions &options) {
+  pm.addPass(createChooseLayoutsPass());
   auto &functions = pm.nest<func::FuncOp>();
+  functions.addPass(createCSEPass());
   SchedulePassOptions schedule;
   schedule.maxBatch = options.batch;
   schedule.sampleBlock = options.sampleBlock;

@@ -173,6 +173,11 @@ LogicalResult ModuleTables::add(func::FuncOp func) {
       if (!inserted)
         continue;
       storageIndex[name] = storage.size();
+      // The user sees the matrix whose transpose lies in memory.
+      if (port.getDetail("strides")) {
+        auto matrix = cast<RankedTensorType>(type);
+        type = matrix.clone({matrix.getDimSize(1), matrix.getDimSize(0)});
+      }
       storage.push_back(b.getArrayAttr({port, TypeAttr::get(type)}));
     } else if (port.getKind() == PortKind::Hyper &&
                hyperIndex.try_emplace(name, hypers.size()).second) {

@@ -156,10 +156,18 @@ private:
 struct Array {
   Type element;
   std::unique_ptr<Memory> memory;
+  /// Of a matrix whose transpose lies in memory; 0 for all others.
+  int64_t rows = 0, columns = 0;
 
-  Array(Type type, int64_t paddedRows) {
-    auto tensor = cast<RankedTensorType>(type);
+  Array(const PortInfo &info, int64_t paddedRows) {
+    auto tensor = cast<RankedTensorType>(info.type);
     element = tensor.getElementType();
+    if (auto strides =
+            dyn_cast_or_null<DenseI64ArrayAttr>(info.port.getDetail("strides"))) {
+      rows = tensor.getDimSize(0);
+      columns = tensor.getDimSize(1);
+      assert(strides.asArrayRef() == ArrayRef<int64_t>({1, rows}));
+    }
     int64_t elements = 1;
     for (int64_t dim : tensor.getShape())
       elements *= ShapedType::isDynamic(dim) ? paddedRows : dim;
@@ -173,16 +181,20 @@ struct Array {
     else
       callback(reinterpret_cast<int64_t *>(memory->data));
   }
+  /// Where element i of the dense array lies.
+  int64_t at(int64_t i) const {
+    return columns ? i / columns + i % columns * rows : i;
+  }
   void set(const Tensor &values) {
     visit([&](auto *data) {
       for (int64_t i = 0; i < values.size(); ++i)
-        data[i] = values.data[i];
+        data[at(i)] = values.data[i];
     });
   }
   void get(Tensor &values) {
     visit([&](auto *data) {
       for (int64_t i = 0; i < values.size(); ++i)
-        values.data[i] = static_cast<double>(data[i]);
+        values.data[i] = static_cast<double>(data[at(i)]);
     });
   }
 };
@@ -218,20 +230,21 @@ Arrays CompiledModule::run(StringRef program, int64_t n, const Arrays &inputs,
   std::vector<void *> inputPointers, outputPointers, storagePointers;
   std::vector<double> numbers;
   arrays.reserve(inputs.size() + entry->outputs.size() + info.storage.size() + 8);
-  auto make = [&](Type type, int64_t rows, std::vector<void *> &pointers) {
-    arrays.emplace_back(type, rows);
+  auto make = [&](const PortInfo &port, int64_t rows,
+                  std::vector<void *> &pointers) {
+    arrays.emplace_back(port, rows);
     pointers.push_back(arrays.back().memory->data);
     return arrays.size() - 1;
   };
   for (const PortInfo &port : entry->inputs)
-    arrays[make(port.type, padded, inputPointers)].set(
+    arrays[make(port, padded, inputPointers)].set(
         inputs.at(port.port.getName().str()));
   std::vector<size_t> outputArrays, storageArrays;
   for (const PortInfo &port : entry->outputs)
-    outputArrays.push_back(make(port.type, padded, outputPointers));
+    outputArrays.push_back(make(port, padded, outputPointers));
   int64_t most = llvm::alignTo(entry->maxBatch, entry->sampleBlock);
   for (const PortInfo &port : info.storage) {
-    storageArrays.push_back(make(port.type, most, storagePointers));
+    storageArrays.push_back(make(port, most, storagePointers));
     arrays.back().set(storage.at(port.port.getName().str()));
   }
   for (PortAttr port : info.hypers)

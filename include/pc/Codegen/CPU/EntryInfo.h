@@ -25,7 +25,9 @@ namespace pc {
 /// An array or a number that crosses the border of a program.
 struct PortInfo {
   PortAttr port;
-  /// Tensor (a leading dynamic dimension: per sample) or scalar.
+  /// Tensor (a leading dynamic dimension: per sample) or scalar, as the user
+  /// sees it: a detail `strides` of the port says how it lies in memory if that
+  /// is not dense and row major.
   mlir::Type type;
 };
 

@@ -318,29 +318,6 @@ LogicalResult Scheduler::run(Block &block) {
   return success();
 }
 
-/// Gives every product with a weight the operand order in which code generation
-/// reads it, [contraction, result] row major: `pc.dense` without `transposed`
-/// reads a transpose, made once per version of the weight.
-static void transposeWeights(func::FuncOp func) {
-  llvm::DenseMap<Value, Value> transposes;
-  func.walk([&](DenseOp dense) {
-    if (dense.getTransposed())
-      return;
-    Value weight = dense.getWeight();
-    Value &transpose = transposes[weight];
-    if (!transpose) {
-      OpBuilder builder(dense);
-      builder.setInsertionPointAfterValue(weight);
-      auto type = cast<RankedTensorType>(weight.getType());
-      transpose = TransposeOp::create(
-          builder, dense.getLoc(),
-          type.clone({type.getDimSize(1), type.getDimSize(0)}), weight);
-    }
-    dense.getWeightMutable().assign(transpose);
-    dense.setTransposed(true);
-  });
-}
-
 namespace {
 struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
   using Base::Base;
@@ -355,7 +332,15 @@ struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
           << maxBatch << " and " << sampleBlock;
       return signalPassFailure();
     }
-    transposeWeights(func);
+    WalkResult products = func.walk([](DenseOp dense) {
+      if (dense.getTransposed())
+        return WalkResult::advance();
+      dense.emitOpError("reads its weight by columns; run pc-choose-layouts "
+                        "before pc-schedule");
+      return WalkResult::interrupt();
+    });
+    if (products.wasInterrupted())
+      return signalPassFailure();
     int64_t rows = sampleBlock ? roundToTiles(sampleBlock)
                                : chooseSampleBlock(func);
     Builder builder(&getContext());

@@ -44,6 +44,19 @@ def BindConstantsPass : Pass<"pc-bind-constants", "::mlir::ModuleOp"> {
                             "name=value, overrides a declared parameter">];
 }
 
+def ChooseLayoutsPass : Pass<"pc-choose-layouts", "::mlir::ModuleOp"> {
+  let summary = "Keep matrices, or their transposes, as products read them";
+  let description = [{
+    Makes the transposes explicit that products with weights read (`pc.dense`
+    without `transposed` becomes a transpose and `pc.dense ... transposed`), then
+    keeps the transpose of a persistent matrix, and of everything that lies like
+    it (moments, loop-carried values, the same array in other programs), where
+    that saves more transposes than it costs. The port of such an array says so:
+    its type is that of the transpose, its detail `strides` has the strides of
+    the array as the user sees it.
+  }];
+}
+
 def ConvertFloatPass : Pass<"pc-convert-float", "::mlir::ModuleOp"> {
   let summary = "Change the element type of all tensors";
   let description = [{
@@ -158,9 +171,8 @@ def SchedulePass : Pass<"pc-schedule", "::mlir::func::FuncOp"> {
     block of samples; `params` stages hold what is shared, with the sums over the
     batch. A loop that moves shared values (incremental predictive coding) stays
     in the function, with stages inside. Scalars are computed between stages.
-    Products with a weight read it with its rows along the contraction:
-    `pc.dense` without `transposed` gets a `pc.transpose`, made once per version
-    of the weight.
+    Products must read their weights by rows along the contraction, as
+    `pc-choose-layouts` leaves them.
   }];
   let options = [
     Option<"maxBatch", "max-batch", "int64_t", "128",
