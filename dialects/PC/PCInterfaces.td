@@ -59,10 +59,11 @@ def PC_ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface"> {
   let methods = [
     InterfaceMethod<[{
         Emits the computation of one element with `arith` and `math` operations.
-        `operands` has one value per operand of the operation: a float scalar
-        (or vector: every emitted operation is elementwise) of the tensors'
-        element type, also for scalar operands of the operation. Appends one
-        value per result. Strict IEEE: nothing that is emitted may be contracted
+        `operands` has one value per operand of the operation: for a tensor a
+        float of its element type, for a number that f64 (or vectors of them:
+        every emitted operation is elementwise). What is computed from numbers
+        alone is computed in f64 and rounded once to the element type. Appends
+        one value per result. Strict IEEE: nothing that is emitted may be contracted
         or reassociated.
       }],
       "void", "buildElement",

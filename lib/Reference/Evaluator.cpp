@@ -673,15 +673,16 @@ LogicalResult Evaluator::runAdamUpdate(AdamUpdateOp op) {
   Tensor param = tensor(op.getParam());
   Tensor m = tensor(op.getM()), v = tensor(op.getV());
   const Tensor &gradient = tensor(op.getGradient());
-  // The numbers are rounded to the element type first, 1 - b1 and 1 - b2
-  // computed in it.
+  // What is made of numbers alone is rounded to the element type once.
   Type type = op.getParam().getType();
   auto rounded = [&](SSAValue value) { return round(number(value), type); };
   double lr = rounded(op.getLr()), eps = rounded(op.getEps());
   double b1 = rounded(op.getB1()), b2 = rounded(op.getB2());
-  double a1 = round(1 - b1, type), a2 = round(1 - b2, type);
+  double a1 = round(1 - number(op.getB1()), type);
+  double a2 = round(1 - number(op.getB2()), type);
   double decay = rounded(op.getWeightDecay());
-  double c1 = rounded(op.getCorrection1()), c2 = rounded(op.getCorrection2());
+  double inverse1 = round(1 / number(op.getCorrection1()), type);
+  double inverse2 = round(1 / number(op.getCorrection2()), type);
   if (gradient.shape != param.shape || m.shape != param.shape ||
       v.shape != param.shape)
     return op->emitError("expected four arrays of one shape");
@@ -689,7 +690,7 @@ LogicalResult Evaluator::runAdamUpdate(AdamUpdateOp op) {
     double g = gradient.data[i];
     m.data[i] = b1 * m.data[i] + a1 * g;
     v.data[i] = b2 * v.data[i] + a2 * g * g;
-    double direction = m.data[i] / c1 / (std::sqrt(v.data[i] / c2) + eps);
+    double direction = m.data[i] * inverse1 / (std::sqrt(v.data[i] * inverse2) + eps);
     param.data[i] -= lr * (direction + decay * param.data[i]);
   }
   return failure(failed(define(op.getNewParam(), std::move(param), op)) ||

@@ -27,7 +27,7 @@ struct Build {
   std::string cpu;   ///< x86-64-v3, ...
   bool trace = true;
   int64_t batch = 128;
-  std::vector<std::string> more; ///< further flags
+  std::vector<std::string> more = {}; ///< further flags
 
   /// "f64_O3_v4", the name of a test.
   std::string name() const;

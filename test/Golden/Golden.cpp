@@ -124,8 +124,7 @@ std::optional<GoldenFile> test::readGolden(const std::string &name,
 // Programs
 //===----------------------------------------------------------------------===//
 
-/// A number that MLIR reads back to the same bits.
-static std::string literal(double value) {
+std::string test::literal(double value) {
   char buffer[40];
   std::snprintf(buffer, sizeof(buffer), "%.17g", value);
   std::string text = buffer;

@@ -68,6 +68,9 @@ std::vector<std::string> goldenNames();
 std::optional<GoldenFile> readGolden(const std::string &name,
                                      std::string &error);
 
+/// A number as MLIR reads it back to the same bits.
+std::string literal(double value);
+
 /// The model and the program `train` of a golden file in the pc dialect, f32.
 std::string sourceText(const GoldenFile &file);
 

@@ -187,6 +187,35 @@ Value Lowering::contract(Access lhs, Access rhs, RankedTensorType type) {
                 });
 }
 
+/// Moves what a body computes from numbers alone in front of the operation: it is
+/// the same for all elements.
+static void hoistNumbers(linalg::GenericOp generic) {
+  llvm::SmallPtrSet<Operation *, 8> constants;
+  for (Operation &inner : llvm::make_early_inc_range(*generic.getBody())) {
+    if (inner.hasTrait<OpTrait::ConstantLike>()) {
+      constants.insert(&inner);
+      continue;
+    }
+    auto isOutside = [&](Value value) {
+      return value.getParentBlock() != generic.getBody() ||
+             constants.contains(value.getDefiningOp());
+    };
+    if (inner.getNumOperands() == 0 || !isPure(&inner) ||
+        inner.hasTrait<OpTrait::IsTerminator>() ||
+        !llvm::all_of(inner.getOperands(), isOutside) ||
+        llvm::all_of(inner.getOperands(), [&](Value value) {
+          return constants.contains(value.getDefiningOp());
+        }))
+      continue;
+    OpBuilder builder(generic);
+    for (OpOperand &operand : inner.getOpOperands())
+      if (Operation *def = operand.get().getDefiningOp();
+          constants.contains(def))
+        operand.set(builder.clone(*def)->getResult(0));
+    inner.moveBefore(generic);
+  }
+}
+
 LogicalResult Lowering::lowerElementwise(ElementwiseOpInterface elementwise) {
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
   Type element = type.getElementType();
@@ -198,10 +227,7 @@ LogicalResult Lowering::lowerElementwise(ElementwiseOpInterface elementwise) {
   SmallVector<std::optional<double>> numbers(op->getNumOperands());
   for (auto [index, operand] : llvm::enumerate(op->getOperands())) {
     if (!isa<RankedTensorType>(operand.getType())) {
-      // Scalars round once to the element type.
       operands[index] = operand;
-      if (operand.getType() != element)
-        operands[index] = arith::TruncFOp::create(b, loc, element, operand);
       continue;
     }
     Access access = getAccess(operand, identity(rank));
@@ -236,6 +262,7 @@ LogicalResult Lowering::lowerElementwise(ElementwiseOpInterface elementwise) {
         elementwise.buildElement(inner, loc, operands, results);
         linalg::YieldOp::create(inner, loc, results);
       });
+  hoistNumbers(result);
   op->replaceAllUsesWith(result);
   return success();
 }

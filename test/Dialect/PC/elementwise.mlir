@@ -175,32 +175,43 @@ func.func @region_of_nothing(%x: tensor<4xf32>) -> tensor<4xf32> {
   return %0 : tensor<4xf32>
 }
 
-// The corrections' reciprocals times the moments, then the moments by each other.
+// Numbers that all elements share are computed in f64 and rounded once: 1 - b2 of
+// a rounded b2 would be off by 2^-24 / (1 - b2). The corrections' reciprocals
+// times the moments, then the moments by each other.
 // CHECK-LABEL: func.func @adam(
-// CHECK-SAME: %[[P:[^:]*]]: f64, %[[G:[^:]*]]: f64, %[[M:[^:]*]]: f64, %[[V:[^:]*]]: f64, %[[LR:[^:]*]]: f64, %[[B1:[^:]*]]: f64, %[[B2:[^:]*]]: f64, %[[EPS:[^:]*]]: f64, %[[WD:[^:]*]]: f64, %[[C1:[^:]*]]: f64, %[[C2:[^:]*]]: f64)
-// CHECK-NEXT: %[[ONE:.*]] = arith.constant 1.000000e+00 : f64
-// CHECK-DAG: %[[B1M:.*]] = arith.mulf %[[B1]], %[[M]] : f64
+// CHECK-SAME: %[[P:[^:]*]]: f32, %[[G:[^:]*]]: f32, %[[M:[^:]*]]: f32, %[[V:[^:]*]]: f32, %[[LR:[^:]*]]: f64, %[[B1:[^:]*]]: f64, %[[B2:[^:]*]]: f64, %[[EPS:[^:]*]]: f64, %[[WD:[^:]*]]: f64, %[[C1:[^:]*]]: f64, %[[C2:[^:]*]]: f64)
+// CHECK-DAG: %[[ONE:.*]] = arith.constant 1.000000e+00 : f64
+// CHECK-DAG: %[[RLR:.*]] = arith.truncf %[[LR]] : f64 to f32
+// CHECK-DAG: %[[RB1:.*]] = arith.truncf %[[B1]] : f64 to f32
+// CHECK-DAG: %[[RB2:.*]] = arith.truncf %[[B2]] : f64 to f32
+// CHECK-DAG: %[[REPS:.*]] = arith.truncf %[[EPS]] : f64 to f32
+// CHECK-DAG: %[[RWD:.*]] = arith.truncf %[[WD]] : f64 to f32
 // CHECK-DAG: %[[ONE1:.*]] = arith.subf %[[ONE]], %[[B1]] : f64
-// CHECK-DAG: %[[B1G:.*]] = arith.mulf %[[ONE1]], %[[G]] : f64
-// CHECK: %[[NM:.*]] = arith.addf %[[B1M]], %[[B1G]] : f64
-// CHECK-DAG: %[[B2V:.*]] = arith.mulf %[[B2]], %[[V]] : f64
+// CHECK-DAG: %[[RONE1:.*]] = arith.truncf %[[ONE1]] : f64 to f32
 // CHECK-DAG: %[[ONE2:.*]] = arith.subf %[[ONE]], %[[B2]] : f64
-// CHECK-DAG: %[[GG:.*]] = arith.mulf %[[G]], %[[G]] : f64
-// CHECK-DAG: %[[B2G:.*]] = arith.mulf %[[ONE2]], %[[GG]] : f64
-// CHECK: %[[NV:.*]] = arith.addf %[[B2V]], %[[B2G]] : f64
+// CHECK-DAG: %[[RONE2:.*]] = arith.truncf %[[ONE2]] : f64 to f32
 // CHECK-DAG: %[[I1:.*]] = arith.divf %[[ONE]], %[[C1]] : f64
+// CHECK-DAG: %[[RI1:.*]] = arith.truncf %[[I1]] : f64 to f32
 // CHECK-DAG: %[[I2:.*]] = arith.divf %[[ONE]], %[[C2]] : f64
-// CHECK-DAG: %[[VC:.*]] = arith.mulf %[[NV]], %[[I2]] : f64
-// CHECK-DAG: %[[ROOT:.*]] = math.sqrt %[[VC]] : f64
-// CHECK-DAG: %[[MC:.*]] = arith.mulf %[[NM]], %[[I1]] : f64
-// CHECK-DAG: %[[DEN:.*]] = arith.addf %[[ROOT]], %[[EPS]] : f64
-// CHECK: %[[DIR:.*]] = arith.divf %[[MC]], %[[DEN]] : f64
-// CHECK-NEXT: %[[DECAY:.*]] = arith.mulf %[[WD]], %[[P]] : f64
-// CHECK-NEXT: %[[STEP:.*]] = arith.addf %[[DIR]], %[[DECAY]] : f64
-// CHECK-NEXT: %[[LRS:.*]] = arith.mulf %[[LR]], %[[STEP]] : f64
-// CHECK-NEXT: %[[NP:.*]] = arith.subf %[[P]], %[[LRS]] : f64
+// CHECK-DAG: %[[RI2:.*]] = arith.truncf %[[I2]] : f64 to f32
+// CHECK-DAG: %[[B1M:.*]] = arith.mulf %[[RB1]], %[[M]] : f32
+// CHECK-DAG: %[[B1G:.*]] = arith.mulf %[[RONE1]], %[[G]] : f32
+// CHECK: %[[NM:.*]] = arith.addf %[[B1M]], %[[B1G]] : f32
+// CHECK-DAG: %[[B2V:.*]] = arith.mulf %[[RB2]], %[[V]] : f32
+// CHECK-DAG: %[[GG:.*]] = arith.mulf %[[G]], %[[G]] : f32
+// CHECK-DAG: %[[B2G:.*]] = arith.mulf %[[RONE2]], %[[GG]] : f32
+// CHECK: %[[NV:.*]] = arith.addf %[[B2V]], %[[B2G]] : f32
+// CHECK-DAG: %[[VC:.*]] = arith.mulf %[[NV]], %[[RI2]] : f32
+// CHECK-DAG: %[[ROOT:.*]] = math.sqrt %[[VC]] : f32
+// CHECK-DAG: %[[MC:.*]] = arith.mulf %[[NM]], %[[RI1]] : f32
+// CHECK-DAG: %[[DEN:.*]] = arith.addf %[[ROOT]], %[[REPS]] : f32
+// CHECK: %[[DIR:.*]] = arith.divf %[[MC]], %[[DEN]] : f32
+// CHECK-NEXT: %[[DECAY:.*]] = arith.mulf %[[RWD]], %[[P]] : f32
+// CHECK-NEXT: %[[STEP:.*]] = arith.addf %[[DIR]], %[[DECAY]] : f32
+// CHECK-NEXT: %[[LRS:.*]] = arith.mulf %[[RLR]], %[[STEP]] : f32
+// CHECK-NEXT: %[[NP:.*]] = arith.subf %[[P]], %[[LRS]] : f32
 // CHECK-NEXT: return %[[NP]], %[[NM]], %[[NV]]
-func.func @adam(%p: tensor<4xf64>, %g: tensor<4xf64>, %m: tensor<4xf64>, %v: tensor<4xf64>, %lr: f64, %b1: f64, %b2: f64, %eps: f64, %wd: f64, %c1: f64, %c2: f64) -> (tensor<4xf64>, tensor<4xf64>, tensor<4xf64>) {
-  %0:3 = pc.adam_update %p, %g, %m, %v lr(%lr) b1(%b1) b2(%b2) eps(%eps) weight_decay(%wd) corrections(%c1, %c2) : tensor<4xf64>
-  return %0#0, %0#1, %0#2 : tensor<4xf64>, tensor<4xf64>, tensor<4xf64>
+func.func @adam(%p: tensor<4xf32>, %g: tensor<4xf32>, %m: tensor<4xf32>, %v: tensor<4xf32>, %lr: f64, %b1: f64, %b2: f64, %eps: f64, %wd: f64, %c1: f64, %c2: f64) -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) {
+  %0:3 = pc.adam_update %p, %g, %m, %v lr(%lr) b1(%b1) b2(%b2) eps(%eps) weight_decay(%wd) corrections(%c1, %c2) : tensor<4xf32>
+  return %0#0, %0#1, %0#2 : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
 }

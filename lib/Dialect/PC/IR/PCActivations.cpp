@@ -295,11 +295,20 @@ void NegOp::buildElement(OpBuilder &builder, Location loc, ValueRange operands,
   results.push_back(arith::NegFOp::create(builder, loc, operands[0]));
 }
 
+/// A number, f64, in the type of an element.
+static Value roundNumber(OpBuilder &builder, Location loc, Value number,
+                         Type type) {
+  if (number.getType() == type)
+    return number;
+  return arith::TruncFOp::create(builder, loc, type, number);
+}
+
 void ScaleOp::buildElement(OpBuilder &builder, Location loc,
                            ValueRange operands,
                            SmallVectorImpl<Value> &results) {
-  results.push_back(
-      arith::MulFOp::create(builder, loc, operands[0], operands[1]));
+  Value factor =
+      roundNumber(builder, loc, operands[1], operands[0].getType());
+  results.push_back(arith::MulFOp::create(builder, loc, operands[0], factor));
 }
 
 /// `type`, a scalar, as wide as `like`: itself, or a vector of like's shape.
@@ -335,20 +344,29 @@ void ElementwiseOp::buildElement(OpBuilder &builder, Location loc,
 void AdamUpdateOp::buildElement(OpBuilder &builder, Location loc,
                                 ValueRange operands,
                                 SmallVectorImpl<Value> &results) {
-  Expr expr(builder, loc, operands[0].getType());
   Value param = operands[0], gradient = operands[1], m = operands[2],
-        v = operands[3], lr = operands[4], b1 = operands[5], b2 = operands[6],
-        eps = operands[7], weightDecay = operands[8], correction1 = operands[9],
-        correction2 = operands[10];
-  Value one = expr.number(1.0);
-  Value newM = expr.add(expr.mul(b1, m), expr.mul(expr.sub(one, b1), gradient));
+        v = operands[3];
+  // Numbers that all elements share, each rounded once: 1 - b2 of a rounded b2
+  // would have an error of 2^-24 / (1 - b2). Two reciprocals for all elements
+  // cost less than two divisions for each.
+  Expr wide(builder, loc, operands[4].getType());
+  Type type = param.getType();
+  auto rounded = [&](Value number) {
+    return roundNumber(builder, loc, number, type);
+  };
+  Value one = wide.number(1.0);
+  Value lr = rounded(operands[4]), b1 = rounded(operands[5]),
+        b2 = rounded(operands[6]), eps = rounded(operands[7]),
+        weightDecay = rounded(operands[8]);
+  Value rest1 = rounded(wide.sub(one, operands[5]));
+  Value rest2 = rounded(wide.sub(one, operands[6]));
+  Value inverse1 = rounded(wide.div(one, operands[9]));
+  Value inverse2 = rounded(wide.div(one, operands[10]));
+
+  Expr expr(builder, loc, type);
+  Value newM = expr.add(expr.mul(b1, m), expr.mul(rest1, gradient));
   Value newV =
-      expr.add(expr.mul(b2, v),
-               expr.mul(expr.sub(one, b2), expr.mul(gradient, gradient)));
-  // optax divides the moments by the corrections. Two reciprocals for all
-  // elements cost less than two divisions for each.
-  Value inverse1 = expr.div(one, correction1);
-  Value inverse2 = expr.div(one, correction2);
+      expr.add(expr.mul(b2, v), expr.mul(rest2, expr.mul(gradient, gradient)));
   Value root = expr.sqrt(expr.mul(newV, inverse2));
   Value direction = expr.div(expr.mul(newM, inverse1), expr.add(root, eps));
   Value step = expr.add(direction, expr.mul(weightDecay, param));

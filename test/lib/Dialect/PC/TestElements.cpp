@@ -22,8 +22,7 @@ namespace {
 
 /// Rewrites a function of elementwise operations on tensors of one static shape
 /// into the same function of one element: tensors become floats, or vectors of
-/// `width` floats, splats become constants, and f64 numbers are rounded to the
-/// element type.
+/// `width` floats, splats become constants, and f64 numbers are repeated.
 struct TestElementsPass
     : public PassWrapper<TestElementsPass, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(TestElementsPass)
@@ -48,18 +47,12 @@ struct TestElementsPass
     return width == 0 ? element : VectorType::get({width}, element);
   }
 
-  /// The element of a converted operand: itself, or a number rounded and
-  /// repeated.
-  Value convertNumber(OpBuilder &builder, Location loc, Value value,
-                      Type type) {
-    if (value.getType() == type)
+  /// The element of a converted operand: itself, or a number repeated.
+  Value convertNumber(OpBuilder &builder, Location loc, Value value) {
+    if (width == 0 || isa<VectorType>(value.getType()))
       return value;
-    Type element = getElementTypeOrSelf(type);
-    if (value.getType() != element)
-      value = arith::TruncFOp::create(builder, loc, element, value);
-    if (value.getType() != type)
-      value = vector::BroadcastOp::create(builder, loc, type, value);
-    return value;
+    auto type = VectorType::get({width}, value.getType());
+    return vector::BroadcastOp::create(builder, loc, type, value);
   }
 
   LogicalResult rewrite(func::FuncOp function) {
@@ -94,8 +87,7 @@ struct TestElementsPass
       SmallVector<Value> operands, values;
       for (Value operand : op.getOperands())
         operands.push_back(convertNumber(builder, op.getLoc(),
-                                         mapping.lookup(operand),
-                                         convert(op.getOperand(0).getType())));
+                                         mapping.lookup(operand)));
       elementwise.buildElement(builder, op.getLoc(), operands, values);
       mapping.map(op.getResults(), values);
     }
