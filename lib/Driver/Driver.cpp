@@ -92,6 +92,7 @@ struct Options {
   unsigned optLevel = 3;
   std::vector<std::string> cpus;
   int64_t sampleBlock = 0;
+  uint64_t cacheBytes = 0;
   bool eliminate = true;
   bool trace = false;
   bool debugInfo = false;
@@ -171,6 +172,11 @@ struct CommandLine {
   cl::opt<int64_t> sampleBlock{"sample-block",
                                cl::desc("Samples of a block; chosen if absent"),
                                cl::init(0), cl::cat(category)};
+  cl::opt<uint64_t> cacheBytes{
+      "cache-bytes",
+      cl::desc("Cache of one core that a block of samples should fit into, for "
+               "that choice; if absent, the CPU's second level"),
+      cl::init(0), cl::cat(category)};
   cl::opt<bool> eliminate{
       "eliminate",
       cl::desc("Peel the inference steps that exact elimination shortens (on)"),
@@ -223,6 +229,7 @@ struct CommandLine {
     values.optLevel = optLevel;
     values.cpus.assign(cpus.begin(), cpus.end());
     values.sampleBlock = sampleBlock;
+    values.cacheBytes = cacheBytes;
     values.eliminate = eliminate;
     values.trace = trace;
     values.debugInfo = debugInfo;
@@ -320,6 +327,7 @@ LogicalResult Driver::checkOptions() {
   pipeline.eliminate = options.eliminate;
   pipeline.batch = options.batch;
   pipeline.sampleBlock = options.sampleBlock;
+  pipeline.cacheBytes = options.cacheBytes;
   pipeline.optLevel = options.optLevel;
   for (const std::string &cpu : options.cpus)
     pipeline.cpus.push_back(cpu);

@@ -11,6 +11,7 @@
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 #include "pc/Codegen/CPU/Passes.h"
+#include "pc/Codegen/CPU/Target.h"
 #include "pc/Conversion/Passes.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
 #include "pc/Pipelines/Passes.h"
@@ -89,6 +90,30 @@ static void buildSimplified(OpPassManager &pm, const PipelineOptions &options) {
   }
 }
 
+/// CPUs to compile for, the best first: the runtime takes the first one that the
+/// machine can run.
+static SmallVector<std::string> getCPUs(const PipelineOptions &options) {
+  SmallVector<std::string> cpus(options.cpus.begin(), options.cpus.end());
+  if (cpus.empty())
+    cpus = {"x86-64-v4", "x86-64-v3"};
+  return cpus;
+}
+
+/// The cache that a block of samples should fit into: the smallest of all CPUs,
+/// which share one schedule.
+static uint64_t getCacheBytes(const PipelineOptions &options) {
+  if (options.cacheBytes)
+    return options.cacheBytes;
+  uint64_t bytes = 0;
+  for (const std::string &name : getCPUs(options)) {
+    // The cpu phase reports what is no CPU.
+    FailureOr<CPUTarget> target = CPUTarget::parse(name, nullptr);
+    if (succeeded(target))
+      bytes = bytes ? std::min(bytes, target->l2Bytes) : target->l2Bytes;
+  }
+  return bytes ? bytes : CPUTarget().l2Bytes;
+}
+
 static void buildScheduled(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createChooseLayoutsPass());
   auto &functions = pm.nest<func::FuncOp>();
@@ -96,6 +121,7 @@ static void buildScheduled(OpPassManager &pm, const PipelineOptions &options) {
   SchedulePassOptions schedule;
   schedule.maxBatch = options.batch;
   schedule.sampleBlock = options.sampleBlock;
+  schedule.cacheBytes = getCacheBytes(options);
   functions.addPass(createSchedulePass(schedule));
   functions.addPass(createConvertPCToLinalgPass());
   functions.addPass(createCanonicalizerPass());
@@ -106,10 +132,7 @@ static void buildScheduled(OpPassManager &pm, const PipelineOptions &options) {
 
 static void buildCPU(OpPassManager &pm, const PipelineOptions &options) {
   EmitCPUPassOptions emit;
-  emit.cpus.assign(options.cpus.begin(), options.cpus.end());
-  // The best first: the runtime takes the first one that the machine can run.
-  if (emit.cpus.empty())
-    emit.cpus = {"x86-64-v4", "x86-64-v3"};
+  emit.cpus = getCPUs(options);
   pm.addPass(createEmitCPUPass(emit));
 }
 

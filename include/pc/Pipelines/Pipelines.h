@@ -75,6 +75,11 @@ struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
       *this, "sample-block",
       llvm::cl::desc("samples of a block; 0: by the cost model"),
       llvm::cl::init(0)};
+  Option<uint64_t> cacheBytes{
+      *this, "cache-bytes",
+      llvm::cl::desc("cache of one core that a block of samples should fit "
+                     "into; 0: the second level of the smallest CPU of mcpu"),
+      llvm::cl::init(0)};
   ListOption<std::string> cpus{
       *this, "mcpu",
       llvm::cl::desc("CPUs to compile for: native, x86-64-v3, x86-64-v4, ...")};

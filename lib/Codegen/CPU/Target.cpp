@@ -49,6 +49,17 @@ static constexpr Extension extensions[] = {
     {"gfni", PCX_CPU_GFNI, false},
 };
 
+/// Second-level cache of one core of the CPUs where it is not what their level
+/// has by default, in KiB, as their vendors' optimisation manuals state it.
+static constexpr std::pair<StringRef, uint64_t> secondLevelKiB[] = {
+    {"alderlake", 1280},      {"broadwell", 256},
+    {"core-avx2", 256},       {"emeraldrapids", 2048},
+    {"graniterapids", 2048},  {"haswell", 256},
+    {"icelake-client", 512},  {"icelake-server", 1280},
+    {"rocketlake", 512},      {"sapphirerapids", 2048},
+    {"skylake", 256},         {"tigerlake", 1280},
+};
+
 /// Fills in everything that follows from the set of features; fails when a
 /// feature of x86-64-v3 is missing, which `missing` then names.
 static LogicalResult deriveFromFeatures(CPUTarget &target,
@@ -113,6 +124,8 @@ CPUTarget::parse(StringRef name, function_ref<InFlightDiagnostic()> emitError) {
           nearest = candidate;
         }
       }
+      if (!emitError)
+        return failure();
       InFlightDiagnostic diag = emitError();
       diag << "unknown CPU '" << name << "'";
       if (!nearest.empty())
@@ -134,6 +147,8 @@ CPUTarget::parse(StringRef name, function_ref<InFlightDiagnostic()> emitError) {
 
   SmallVector<StringRef> missing;
   if (failed(deriveFromFeatures(target, available, missing))) {
+    if (!emitError)
+      return failure();
     InFlightDiagnostic diag = emitError();
     diag << "CPU '" << target.name
          << "' is older than 'x86-64-v3', the least that code is generated "
@@ -141,6 +156,9 @@ CPUTarget::parse(StringRef name, function_ref<InFlightDiagnostic()> emitError) {
     llvm::interleaveComma(missing, diag);
     return diag;
   }
+  for (auto [cpu, size] : secondLevelKiB)
+    if (target.name == cpu)
+      target.l2Bytes = size * 1024;
   if (native) {
     target.required |= PCX_CPU_NATIVE;
     target.l1Bytes = getCacheBytes(_SC_LEVEL1_DCACHE_SIZE, target.l1Bytes);

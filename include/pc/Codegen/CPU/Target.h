@@ -52,7 +52,7 @@ struct CPUTarget {
   /// Parses a name of `--mcpu`: "native", an x86-64 level (v3 or v4) or any CPU
   /// that LLVM knows and that has at least x86-64-v3. Everything but "native"
   /// gives the same target on every machine. An unknown or too old name is an
-  /// error, with the nearest known one.
+  /// error, with the nearest known one; without `emitError` nothing is said.
   static mlir::FailureOr<CPUTarget>
   parse(llvm::StringRef name,
         llvm::function_ref<mlir::InFlightDiagnostic()> emitError);

@@ -1,0 +1,12 @@
+// Blocks of samples fit into the second-level cache of the smallest CPU that the
+// code is for, or into what is asked for.
+// RUN: pc-opt %models/mlp.pcir --pc-to-scheduled-pipeline=mcpu=x86-64-v4 | FileCheck %s --check-prefix=MIB
+// RUN: pc-opt %models/mlp.pcir --pc-to-scheduled-pipeline=mcpu=sapphirerapids | FileCheck %s --check-prefix=MIB2
+// RUN: pc-opt %models/mlp.pcir --pc-to-scheduled-pipeline=mcpu=x86-64-v4,haswell | FileCheck %s --check-prefix=KIB256
+// RUN: pc-opt %models/mlp.pcir --pc-to-scheduled-pipeline="mcpu=haswell cache-bytes=2097152" | FileCheck %s --check-prefix=MIB2
+// RUN: pcc %models/mlp.pcir --mcpu=x86-64-v4 --compile-to=scheduled -o - | FileCheck %s --check-prefix=MIB
+// RUN: pcc %models/mlp.pcir --mcpu=x86-64-v4 --cache-bytes=262144 --compile-to=scheduled -o - | FileCheck %s --check-prefix=KIB256
+
+// MIB: func.func @train({{.*}}pc.sample_block = 32 : i64
+// MIB2: func.func @train({{.*}}pc.sample_block = 64 : i64
+// KIB256: func.func @train({{.*}}pc.sample_block = 8 : i64
