@@ -329,7 +329,7 @@ struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
     if (maxBatch < 1 || sampleBlock < 0) {
       func.emitError("expected a largest batch of at least 1 and a sample block "
                      "of at least 0, found ")
-          << maxBatch << " and " << sampleBlock;
+          << maxBatch.getValue() << " and " << sampleBlock.getValue();
       return signalPassFailure();
     }
     WalkResult products = func.walk([](DenseOp dense) {

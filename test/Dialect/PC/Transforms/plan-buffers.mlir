@@ -1,0 +1,125 @@
+// RUN: pc-opt %s --pc-schedule="max-batch=32 sample-block=8" --convert-pc-to-linalg --canonicalize --cse --pc-form-groups --pc-plan-buffers --split-input-file | FileCheck %s
+
+// What one stage alone uses is a worker's scratch: two chained arrays of 8 x 16
+// floats never live together with a third, so two places of 512 bytes suffice.
+// The result goes where the caller wants it.
+// CHECK-LABEL: func.func @scratch(
+// CHECK-SAME: pc.worker_bytes = 1024 : i64, pc.workspace_bytes = 0 : i64
+// CHECK: pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<scratch, 0>]}
+// CHECK: pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<scratch, 512>]}
+// CHECK: pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<scratch, 0>]}
+// CHECK: pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<output, 0>]}
+// CHECK-NOT: pc.group
+// CHECK: return
+func.func @scratch(%x: tensor<?x16xf32> {pc.port = #pc.port<input "x">},
+                   %w: tensor<16x16xf32> {pc.port = #pc.port<parameter "w">})
+    -> (tensor<?x16xf32> {pc.port = #pc.port<output "y">})
+    attributes {pc.program = #pc.program_info<"toy", other, 0>} {
+  %a = pc.dense %x, %w transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %b = pc.dense %a, %w transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %c = pc.dense %b, %w transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %d = pc.dense %c, %w transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  return %d : tensor<?x16xf32>
+}
+
+// -----
+
+// What one stage makes and another reads is in the workspace that all threads
+// share, with a row for each sample of the largest batch. A parameter is updated
+// in place: the new value is the storage's own.
+// CHECK-LABEL: func.func @update(
+// CHECK-SAME: pc.worker_bytes = 0 : i64, pc.workspace_bytes = 2048 : i64
+// CHECK: pc.stage samples
+// CHECK: pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<workspace, 0>]}
+// CHECK: pc.stage params
+// CHECK: pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<storage, 0>]}
+// CHECK-NOT: pc.group
+// CHECK: return
+func.func @update(%x: tensor<?x16xf32> {pc.port = #pc.port<input "x">},
+                  %w: tensor<16x16xf32> {pc.port = #pc.port<parameter "w">})
+    -> (tensor<16x16xf32> {pc.port = #pc.port<parameter "w">})
+    attributes {pc.program = #pc.program_info<"toy", train, 1>} {
+  %a = pc.dense %x, %w transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %g = pc.batch_outer %x, %a : tensor<?x16xf32>, tensor<?x16xf32> -> tensor<16x16xf32>
+  %p = pc.sub %w, %g : tensor<16x16xf32>
+  return %p : tensor<16x16xf32>
+}
+
+// -----
+
+// A loop's state is one place: the kernel that reads the old state element by
+// element writes the new one over it. A product reads whole rows, so a state that
+// is replaced by one gets a copy.
+// CHECK-LABEL: func.func @loop(
+// CHECK: %[[T:.*]] = pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<output, 0>]}
+// CHECK: %[[V0:.*]] = pc.group ins(%[[T]] : {{.*}} attributes {pc.buffers = [#pc.buffer<output, 1>]}
+// CHECK: scf.for {{.*}} iter_args(%[[S:.*]] = %[[T]], %[[V:.*]] = %[[V0]])
+// CHECK: %[[U:.*]] = pc.group ins({{.*}}, %[[S]] : {{.*}} attributes {pc.buffers = [#pc.buffer<output, 0>]}
+// CHECK: pc.group ins(%[[V]], {{.*}} attributes {pc.buffers = [#pc.buffer<scratch, 0>]}
+// CHECK: %[[N:.*]] = pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<output, 1>]}
+// CHECK: scf.yield %[[U]], %[[N]]
+func.func @loop(%x: tensor<?x16xf32> {pc.port = #pc.port<input "x">},
+                %w: tensor<16x16xf32> {pc.port = #pc.port<parameter "w">})
+    -> (tensor<?x16xf32> {pc.port = #pc.port<output "y">}, tensor<?x16xf32> {pc.port = #pc.port<output "z">})
+    attributes {pc.program = #pc.program_info<"toy", other, 0>} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  %t = pc.tanh %x : tensor<?x16xf32>
+  %r:2 = scf.for %i = %c0 to %c3 step %c1 iter_args(%s = %t, %v = %t) -> (tensor<?x16xf32>, tensor<?x16xf32>) {
+    %a = pc.dense %x, %w transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+    %u = pc.add %s, %a : tensor<?x16xf32>
+    %n = pc.dense %v, %w transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+    scf.yield %u, %n : tensor<?x16xf32>, tensor<?x16xf32>
+  }
+  return %r#0, %r#1 : tensor<?x16xf32>, tensor<?x16xf32>
+}
+
+// -----
+
+// Two arrays change places: both are read before either is written.
+// CHECK-LABEL: func.func @swap(
+// CHECK-SAME: %[[A:[^:]*]]: tensor<16xf32>
+// CHECK-SAME: %[[B:[^:]*]]: tensor<16xf32>
+// CHECK-SAME: pc.workspace_bytes = 128 : i64
+// CHECK: %[[B1:.*]] = pc.stage params ins(%[[B]] :
+// CHECK: pc.buffers = [#pc.buffer<workspace, 0>]
+// CHECK: %[[A1:.*]] = pc.stage params ins(%[[A]] :
+// CHECK: pc.buffers = [#pc.buffer<workspace, 64>]
+// CHECK: pc.stage params ins(%[[B1]] :
+// CHECK: pc.buffers = [#pc.buffer<storage, 0>]
+// CHECK: pc.stage params ins(%[[A1]] :
+// CHECK: pc.buffers = [#pc.buffer<storage, 1>]
+func.func @swap(%a: tensor<16xf32> {pc.port = #pc.port<buffer "a">},
+                %b: tensor<16xf32> {pc.port = #pc.port<buffer "b">})
+    -> (tensor<16xf32> {pc.port = #pc.port<buffer "a">}, tensor<16xf32> {pc.port = #pc.port<buffer "b">})
+    attributes {pc.program = #pc.program_info<"toy", other, 0>} {
+  return %b, %a : tensor<16xf32>, tensor<16xf32>
+}
+
+// -----
+
+// An input that is an output is copied, and so is one value with two outputs. A
+// counter is a number: its copy is one, too.
+// CHECK-LABEL: func.func @copies(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<?x16xf32>
+// CHECK-SAME: %[[T:[^:]*]]: tensor<i64>
+// CHECK: %[[Y:.*]] = pc.stage samples ins(%[[X]] :
+// CHECK: pc.buffers = [#pc.buffer<output, 1>]
+// CHECK: math.tanh
+// CHECK: pc.stage samples ins(%[[X]] :
+// CHECK: pc.buffers = [#pc.buffer<output, 0>]
+// CHECK: pc.stage samples ins(%[[Y]] :
+// CHECK: pc.buffers = [#pc.buffer<output, 2>]
+// CHECK: %[[COUNT:.*]] = tensor.extract %[[T]][]
+// CHECK: tensor.from_elements %[[COUNT]] {pc.buffers = [#pc.buffer<output, 3>]}
+func.func @copies(%x: tensor<?x16xf32> {pc.port = #pc.port<input "x">},
+                  %t: tensor<i64> {pc.port = #pc.port<optimiser "t">})
+    -> (tensor<?x16xf32> {pc.port = #pc.port<output "x">},
+        tensor<?x16xf32> {pc.port = #pc.port<output "y">},
+        tensor<?x16xf32> {pc.port = #pc.port<output "z">},
+        tensor<i64> {pc.port = #pc.port<output "t">})
+    attributes {pc.program = #pc.program_info<"toy", other, 0>} {
+  %y = pc.tanh %x : tensor<?x16xf32>
+  return %x, %y, %y, %t : tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>, tensor<i64>
+}
