@@ -165,6 +165,10 @@ private:
   mlir::Value buildEnergy(mlir::Operation *op, const Environment &at,
                           BatchedEvaluator &evaluator,
                           std::optional<unsigned> node);
+  /// The free energy per sample now, on entry in a pc.joint; of the named vode
+  /// or of all.
+  mlir::Value getEnergyNow(mlir::Operation *op,
+                           std::optional<llvm::StringRef> vode);
   /// The gradient of the free energy, for the nodes or parameters that are
   /// `wanted`.
   llvm::FailureOr<GradientValues> buildGradient(mlir::Operation *op,

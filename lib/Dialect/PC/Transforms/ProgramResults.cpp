@@ -72,17 +72,22 @@ LogicalResult ProgramLowering::lower(EvaluateOp op) {
   return success();
 }
 
-LogicalResult ProgramLowering::lower(FreeEnergyOp op) {
+Value ProgramLowering::getEnergyNow(Operation *op,
+                                    std::optional<StringRef> vode) {
   std::optional<unsigned> node;
-  if (op.getVode()) {
-    FailureOr<unsigned> index = resolveNode(op, *op.getVode());
+  if (vode) {
+    FailureOr<unsigned> index = resolveNode(op, *vode);
     if (failed(index))
-      return failure();
+      return nullptr;
     node = *index;
   }
   const Environment &at = joint ? *joint : env;
   BatchedEvaluator evaluator = makeEvaluator(at);
-  Value energy = buildEnergy(op, at, evaluator, node);
+  return buildEnergy(op, at, evaluator, node);
+}
+
+LogicalResult ProgramLowering::lower(FreeEnergyOp op) {
+  Value energy = getEnergyNow(op, op.getVode());
   if (!energy)
     return failure();
   // free_energy_c1
@@ -104,22 +109,10 @@ LogicalResult ProgramLowering::lower(OutputOp op) {
 }
 
 LogicalResult ProgramLowering::lower(ReportOp op) {
-  Value value;
-  if (op.getValue()) {
-    value = perSample(op.getValue());
-  } else {
-    std::optional<unsigned> node;
-    if (op.getVode()) {
-      FailureOr<unsigned> index = resolveNode(op, *op.getVode());
-      if (failed(index))
-        return failure();
-      node = *index;
-    }
-    const Environment &at = joint ? *joint : env;
-    BatchedEvaluator evaluator = makeEvaluator(at);
-    if (!(value = buildEnergy(op, at, evaluator, node)))
-      return failure();
-  }
+  Value value =
+      op.getValue() ? perSample(op.getValue()) : getEnergyNow(op, op.getVode());
+  if (!value)
+    return failure();
   Value reduced = getBatchReduced(op.getLoc(), value, op.getReduce());
   addReport(op.getName(), op.getReduce(), reduced, /*shown=*/true);
   if (op.getValue() || op.getVode())
