@@ -665,6 +665,21 @@ static Value expandPow(Emitter &e, Value x, Value y) {
   return e.select(gives1, one, result);
 }
 
+/// C's fmod. The quotient is rounded to nearest, so its floor is the wanted
+/// integer or, when it was rounded up to an integer, one more; the remainder is
+/// exact either way. From a quotient of 2^23 (f64: 2^52) on it has no fraction to
+/// tell: NaN.
+static Value expandRem(Emitter &e, Value x, Value y) {
+  Value magnitude = e.abs(x), step = e.abs(y), zero = e.constant(0.0);
+  Value quotient = e.div(magnitude, step);
+  Value rest = e.fma(e.neg(e.floor(quotient)), step, magnitude);
+  rest = e.select(e.cmp(CmpFPredicate::OLT, rest, zero), e.add(rest, step), rest);
+  rest = e.select(e.cmp(CmpFPredicate::OEQ, step, e.infinity()), magnitude, rest);
+  // Also of an infinite x, a y of zero and NaN.
+  Value inRange = e.cmp(CmpFPredicate::OLT, quotient, e.constant(0x1p23, 0x1p52));
+  return e.copySign(e.select(inRange, rest, e.nan()), x);
+}
+
 static Value expandRsqrt(Emitter &e, Value x) {
   return e.div(e.constant(1.0), e.sqrt(x));
 }
@@ -697,15 +712,16 @@ struct ExpandUnary : OpRewritePattern<OpTy> {
   }
 };
 
-struct ExpandPowF : OpRewritePattern<math::PowFOp> {
-  using OpRewritePattern::OpRewritePattern;
+template <typename OpTy, Value (*expand)(Emitter &, Value, Value)>
+struct ExpandBinary : OpRewritePattern<OpTy> {
+  using OpRewritePattern<OpTy>::OpRewritePattern;
 
-  LogicalResult matchAndRewrite(math::PowFOp op,
+  LogicalResult matchAndRewrite(OpTy op,
                                 PatternRewriter &rewriter) const final {
     if (!isExpandable(op.getType()))
       return rewriter.notifyMatchFailure(op, "expected f32 or f64");
     Emitter e(op.getLoc(), rewriter, op.getType());
-    rewriter.replaceOp(op, expandPow(e, op.getLhs(), op.getRhs()));
+    rewriter.replaceOp(op, expand(e, op.getLhs(), op.getRhs()));
     return success();
   }
 };
@@ -740,7 +756,9 @@ void pc::populateExpandMathPatterns(RewritePatternSet &patterns) {
                ExpandUnary<math::Log1pOp, expandLog1p>,
                ExpandUnary<math::RsqrtOp, expandRsqrt>,
                ExpandUnary<math::SinOp, expandSin>,
-               ExpandUnary<math::TanhOp, expandTanh>, ExpandPowF, ExpandSincos>(
+               ExpandUnary<math::TanhOp, expandTanh>,
+               ExpandBinary<math::PowFOp, expandPow>,
+               ExpandBinary<arith::RemFOp, expandRem>, ExpandSincos>(
       patterns.getContext());
 }
 

@@ -373,6 +373,48 @@ static void checkExact() {
   EXPECT_EQ(cos.runScalar(0), T(1));
 }
 
+/// The remainder is exact: C's fmod, as far as the quotient has a fraction.
+template <typename T>
+static void checkRem() {
+  Compiled<T> rem("arith.remf", 2);
+  ASSERT_TRUE(rem);
+  constexpr T infinity = std::numeric_limits<T>::infinity();
+  constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+  const T limit = sizeof(T) == 4 ? T(0x1p23) : T(0x1p52);
+  auto check = [&](T x, T y) {
+    T found = rem.runScalar(x, y);
+    T expected = std::abs(x / y) < limit ? std::fmod(x, y) : nan;
+    if (std::isnan(expected)) {
+      EXPECT_TRUE(std::isnan(found)) << x << " % " << y << " is " << found;
+      return;
+    }
+    EXPECT_EQ(found, expected) << x << " % " << y;
+    EXPECT_EQ(std::signbit(found), std::signbit(expected)) << x << " % " << y;
+  };
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 20000; ++i) {
+    auto number = [&] {
+      T mantissa = T(1) + T(random() >> 11) * T(0x1p-53);
+      return std::ldexp(random() & 1 ? mantissa : -mantissa,
+                        static_cast<int>(random() % 70) - 35);
+    };
+    T x = number(), y = number();
+    check(x, y);
+    // About an integer quotient, where it is rounded either way.
+    T multiple = y * T(random() % 1000);
+    check(multiple, y);
+    check(std::nextafter(multiple, infinity), y);
+    check(std::nextafter(multiple, -infinity), y);
+  }
+  constexpr T tiny = std::numeric_limits<T>::denorm_min();
+  for (T x : {T(0), T(-0.0), T(1), T(-5.5), tiny, infinity, -infinity, nan})
+    for (T y : {T(0), T(2), T(-2), 3 * tiny, infinity, -infinity, nan})
+      check(x, y);
+}
+
+TEST(ExpandMathTest, RemSingle) { checkRem<float>(); }
+TEST(ExpandMathTest, RemDouble) { checkRem<double>(); }
+
 TEST(ExpandMathTest, ExactSingle) { checkExact<float>(); }
 TEST(ExpandMathTest, ExactDouble) { checkExact<double>(); }
 

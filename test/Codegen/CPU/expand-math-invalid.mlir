@@ -24,11 +24,11 @@ func.func @scalable(%x: vector<[4]xf32>) -> vector<[4]xf32> {
 
 // -----
 
-func.func @remainder(%x: f32, %y: f32) -> (f32, f32) {
-  // expected-error @below {{'arith.remf' op has no expansion for type 'f32'}}
-  %0 = arith.remf %x, %y : f32
+func.func @remainder(%x: f32, %y: f16) -> (f16, f32) {
+  // expected-error @below {{'arith.remf' op has no expansion for type 'f16'}}
+  %0 = arith.remf %y, %y : f16
   %c3 = arith.constant 3 : i32
   // expected-error @below {{'math.fpowi' op has no expansion for type 'f32'}}
   %1 = math.fpowi %x, %c3 : f32, i32
-  return %0, %1 : f32, f32
+  return %0, %1 : f16, f32
 }
