@@ -494,7 +494,9 @@ static double getNumber(PortAttr port, StringRef key, double fallback) {
   return number ? number.getValueAsDouble() : fallback;
 }
 
-static artifact::Storage makeStorage(const PortInfo &info) {
+/// `rows` is the largest batch, `paddedRows` what its blocks of samples cover.
+static artifact::Storage makeStorage(const PortInfo &info, int64_t rows,
+                                     int64_t paddedRows) {
   artifact::Storage storage;
   storage.name = info.port.getName().str();
   storage.kind = info.port.getKind() == PortKind::Parameter ? PCX_PARAMETER
@@ -502,8 +504,16 @@ static artifact::Storage makeStorage(const PortInfo &info) {
                  : info.port.getKind() == PortKind::State   ? PCX_STATE
                                                             : PCX_OPTIMISER;
   storage.dtype = getDType(info.type);
-  if (auto tensor = dyn_cast<RankedTensorType>(info.type))
+  if (auto tensor = dyn_cast<RankedTensorType>(info.type)) {
     llvm::append_range(storage.dims, tensor.getShape());
+    if (tensor.getRank() > 0 && tensor.isDynamicDim(0)) {
+      // A row for each sample.
+      storage.dims[0] = rows;
+      storage.bytes = paddedRows * tensor.getElementTypeBitWidth() / 8;
+      for (int64_t dim : tensor.getShape().drop_front())
+        storage.bytes *= dim;
+    }
+  }
   if (auto strides =
           dyn_cast_or_null<DenseI64ArrayAttr>(info.port.getDetail("strides")))
     llvm::append_range(storage.strides, strides.asArrayRef());
@@ -559,8 +569,13 @@ static artifact::Description describe(ModuleOp module,
   ModuleInfo info = getModuleInfo(module);
   artifact::Description description;
   description.compiler = artifact::getCompilerName();
+  int64_t paddedRows = options.batch;
+  for (const EntryInfo &entry : info.entries)
+    paddedRows = std::max<int64_t>(
+        paddedRows, llvm::alignTo(options.batch, entry.sampleBlock));
   for (const PortInfo &storage : info.storage)
-    description.storage.push_back(makeStorage(storage));
+    description.storage.push_back(
+        makeStorage(storage, options.batch, paddedRows));
   for (PortAttr port : info.hypers) {
     artifact::Hyper hyper;
     hyper.name = port.getName().str();

@@ -139,6 +139,7 @@ pcx_session_t::pcx_session_t(const pcx_module_t &module, unsigned threads)
   allocated += workspace.bytes() + stagingMemory.bytes();
   inputPointers.resize(mostInputs);
 
+  uint64_t keptBytes = 0;
   for (uint32_t p = 0; p < info.program_count; ++p) {
     const pcx_program_t &program = info.programs[p];
     ProgramStaging places;
@@ -151,7 +152,35 @@ pcx_session_t::pcx_session_t(const pcx_module_t &module, unsigned threads)
       places.outputs.push_back(next);
       next += portBytes(program.outputs[i], p);
     }
+    uint64_t bytes = 0;
+    for (uint32_t w = 0; w < program.storage_write_count; ++w) {
+      uint32_t s = program.storage_writes[w];
+      const pcx_storage_t &entry = info.storage[s];
+      if (entry.kind != PCX_STATE || entry.rank == 0)
+        continue;
+      uint64_t rowBytes =
+          uint64_t(entry.strides[0]) * dtypeBytes(entry.dtype);
+      places.states.push_back({s, rowBytes});
+      bytes += rowBytes * uint64_t(module.variant(p).sample_block);
+    }
+    keptBytes = std::max(keptBytes, bytes);
     staging.push_back(std::move(places));
+  }
+  keptRows = Buffer(keptBytes, fmt::format("states of '{}'", module.name));
+  allocated += keptRows.bytes();
+}
+
+template <typename Copy>
+void pcx_session_t::forRowsPastBatch(uint32_t program, int64_t n, Copy copy) {
+  std::byte *kept = keptRows.data();
+  for (auto [s, rowBytes] : staging[program].states) {
+    uint64_t from = uint64_t(n) * rowBytes;
+    uint64_t to = std::min(uint64_t(paddedRows(program, n)) * rowBytes,
+                           module.info().storage[s].bytes);
+    if (to <= from)
+      continue;
+    copy(storage[s].data() + from, kept, size_t(to - from));
+    kept += to - from;
   }
 }
 
@@ -176,7 +205,14 @@ void pcx_session_t::invoke(uint32_t program, int64_t n,
   args.call = counters.call;
   args.total_steps = counters.total_steps;
   args.epoch = counters.epoch;
-  if (int32_t status = module.variant(program).run(&args))
+  forRowsPastBatch(program, n, [](std::byte *row, std::byte *kept, size_t size) {
+    std::memcpy(kept, row, size);
+  });
+  int32_t status = module.variant(program).run(&args);
+  forRowsPastBatch(program, n, [](std::byte *row, std::byte *kept, size_t size) {
+    std::memcpy(row, kept, size);
+  });
+  if (status)
     fail(PCX_ERROR_ARGUMENT,
          "program '{}' of '{}' refused a batch of {} with "
          "status {}",

@@ -50,6 +50,12 @@ void copyFromDense(const pcx_storage_t &storage, const void *dense,
 struct ProgramStaging {
   std::vector<std::byte *> inputs;
   std::vector<std::byte *> outputs;
+  /// States that the program writes: their rows past n stay what they are.
+  struct State {
+    uint32_t storage;
+    uint64_t rowBytes;
+  };
+  std::vector<State> states;
 };
 
 } // namespace pcx
@@ -83,9 +89,16 @@ struct pcx_session_t {
   std::vector<const std::byte *> inputPointers;
 
 private:
+  /// Calls copy(state row, kept row, bytes) for the rows past n that the blocks
+  /// of a call cover.
+  template <typename Copy>
+  void forRowsPastBatch(uint32_t program, int64_t n, Copy copy);
+
   std::vector<void *> storagePointers;
   pcx::Buffer stagingMemory;
   pcx::Buffer workspace;
+  /// Rows of states past n during a call.
+  pcx::Buffer keptRows;
 };
 
 namespace pcx {
