@@ -80,6 +80,7 @@ CompiledModule::create(StringRef source, const CompileOptions &options,
   pipeline.sampleBlock = options.sampleBlock;
   pipeline.trace = options.trace;
   pipeline.algorithm = options.algorithm;
+  pipeline.optLevel = options.optLevel;
   pipeline.cpus = {options.cpu};
 
   result->lowered = parseSourceString<ModuleOp>(source, context);
@@ -113,9 +114,9 @@ CompiledModule::create(StringRef source, const CompileOptions &options,
         cast<FloatAttr>(port.getDetail("value")).getValueAsDouble();
 
   ExecutionEngineOptions jit;
-  auto transformer = makeOptimizingTransformer(2, 0, nullptr);
+  auto transformer = makeOptimizingTransformer(options.optLevel, 0, nullptr);
   jit.transformer = transformer;
-  jit.jitCodeGenOptLevel = llvm::CodeGenOptLevel::Default;
+  jit.jitCodeGenOptLevel = llvm::CodeGenOpt::getLevel(options.optLevel).value();
   auto engine = ExecutionEngine::create(*result->lowered, jit);
   if (!engine) {
     message += llvm::toString(engine.takeError());
@@ -284,7 +285,16 @@ Arrays CompiledModule::run(StringRef program, int64_t n, const Arrays &inputs,
     std::abort();
   }
   for (auto [index, port] : llvm::enumerate(info.storage))
-    arrays[storageArrays[index]].get(storage.at(port.port.getName().str()));
+    {
+      Tensor &values = storage.at(port.port.getName().str());
+      Tensor before = values;
+      arrays[storageArrays[index]].get(values);
+      // As the runtime does: a call leaves rows of states past n alone.
+      if (port.port.getKind() == PortKind::State)
+        std::copy(before.data.begin() + n * (before.size() / before.shape[0]),
+                  before.data.end(),
+                  values.data.begin() + n * (before.size() / before.shape[0]));
+    }
   Arrays outputs;
   for (auto [index, port] : llvm::enumerate(entry->outputs)) {
     auto type = cast<RankedTensorType>(port.type);

@@ -40,7 +40,9 @@ struct CompileOptions {
   int64_t batch = 64;
   int64_t sampleBlock = 0;
   bool trace = false;
-  std::string algorithm;
+  std::string algorithm = {};
+  /// LLVM's, 0 to 3.
+  unsigned optLevel = 2;
 };
 
 /// Registers dialects and translations once.
