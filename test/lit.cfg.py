@@ -57,6 +57,15 @@ llvm_config.add_tool_substitutions(
     ],
     [config.llvm_tools_dir],
 )
+# For a program that runs without our environment.
+config.substitutions.append(
+    (
+        "%asan_options",
+        "ASAN_OPTIONS=" + config.environment["ASAN_OPTIONS"]
+        if "address" in config.pc_sanitizer
+        else "",
+    )
+)
 config.substitutions.append(("%build_root", config.pc_obj_root))
 config.substitutions.append(("%llvm_tools", config.llvm_tools_dir))
 config.substitutions.append(("%models", os.path.join(config.pc_src_root, "models")))

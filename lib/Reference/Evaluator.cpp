@@ -203,21 +203,15 @@ LogicalResult Evaluator::runBlock(Block &block,
     if (failed(run(&op)))
       return failure();
   results.clear();
-  for (SSAValue operand : block.getTerminator()->getOperands()) {
-    auto it = values.find(operand);
-    if (it == values.end())
-      return block.getTerminator()->emitError(
-          "returns a value that was not computed");
-    results.push_back(it->second);
-  }
+  for (SSAValue operand : block.getTerminator()->getOperands())
+    results.push_back(values.find(operand)->second);
   return success();
 }
 
 LogicalResult Evaluator::run(Operation *op) {
-  for (SSAValue operand : op->getOperands())
-    if (!values.count(operand))
-      return op->emitError("reads a value that was not computed");
-
+  assert(llvm::all_of(op->getOperands(),
+                      [&](SSAValue value) { return values.count(value); }) &&
+         "values dominate their uses");
   return TypeSwitch<Operation *, LogicalResult>(op)
       // Numbers and control flow.
       .Case([&](arith::ConstantOp op) { return runConstant(op); })
@@ -285,8 +279,7 @@ LogicalResult Evaluator::run(Operation *op) {
       .Case([&](BatchOuterOp op) { return runBatchOuter(op); })
       .Case([&](BatchSumOp op) -> LogicalResult {
         const Tensor &input = tensor(op.getInput());
-        if (input.shape.empty())
-          return op->emitError("expected a batch, found a scalar");
+        assert(!input.shape.empty() && "batch_sum_c1");
         Tensor result = Tensor::splat(ArrayRef(input.shape).drop_front(), 0.0);
         for (int64_t i = 0; i < input.size(); ++i)
           result.data[i % result.size()] += input.data[i];
@@ -340,9 +333,7 @@ LogicalResult Evaluator::run(Operation *op) {
       .Case([&](PadOp op) { return runSlice(op, /*pad=*/true); })
       .Case([&](TransposeOp op) -> LogicalResult {
         const Tensor &input = tensor(op.getInput());
-        if (input.shape.size() != 2)
-          return op->emitError()
-                 << "expected a matrix, found " << formatShape(input.shape);
+        assert(input.shape.size() == 2 && "transpose_c1");
         int64_t rows = input.shape[0], columns = input.shape[1];
         Tensor result = Tensor::splat({columns, rows}, 0.0);
         for (int64_t i = 0; i < rows; ++i)
@@ -550,14 +541,14 @@ LogicalResult Evaluator::runSampleBlocks(StageOp op,
     if (failed(runBlock(body, arguments, results)))
       return failure();
     for (auto [output, value] : llvm::zip_equal(outputs, results)) {
-      const auto *block = std::get_if<Tensor>(&value);
-      if (!block || block->shape.empty() || block->shape[0] != rows)
+      const Tensor &block = std::get<Tensor>(value);
+      if (block.shape.front() != rows)
         return op->emitError()
-               << "expected blocks of " << rows << " samples as results";
-      int64_t width = product(ArrayRef(block->shape).drop_front());
-      if (first * width + present * width > output.size())
-        return op->emitError("a result does not have the shape of its blocks");
-      std::copy_n(block->data.begin(), present * width,
+               << "expected blocks of " << rows << " samples as results, found "
+               << formatShape(block.shape);
+      int64_t width = product(ArrayRef(block.shape).drop_front());
+      assert((first + present) * width <= output.size() && "stage_c2");
+      std::copy_n(block.data.begin(), present * width,
                   output.data.begin() + first * width);
     }
   }
@@ -585,10 +576,7 @@ Evaluator::mapBinary(Operation *op,
                      function_ref<double(double, double)> function) {
   Tensor result = tensor(op->getOperand(0));
   const Tensor &other = tensor(op->getOperand(1));
-  if (result.shape != other.shape)
-    return op->emitError() << "expected operands of one shape, found "
-                           << formatShape(result.shape) << " and "
-                           << formatShape(other.shape);
+  assert(result.shape == other.shape && "operands of one type");
   for (auto [left, right] : llvm::zip_equal(result.data, other.data))
     left = function(left, right);
   return define(op->getResult(0), std::move(result), op);
@@ -621,7 +609,7 @@ LogicalResult Evaluator::runElementwise(ElementwiseOp op) {
         scalar.i =
             wrapInteger(whole.getValue().getSExtValue(), whole.getType());
       else
-        return inner.emitError("expected a scalar constant");
+        llvm_unreachable("elementwise_c5");
       addSlot(constant, scalar);
       continue;
     }
@@ -645,10 +633,7 @@ LogicalResult Evaluator::runElementwise(ElementwiseOp op) {
   SmallVector<const Tensor *> inputs;
   for (SSAValue input : op.getInputs()) {
     inputs.push_back(&tensor(input));
-    if (inputs.back()->shape != *shape)
-      return op->emitError()
-             << "expected an operand of shape " << formatShape(*shape)
-             << ", found " << formatShape(inputs.back()->shape);
+    assert(inputs.back()->shape == *shape && "elementwise_c2");
   }
   SmallVector<Scalar, 4> operands;
   for (int64_t i = 0; i < result.size(); ++i) {
@@ -683,9 +668,8 @@ LogicalResult Evaluator::runAdamUpdate(AdamUpdateOp op) {
   double decay = rounded(op.getWeightDecay());
   double inverse1 = round(1 / number(op.getCorrection1()), type);
   double inverse2 = round(1 / number(op.getCorrection2()), type);
-  if (gradient.shape != param.shape || m.shape != param.shape ||
-      v.shape != param.shape)
-    return op->emitError("expected four arrays of one shape");
+  assert(gradient.shape == param.shape && m.shape == param.shape &&
+         v.shape == param.shape && "arrays of one type");
   for (int64_t i = 0; i < param.size(); ++i) {
     double g = gradient.data[i];
     m.data[i] = b1 * m.data[i] + a1 * g;
@@ -705,16 +689,13 @@ LogicalResult Evaluator::runAdamUpdate(AdamUpdateOp op) {
 LogicalResult Evaluator::runDense(DenseOp op) {
   const Tensor &input = tensor(op.getInput()), &weight = tensor(op.getWeight());
   bool transposed = op.getTransposed();
-  auto mismatch = [&] {
-    return op->emitError() << "cannot multiply " << formatShape(input.shape)
-                           << " with a weight of " << formatShape(weight.shape);
-  };
-  if (weight.shape.size() != 2 || input.shape.empty())
-    return mismatch();
+  assert(weight.shape.size() == 2 && !input.shape.empty() &&
+         "dense_c1, dense_c2");
   int64_t out = weight.shape[transposed ? 1 : 0];
   int64_t in = weight.shape[transposed ? 0 : 1];
   if (input.shape.back() != in)
-    return mismatch();
+    return op->emitError() << "cannot multiply " << formatShape(input.shape)
+                           << " with a weight of " << formatShape(weight.shape);
   std::vector<int64_t> shape = input.shape;
   shape.back() = out;
   Tensor result = Tensor::splat(shape, 0.0);
@@ -733,8 +714,8 @@ LogicalResult Evaluator::runDense(DenseOp op) {
 
 LogicalResult Evaluator::runBatchOuter(BatchOuterOp op) {
   const Tensor &lhs = tensor(op.getLhs()), &rhs = tensor(op.getRhs());
-  if (lhs.shape.size() != 2 || rhs.shape.size() != 2 ||
-      lhs.shape[0] != rhs.shape[0])
+  assert(lhs.shape.size() == 2 && rhs.shape.size() == 2 && "batch_outer_c1");
+  if (lhs.shape[0] != rhs.shape[0])
     return op->emitError() << "expected two vectors per sample, found "
                            << formatShape(lhs.shape) << " and "
                            << formatShape(rhs.shape);
@@ -758,16 +739,13 @@ LogicalResult Evaluator::runConcat(ConcatOp op) {
   if (failed(shape))
     return failure();
   int64_t axis = op.getAxis(), rank = shape->size();
-  if (axis >= 0 || axis < -rank)
-    return op->emitError() << "expected an axis from " << -rank
-                           << " to -1, found " << axis;
+  assert(axis < 0 && axis >= -rank && "concat_c3");
   Tensor result = Tensor::splat(*shape, 0.0);
   AxisView to(*shape, axis);
   int64_t offset = 0;
   for (SSAValue operand : op.getInputs()) {
     const Tensor &input = tensor(operand);
-    if (static_cast<int64_t>(input.shape.size()) != rank)
-      return op->emitError("expected operands of the rank of the result");
+    assert(static_cast<int64_t>(input.shape.size()) == rank && "concat_c4");
     AxisView from(input.shape, axis);
     if (from.outer != to.outer || from.inner != to.inner ||
         offset + from.extent > to.extent)
@@ -796,10 +774,9 @@ LogicalResult Evaluator::runSlice(OpTy op, bool pad) {
     return failure();
   const Tensor &input = tensor(op.getInput());
   int64_t axis = op.getAxis(), offset = op.getOffset(), rank = shape->size();
-  if (axis >= 0 || axis < -rank ||
-      static_cast<int64_t>(input.shape.size()) != rank)
-    return op->emitError() << "expected an axis from " << -rank
-                           << " to -1, found " << axis;
+  assert(axis < 0 && axis >= -rank &&
+         static_cast<int64_t>(input.shape.size()) == rank &&
+         "slice_c2, slice_c3, pad_c2, pad_c3");
   Tensor result = Tensor::splat(*shape, 0.0);
   AxisView from(input.shape, axis), to(*shape, axis);
   const AxisView &part = pad ? from : to, &whole = pad ? to : from;
@@ -824,7 +801,7 @@ LogicalResult Evaluator::runSlice(OpTy op, bool pad) {
 
 /// Replaces rows of `width` elements by their softmax or its logarithm.
 static void softmaxRows(Tensor &array, int64_t width, bool logarithm) {
-  for (int64_t row = 0; row + width <= array.size(); row += width) {
+  for (int64_t row = 0; row < array.size(); row += width) {
     double *x = array.data.data() + row;
     double shift = *std::max_element(x, x + width), sum = 0.0;
     for (int64_t i = 0; i < width; ++i)
@@ -837,8 +814,7 @@ static void softmaxRows(Tensor &array, int64_t width, bool logarithm) {
 
 LogicalResult Evaluator::runRows(Operation *op, bool logarithm) {
   Tensor result = tensor(op->getOperand(0));
-  if (result.shape.empty() || result.shape.back() == 0)
-    return op->emitError("expected rows, found ") << formatShape(result.shape);
+  assert(!result.shape.empty() && "softmax_c1");
   softmaxRows(result, result.shape.back(), logarithm);
   return define(op->getResult(0), std::move(result), op);
 }
@@ -850,11 +826,7 @@ LogicalResult Evaluator::runEnergy(Operation *op, bool crossEntropy) {
       resolveShape(op, op->getResult(0).getType());
   if (failed(shape))
     return failure();
-  if (state.shape != prediction.shape || state.shape.empty())
-    return op->emitError()
-           << "expected state and prediction of one shape, found "
-           << formatShape(state.shape) << " and "
-           << formatShape(prediction.shape);
+  assert(state.shape == prediction.shape && "se_energy_c1, ce_energy_c1");
   Tensor result = Tensor::splat(*shape, 0.0);
   int64_t group = state.size() / std::max<int64_t>(result.size(), 1);
   if (crossEntropy)

@@ -68,3 +68,14 @@ func.func @number(%x: tensor<f64>) -> tensor<f64> {
   %e = pc.scale %x, %n : tensor<f64>
   return %e : tensor<f64>
 }
+
+// -----
+
+// The factor of a scale is a number of the program.
+func.func @factor(%x: tensor<4xf64>) -> tensor<f64> {
+  %s = pc.sum %x : tensor<4xf64> -> tensor<f64>
+  %n = tensor.extract %s[] : tensor<f64>
+  // expected-error @below {{cannot be differentiated with respect to its factor}}
+  %y = pc.scale %s, %n : tensor<f64>
+  return %y : tensor<f64>
+}

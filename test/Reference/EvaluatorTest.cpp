@@ -766,6 +766,62 @@ TEST_F(EvaluatorTest, NamesTheShapesThatDisagree) {
               "found an integer");
 }
 
+TEST_F(EvaluatorTest, NamesSizesThatOnlyTheBatchDecides) {
+  // A dynamic size agrees with every other until there is a number of samples.
+  auto zeros = [](std::vector<int64_t> shape) {
+    int64_t size = 1;
+    for (int64_t dim : shape)
+      size *= dim;
+    return Tensor(shape, std::vector<double>(size));
+  };
+  expectError(run("%x: tensor<?xf64>, %w: tensor<2x3xf64>",
+                  "%r = pc.dense %x, %w : tensor<?xf64>, tensor<2x3xf64> -> "
+                  "tensor<2xf64>",
+                  "tensor<2xf64>", {zeros({2}), zeros({2, 3})}, 2),
+              "cannot multiply 2 with a weight of 2x3");
+  expectError(run("%x: tensor<?x2xf64>, %y: tensor<3x3xf64>",
+                  "%r = pc.batch_outer %x, %y : tensor<?x2xf64>, "
+                  "tensor<3x3xf64> -> tensor<2x3xf64>",
+                  "tensor<2x3xf64>", {zeros({2, 2}), zeros({3, 3})}, 2),
+              "expected two vectors per sample, found 2x2 and 3x3");
+  expectError(run("%x: tensor<?x2xf64>, %y: tensor<3x1xf64>",
+                  "%r = pc.concat %x, %y axis(-1) : tensor<?x2xf64>, "
+                  "tensor<3x1xf64> -> tensor<?x3xf64>",
+                  "tensor<?x3xf64>", {zeros({2, 2}), zeros({3, 1})}, 2),
+              "operand of shape 3x1 does not fit into 2x3");
+  expectError(run("%x: tensor<?x2xf64>",
+                  "%r = pc.concat %x axis(-2) : tensor<?x2xf64> -> "
+                  "tensor<4x2xf64>",
+                  "tensor<4x2xf64>", {zeros({2, 2})}, 2),
+              "expected parts of 4 elements in all along the axis, found 2");
+  expectError(run("%x: tensor<?x2xf64>",
+                  "%r = pc.slice %x axis(-2) offset(1) : tensor<?x2xf64> -> "
+                  "tensor<2x2xf64>",
+                  "tensor<2x2xf64>", {zeros({2, 2})}, 2),
+              "part of 2 elements at 1 is outside of 2");
+  expectError(run("%x: tensor<?x3xf64>",
+                  "%r = pc.reshape %x : tensor<?x3xf64> -> tensor<9xf64>",
+                  "tensor<9xf64>", {zeros({2, 3})}, 2),
+              "cannot reshape 2x3 to 9");
+}
+
+TEST_F(EvaluatorTest, RefusesStagesWithoutBlocks) {
+  auto stage = [&](const std::string &block, const std::string &result,
+                   const std::string &yielded) {
+    return run("%x: tensor<?x2xf64>, %w: " + yielded,
+               "%r = pc.stage samples ins(%x, %w : tensor<?x2xf64>, " +
+                   yielded + ") -> (" + result + ") {\n^bb0(%b: " + block +
+                   ", %v: " + yielded + "):\npc.yield %v : " + yielded + "\n}",
+               result,
+               {Tensor({2, 2}, {1, 2, 3, 4}), Tensor({2, 2}, {1, 2, 3, 4})}, 2);
+  };
+  expectError(stage("tensor<?x2xf64>", "tensor<?x2xf64>", "tensor<?x2xf64>"),
+              "expected sample blocks of a static size");
+  expectError(stage("tensor<1x2xf64>", "tensor<2x2xf64>", "tensor<2x2xf64>"),
+              "expected per-sample results of a samples stage, found "
+              "'tensor<2x2xf64>'");
+}
+
 TEST_F(EvaluatorTest, CountsArgumentsAndSamples) {
   expectError(run("%x: f64", "%r = math.exp %x : f64", "f64", {}),
               "expected 1 arguments, found 0");
@@ -781,6 +837,11 @@ TEST_F(EvaluatorTest, RefusesWhatItDoesNotKnow) {
                   "tensor<1x1xf64>",
                   "tensor<1x1xf64>", {1.0}),
               "the reference interpreter has no 'tensor.expand_shape'");
+  expectError(run("",
+                  "%r = arith.constant dense<(1.0, 2.0)> : "
+                  "tensor<1xcomplex<f64>>",
+                  "tensor<1xcomplex<f64>>", {}),
+              "the reference interpreter has no such constant");
   expectError(evaluateText(context, "func.func private @f()", {}),
               "needs a body of one block");
   expectError(run("%x: tensor<2x?xf64>", "%r = pc.neg %x : tensor<2x?xf64>",
