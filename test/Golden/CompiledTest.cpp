@@ -56,6 +56,53 @@ std::vector<Parameter> parameters() {
   return result;
 }
 
+/// States that go on from call to call: a sample's slot that a call does not use
+/// keeps what it held, although blocks of eight compute on it.
+TEST(CarriedStatesTest, SlotsPastTheBatchKeepTheirStates) {
+  const char *source = R"(
+pc.model @net {
+  %x = pc.input @x : tensor<4xf32>
+  %a = pc.linear @fc1 %x : tensor<4xf32> -> tensor<6xf32>
+  %u = pc.tanh %a : tensor<6xf32>
+  %h = pc.vode @h %u energy(se) : tensor<6xf32>
+  %b = pc.linear @fc2 %h : tensor<6xf32> -> tensor<2xf32>
+  %y = pc.vode @y %b energy(se) : tensor<2xf32>
+}
+pc.program @train on @net (%x: tensor<4xf32>, %y: tensor<2xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.clamp @y = %y : tensor<2xf32>
+  pc.init carried
+  pc.infer sgd(lr = 0.125, momentum = 0.5)
+  %h = pc.read @h : tensor<6xf32>
+  pc.output "h" = %h : tensor<6xf32>
+})";
+  auto values = [](int64_t rows, int64_t width) {
+    Numbers numbers{{rows, width}, {}};
+    for (int64_t i = 0; i < rows * width; ++i)
+      numbers.data.push_back(0.25 * static_cast<double>(i % 7) - 0.5);
+    return numbers;
+  };
+  std::vector<Numbers> found;
+  for (const char *block : {"--sample-block=1", "--sample-block=8"}) {
+    std::string error;
+    auto compiled = Compiled::create(
+        source, {"f32", "-O1", "x86-64-v3", false, 11, {block}}, error);
+    if (!compiled && error.empty())
+      GTEST_SKIP() << "this CPU cannot run x86-64-v3";
+    ASSERT_TRUE(compiled) << error;
+    // The first five slots, all, three, all: with blocks of one row nothing is
+    // computed past the batch.
+    for (int64_t n : {5, 11, 3, 11})
+      found.push_back(
+          compiled->train(n, {{"x", values(n, 4)}, {"y", values(n, 2)}})["h"]);
+    found.push_back(compiled->getStorage("h.state"));
+    EXPECT_EQ(found.back().dims, (std::vector<int64_t>{11, 6}));
+  }
+  ASSERT_EQ(found.size(), 10u);
+  for (size_t i = 0; i < 5; ++i)
+    EXPECT_EQ(found[i].data, found[i + 5].data) << "call " << i;
+}
+
 INSTANTIATE_TEST_SUITE_P(Golden, CompiledTest, testing::ValuesIn(parameters()),
                          [](const auto &info) {
                            return (info.param.golden.empty()
