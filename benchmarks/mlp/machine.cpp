@@ -97,8 +97,9 @@ static double measureRoundTrip() {
 }
 
 int main(int argc, char **argv) {
-  int threads = argc > 1 ? std::atoi(argv[1])
-                         : static_cast<int>(std::thread::hardware_concurrency());
+  int threads = argc > 1
+                    ? std::atoi(argv[1])
+                    : static_cast<int>(std::thread::hardware_concurrency());
   std::printf("{\"lanes\": %d, \"peak_gflops\": [", kLanes);
   for (int count = 1; count <= threads; ++count) {
     std::vector<double> peak(count);

@@ -223,8 +223,8 @@ typedef struct pcx_host_t {
 ///
 /// Per-sample arrays have room for `n` rounded up to `sample_block` rows (of
 /// the variant in use); what stands in input rows past n must be finite, and
-/// output rows past n are unspecified. So are the rows of states past n up to the
-/// end of the last block: the caller puts back what they held.
+/// output rows past n are unspecified. So are the rows of states past n up to
+/// the end of the last block: the caller puts back what they held.
 typedef struct pcx_run_args_t {
   uint32_t struct_size;
   uint32_t reserved;

@@ -24,8 +24,8 @@
 // Threads: a module or a data set may be used by any number of threads at once.
 // A session is not re-entrant: one call at a time (calls from different threads
 // must be ordered by the caller); different sessions run concurrently.
-// pcx_last_error() is per thread. Results depend on the seed and on the order of
-// calls, never on the number of threads.
+// pcx_last_error() is per thread. Results depend on the seed and on the order
+// of calls, never on the number of threads.
 //
 //===----------------------------------------------------------------------===//
 

@@ -1,5 +1,4 @@
-//===- ReverseMode.cpp - Differentiation of energies
-//-----------------------===//
+//===- ReverseMode.cpp - Differentiation of energies ----------------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

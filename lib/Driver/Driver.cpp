@@ -1,4 +1,4 @@
-//===- Driver.cpp - What pcc does -------------===//
+//===- Driver.cpp - What pcc does -----------------------------------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -7,7 +7,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "pc/Driver/Driver.h"
-#include "pc/Driver/Dot.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -34,6 +33,7 @@
 #include "pc/Dialect/PC/IR/PC.h"
 #include "pc/Dialect/PC/IR/Suggest.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
+#include "pc/Driver/Dot.h"
 #include "pc/Pipelines/Passes.h"
 #include "pc/Pipelines/Pipelines.h"
 #include "llvm/ADT/StringExtras.h"

@@ -90,8 +90,8 @@ static void buildSimplified(OpPassManager &pm, const PipelineOptions &options) {
   }
 }
 
-/// CPUs to compile for, the best first: the runtime takes the first one that the
-/// machine can run.
+/// CPUs to compile for, the best first: the runtime takes the first one that
+/// the machine can run.
 static SmallVector<std::string> getCPUs(const PipelineOptions &options) {
   SmallVector<std::string> cpus(options.cpus.begin(), options.cpus.end());
   if (cpus.empty())

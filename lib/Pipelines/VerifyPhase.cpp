@@ -1,4 +1,4 @@
-//===- VerifyPhase.cpp - Contracts between the phases -------------===//
+//===- VerifyPhase.cpp - Contracts between the phases ---------------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -27,8 +27,7 @@ using namespace mlir;
 using namespace pc;
 
 namespace {
-struct VerifyPhasePass
-    : public pc::impl::VerifyPhasePassBase<VerifyPhasePass> {
+struct VerifyPhasePass : public pc::impl::VerifyPhasePassBase<VerifyPhasePass> {
   using VerifyPhasePassBase::VerifyPhasePassBase;
   void runOnOperation() final;
 
@@ -102,8 +101,7 @@ void VerifyPhasePass::verifyScheduled() {
   getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (isa<StageOp>(op))
       return WalkResult::skip();
-    if (isa_and_nonnull<PCDialect>(op->getDialect()) &&
-        !isa<BatchSizeOp>(op))
+    if (isa_and_nonnull<PCDialect>(op->getDialect()) && !isa<BatchSizeOp>(op))
       reject(op, "it should stand in a stage");
     return WalkResult::advance();
   });

@@ -674,7 +674,8 @@ LogicalResult Evaluator::runAdamUpdate(AdamUpdateOp op) {
     double g = gradient.data[i];
     m.data[i] = b1 * m.data[i] + a1 * g;
     v.data[i] = b2 * v.data[i] + a2 * g * g;
-    double direction = m.data[i] * inverse1 / (std::sqrt(v.data[i] * inverse2) + eps);
+    double direction =
+        m.data[i] * inverse1 / (std::sqrt(v.data[i] * inverse2) + eps);
     param.data[i] -= lr * (direction + decay * param.data[i]);
   }
   return failure(failed(define(op.getNewParam(), std::move(param), op)) ||

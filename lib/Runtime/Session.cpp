@@ -158,8 +158,7 @@ pcx_session_t::pcx_session_t(const pcx_module_t &module, unsigned threads)
       const pcx_storage_t &entry = info.storage[s];
       if (entry.kind != PCX_STATE || entry.rank == 0)
         continue;
-      uint64_t rowBytes =
-          uint64_t(entry.strides[0]) * dtypeBytes(entry.dtype);
+      uint64_t rowBytes = uint64_t(entry.strides[0]) * dtypeBytes(entry.dtype);
       places.states.push_back({s, rowBytes});
       bytes += rowBytes * uint64_t(module.variant(p).sample_block);
     }
@@ -205,13 +204,15 @@ void pcx_session_t::invoke(uint32_t program, int64_t n,
   args.call = counters.call;
   args.total_steps = counters.total_steps;
   args.epoch = counters.epoch;
-  forRowsPastBatch(program, n, [](std::byte *row, std::byte *kept, size_t size) {
-    std::memcpy(kept, row, size);
-  });
+  forRowsPastBatch(program, n,
+                   [](std::byte *row, std::byte *kept, size_t size) {
+                     std::memcpy(kept, row, size);
+                   });
   int32_t status = module.variant(program).run(&args);
-  forRowsPastBatch(program, n, [](std::byte *row, std::byte *kept, size_t size) {
-    std::memcpy(row, kept, size);
-  });
+  forRowsPastBatch(program, n,
+                   [](std::byte *row, std::byte *kept, size_t size) {
+                     std::memcpy(row, kept, size);
+                   });
   if (status)
     fail(PCX_ERROR_ARGUMENT,
          "program '{}' of '{}' refused a batch of {} with "

@@ -1,4 +1,4 @@
-//===- TestSupport.h - Helpers of the data tests ---------------*- C++ -*-===//
+//===- TestSupport.h - Helpers of the data tests ----------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

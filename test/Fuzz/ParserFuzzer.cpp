@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Whatever the bytes are, parsing and verifying a .pcir file ends in a module or
-// in diagnostics. A module that verifies is printed, parsed again, and lowered
-// to the functional form, where the checks of programs are.
+// Whatever the bytes are, parsing and verifying a .pcir file ends in a module
+// or in diagnostics. A module that verifies is printed, parsed again, and
+// lowered to the functional form, where the checks of programs are.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,9 +33,9 @@ using namespace mlir;
 static MLIRContext &getContext() {
   static MLIRContext *context = [] {
     DialectRegistry registry;
-    registry.insert<pc::PCDialect, arith::ArithDialect, func::FuncDialect,
-                    math::MathDialect, scf::SCFDialect,
-                    tensor::TensorDialect>();
+    registry
+        .insert<pc::PCDialect, arith::ArithDialect, func::FuncDialect,
+                math::MathDialect, scf::SCFDialect, tensor::TensorDialect>();
     pc::registerScalarDifferentiableModels(registry);
     auto *context = new MLIRContext(registry, MLIRContext::Threading::DISABLED);
     context->loadAllAvailableDialects();

@@ -123,7 +123,8 @@ TEST_P(AdamTest, MakesTheGoldenStepOfTheGoldenGradient) {
     return single ? static_cast<double>(static_cast<float>(value)) : value;
   };
   auto weight = [](int64_t i) { return "w" + std::to_string(i) + ".weight"; };
-  auto golden = [&](const char *name, int64_t i) -> const std::vector<double> & {
+  auto golden = [&](const char *name,
+                    int64_t i) -> const std::vector<double> & {
     return file->arrays.at(name + std::to_string(i)).data;
   };
   Arrays inputs;
@@ -169,9 +170,9 @@ TEST_P(AdamTest, MakesTheGoldenStepOfTheGoldenGradient) {
       }
       // A rounded factor and one or two products. A 1 - b2 from a rounded b2
       // is 200 roundings off.
-      EXPECT_LE(relativeError(
-                    compiled->getStorage("adamw.m." + weight(i)).data, m),
-                3 * unit);
+      EXPECT_LE(
+          relativeError(compiled->getStorage("adamw.m." + weight(i)).data, m),
+          3 * unit);
       std::vector<double> foundV =
           compiled->getStorage("adamw.v." + weight(i)).data;
       for (size_t k = 0; k < v.size(); ++k)
@@ -192,8 +193,8 @@ TEST_P(AdamTest, MakesTheGoldenStepOfTheGoldenGradient) {
         EXPECT_LE(relativeError(found, step), 12 * unit);
         continue;
       }
-      // PCX's own step, from its unrounded gradient and weight: two roundings of
-      // the weight (as it comes and as it leaves), a dozen of the step.
+      // PCX's own step, from its unrounded gradient and weight: two roundings
+      // of the weight (as it comes and as it leaves), a dozen of the step.
       ASSERT_EQ(found.size(), after.size());
       double worst = 0;
       for (size_t k = 0; k < after.size(); ++k) {
@@ -218,12 +219,10 @@ std::vector<Parameter> parameters() {
   return result;
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, AdamTest, testing::ValuesIn(parameters()),
-                         [](const auto &info) {
-                           return (info.param.golden.empty()
-                                       ? "none"
-                                       : info.param.golden) +
-                                  "_" + info.param.build.name();
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Golden, AdamTest, testing::ValuesIn(parameters()), [](const auto &info) {
+      return (info.param.golden.empty() ? "none" : info.param.golden) + "_" +
+             info.param.build.name();
+    });
 
 } // namespace

@@ -1,4 +1,4 @@
-//===- Golden.h - Numbers of PCX to compare with ---------------*- C++ -*-===//
+//===- Golden.h - Numbers of PCX to compare with ----------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

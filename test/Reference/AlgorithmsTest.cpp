@@ -580,8 +580,8 @@ TEST_F(AlgorithmsTest, EachSampleStopsByItself) {
     if (mean < 0.25)
       break;
     for (int i = 0; i < 3; ++i) {
-      trace[i] = Scalar{f.w, f.v, xs[i], ys[i]}.gradient(both[i]) +
-                 0.5 * trace[i];
+      trace[i] =
+          Scalar{f.w, f.v, xs[i], ys[i]}.gradient(both[i]) + 0.5 * trace[i];
       both[i] -= 0.1 * trace[i];
     }
   }
@@ -598,7 +598,8 @@ TEST_F(AlgorithmsTest, AveragesFollowTheParameters) {
   load(kScalar + onScalar("train", R"(
   %decay = arith.constant 0.75 : f64
   pc.learn sgd(lr = 0.1)
-  pc.average @ema decay(%decay) params(@v))") + R"(
+  pc.average @ema decay(%decay) params(@v))") +
+       R"(
 pc.program @evaluate on @m (%x: tensor<1xf32>) {
   pc.use @ema
   pc.clamp @x = %x : tensor<1xf32>

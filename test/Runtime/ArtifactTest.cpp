@@ -1,4 +1,4 @@
-//===- ArtifactTest.cpp - Whole and damaged artifacts -------------------===//
+//===- ArtifactTest.cpp - Whole and damaged artifacts ---------------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

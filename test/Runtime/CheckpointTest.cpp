@@ -1,4 +1,4 @@
-//===- CheckpointTest.cpp - Saving, loading, exact resume ---------------===//
+//===- CheckpointTest.cpp - Saving, loading, exact resume -----------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,4 +1,4 @@
-//===- ModuleTest.cpp - Loaded artifacts and their tables ---------------===//
+//===- ModuleTest.cpp - Loaded artifacts and their tables -----------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,4 +1,4 @@
-//===- RandomTest.cpp - Known answers and distributions -----------------===//
+//===- RandomTest.cpp - Known answers and distributions -------------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,4 +1,4 @@
-//===- RunTest.cpp - Batches, resident data, many steps -----------------===//
+//===- RunTest.cpp - Batches, resident data, many steps -------------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,4 +1,4 @@
-//===- SafetensorsTest.cpp - The file format, whole and damaged ---------===//
+//===- SafetensorsTest.cpp - The file format, whole and damaged -----------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

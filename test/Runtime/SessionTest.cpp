@@ -1,4 +1,4 @@
-//===- SessionTest.cpp - Storage, initialisers, hyper-parameters --------===//
+//===- SessionTest.cpp - Storage, initialisers, hyper-parameters ----------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

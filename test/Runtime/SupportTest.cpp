@@ -1,4 +1,4 @@
-//===- SupportTest.cpp - Names and files --------------------------------===//
+//===- SupportTest.cpp - Names and files ----------------------------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,4 +1,4 @@
-//===- ThreadsTest.cpp - The worker pool --------------------------------===//
+//===- ThreadsTest.cpp - The worker pool ----------------------------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

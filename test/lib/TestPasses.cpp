@@ -1,5 +1,4 @@
-//===- TestPasses.cpp - Passes that only tests use
-//-------------------------===//
+//===- TestPasses.cpp - Passes that only tests use ------------------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,5 +1,4 @@
-//===- TestPasses.h - Passes that only tests use
-//---------------------------===//
+//===- TestPasses.h - Passes that only tests use ----------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,4 +1,4 @@
-//===- pc-opt.cpp - Runs passes and phases on pc and MLIR files -------------===//
+//===- pc-opt.cpp - Runs passes and phases on pc and MLIR files -----------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,5 +1,4 @@
-//===- ReverseMode.h - Differentiation of energies
-//-------------------------===//
+//===- ReverseMode.h - Differentiation of energies --------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

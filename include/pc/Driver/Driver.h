@@ -1,4 +1,4 @@
-//===- Driver.h - What pcc does -------------===//
+//===- Driver.h - What pcc does ---------------------------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

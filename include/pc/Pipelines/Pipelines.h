@@ -1,4 +1,4 @@
-//===- Pipelines.h - Phases of the compiler and their order -------------===//
+//===- Pipelines.h - Phases of the compiler and their order -----*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -53,7 +53,8 @@ struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
       llvm::cl::init("")};
   Option<std::string> algorithm{
       *this, "algorithm",
-      llvm::cl::desc("standard programs for a model without any: pc, ipc, bp, zil, epc, pn, "
+      llvm::cl::desc("standard programs for a model without any: pc, ipc, bp, "
+                     "zil, epc, pn, "
                      "nn, cn"),
       llvm::cl::init("")};
   Option<int64_t> steps{

@@ -98,10 +98,10 @@ public:
 
   /// Names of all programs, in the module's order.
   std::vector<std::string> getProgramNames() const;
-  /// Shapes of the inputs of a program on `n` samples, by name; empty when there
-  /// is no such program.
-  std::map<std::string, std::vector<int64_t>>
-  getInputs(llvm::StringRef program, int64_t n) const;
+  /// Shapes of the inputs of a program on `n` samples, by name; empty when
+  /// there is no such program.
+  std::map<std::string, std::vector<int64_t>> getInputs(llvm::StringRef program,
+                                                        int64_t n) const;
 
   /// The persistent arrays by name.
   const Arrays &getStorage() const { return storage; }

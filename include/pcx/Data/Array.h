@@ -1,4 +1,4 @@
-//===- Array.h - A dense array of numbers in memory -----------*- C++ -*-===//
+//===- Array.h - A dense array of numbers in memory -------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

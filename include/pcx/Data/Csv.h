@@ -1,4 +1,4 @@
-//===- Csv.h - Tables of numbers as text -----------------------*- C++ -*-===//
+//===- Csv.h - Tables of numbers as text ------------------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

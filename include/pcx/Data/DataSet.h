@@ -1,4 +1,4 @@
-//===- DataSet.h - Data sets by name, folder or file ----------*- C++ -*-===//
+//===- DataSet.h - Data sets by name, folder or file ------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,4 +1,4 @@
-//===- File.h - Whole files, compressed or not -----------------*- C++ -*-===//
+//===- File.h - Whole files, compressed or not ------------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

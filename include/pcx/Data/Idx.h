@@ -1,4 +1,4 @@
-//===- Idx.h - The IDX format of MNIST and its relatives ------*- C++ -*-===//
+//===- Idx.h - The IDX format of MNIST and its relatives --------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

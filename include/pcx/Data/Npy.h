@@ -1,4 +1,4 @@
-//===- Npy.h - NumPy's .npy and .npz files ---------------------*- C++ -*-===//
+//===- Npy.h - NumPy's .npy and .npz files ----------------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,4 +1,4 @@
-//===- Result.h - A value or a message ------------------------*- C++ -*-===//
+//===- Result.h - A value or a message --------------------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,4 +1,4 @@
-//===- Text.h - Small helpers for messages ---------------------*- C++ -*-===//
+//===- Text.h - Small helpers for messages ----------------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

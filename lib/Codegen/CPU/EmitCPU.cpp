@@ -109,12 +109,11 @@ private:
   void emitStageCall(StageOp stage, IRMapping &scalars);
   void emitParallel(LLVM::LLVMFuncOp task, Value count);
   LLVM::LLVMFuncOp beginTask(StageOp stage, const Twine &suffix,
-                         IRMapping &scalars);
+                             IRMapping &scalars);
   LLVM::LLVMFuncOp emitSamplesTask(StageOp stage);
   void emitSamplesBody(Block &block, IRMapping &scalars);
-  std::pair<LLVM::LLVMFuncOp, int64_t> emitParamsTask(StageOp stage,
-                                                  ArrayRef<GroupOp> groups,
-                                                  unsigned level);
+  std::pair<LLVM::LLVMFuncOp, int64_t>
+  emitParamsTask(StageOp stage, ArrayRef<GroupOp> groups, unsigned level);
   void emitGroupCall(GroupOp group, StageKind kind, IRMapping &scalars,
                      Value low, Value high);
   DictionaryAttr getEntryFacts();
@@ -167,9 +166,9 @@ LogicalResult ModuleTables::add(func::FuncOp func) {
       Type type = argument.getType();
       auto [known, inserted] = storageType.try_emplace(name, type);
       if (!inserted && known->second != type)
-        return func.emitError("array '") << name << "' has type " << type
-                                         << " here and " << known->second
-                                         << " in another program";
+        return func.emitError("array '")
+               << name << "' has type " << type << " here and " << known->second
+               << " in another program";
       if (!inserted)
         continue;
       storageIndex[name] = storage.size();
@@ -239,16 +238,15 @@ BufferAttr ProgramEmitter::getBuffer(Value array) {
       position += port.isStorage() ? other.isStorage()
                                    : other.getKind() == PortKind::Input;
     }
-    return BufferAttr::get(b.getContext(),
-                           port.isStorage() ? BufferSpace::Storage
-                                            : BufferSpace::Input,
-                           position);
+    return BufferAttr::get(
+        b.getContext(),
+        port.isStorage() ? BufferSpace::Storage : BufferSpace::Input, position);
   }
   auto result = cast<OpResult>(root);
   if (auto loop = dyn_cast<scf::ForOp>(result.getOwner()))
     return getBuffer(loop.getInitArgs()[result.getResultNumber()]);
-  auto places = result.getOwner()->getAttrOfType<ArrayAttr>(
-      PCDialect::kBuffersAttrName);
+  auto places =
+      result.getOwner()->getAttrOfType<ArrayAttr>(PCDialect::kBuffersAttrName);
   return cast<BufferAttr>(places[result.getResultNumber()]);
 }
 
@@ -281,8 +279,8 @@ bool ProgramEmitter::isBatched(Value array) {
 
 Value ProgramEmitter::getArrayAddress(Value array) {
   BufferAttr buffer = getBuffer(array);
-  bool rows = firstRow && buffer.getSpace() != BufferSpace::Scratch &&
-              isBatched(array);
+  bool rows =
+      firstRow && buffer.getSpace() != BufferSpace::Scratch && isBatched(array);
   Value &address = addresses[{buffer, rows}];
   if (address)
     return address;
@@ -315,8 +313,7 @@ Value ProgramEmitter::getArrayAddress(Value array) {
     Value own = arith::MulIOp::create(b, loc, worker, number(workerBytes));
     Value offset = arith::AddIOp::create(
         b, loc, own, number(workspaceBytes + buffer.getPosition()));
-    address =
-        bytesAfter(loadSlot(pointerType, context, SlotWorkspace), offset);
+    address = bytesAfter(loadSlot(pointerType, context, SlotWorkspace), offset);
     break;
   }
   }
@@ -408,12 +405,14 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
       kernel = known.func;
   if (!kernel) {
     std::string name =
-        (prefix + "$" + Twine(kernels.size()) + "$" + getKernelName(group)).str();
+        (prefix + "$" + Twine(kernels.size()) + "$" + getKernelName(group))
+            .str();
     kernel = emitKernel(module, name, group, kind, binding, target);
     kernels.push_back({group, kind, binding, kernel});
     GroupCost cost = estimateCost(group, kind, target);
     kernelInfos.push_back(b.getArrayAttr(
-        {b.getStringAttr(Twine(kernels.size() - 1) + " " + getKernelName(group)),
+        {b.getStringAttr(Twine(kernels.size() - 1) + " " +
+                         getKernelName(group)),
          b.getDenseF64ArrayAttr({cost.flopsBase, cost.flopsPerSample,
                                  cost.bytesBase, cost.bytesPerSample})}));
   }
@@ -427,7 +426,7 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
 /// Starts a function `void (ctx, index, worker)`; `scalars` gets the stage's
 /// arguments.
 LLVM::LLVMFuncOp ProgramEmitter::beginTask(StageOp stage, const Twine &suffix,
-                                       IRMapping &scalars) {
+                                           IRMapping &scalars) {
   Type i64 = b.getI64Type();
   LLVM::LLVMFuncOp task = createFunction(
       suffix, LLVM::LLVMVoidType::get(b.getContext()), {pointerType, i64, i64},
@@ -479,8 +478,9 @@ void ProgramEmitter::emitSamplesBody(Block &block, IRMapping &scalars) {
 }
 
 /// Clones a loop without its arrays, which stay where they are.
-void ProgramEmitter::emitLoop(scf::ForOp loop, IRMapping &scalars,
-                              function_ref<void(Block &, IRMapping &)> emitBody) {
+void ProgramEmitter::emitLoop(
+    scf::ForOp loop, IRMapping &scalars,
+    function_ref<void(Block &, IRMapping &)> emitBody) {
   SmallVector<Value> carried;
   SmallVector<unsigned> kept;
   for (auto [index, init] : llvm::enumerate(loop.getInitArgs()))
@@ -499,7 +499,8 @@ void ProgramEmitter::emitLoop(scf::ForOp loop, IRMapping &scalars,
       body->back().erase();
     b.setInsertionPointToEnd(body);
     scalars.map(loop.getInductionVar(), copy.getInductionVar());
-    for (auto [index, argument] : llvm::zip_equal(kept, copy.getRegionIterArgs()))
+    for (auto [index, argument] :
+         llvm::zip_equal(kept, copy.getRegionIterArgs()))
       scalars.map(loop.getRegionIterArg(index), argument);
     emitBody(*loop.getBody(), scalars);
     SmallVector<Value> yielded;
@@ -536,7 +537,8 @@ ProgramEmitter::emitParamsTask(StageOp stage, ArrayRef<GroupOp> groups,
   double grain = std::max(total / wantedTasks, leastWork);
   for (Piece &piece : pieces) {
     int64_t units = llvm::divideCeil(piece.rows, piece.chunk);
-    int64_t cuts = std::clamp<int64_t>(std::llround(piece.work / grain), 1, units);
+    int64_t cuts =
+        std::clamp<int64_t>(std::llround(piece.work / grain), 1, units);
     piece.chunk *= llvm::divideCeil(units, cuts);
     piece.count = llvm::divideCeil(piece.rows, piece.chunk);
   }
@@ -560,7 +562,8 @@ ProgramEmitter::emitParamsTask(StageOp stage, ArrayRef<GroupOp> groups,
     auto *last = std::next(piece);
     double work = piece->work;
     if (piece->count == 1)
-      for (; last != pieces.end() && last->count == 1 && work + last->work <= grain;
+      for (; last != pieces.end() && last->count == 1 &&
+             work + last->work <= grain;
            ++last)
         work += last->work;
     int64_t end = tasks + piece->count;
@@ -592,8 +595,8 @@ ProgramEmitter::emitParamsTask(StageOp stage, ArrayRef<GroupOp> groups,
 
 void ProgramEmitter::emitParallel(LLVM::LLVMFuncOp task, Value count) {
   // One task needs no other thread.
-  Value several = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt, count,
-                                        number(1));
+  Value several = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt,
+                                        count, number(1));
   auto branch = scf::IfOp::create(b, loc, several, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(branch.thenBlock()->getTerminator());
@@ -701,13 +704,12 @@ void ProgramEmitter::emitBlock(Block &block, IRMapping &scalars) {
                             scalars.lookupOrDefault(made.getElements()[0]),
                             getArrayAddress(made.getResult()));
     } else if (isa<BatchSizeOp>(op)) {
-      scalars.map(op.getResult(0),
-                  arith::SIToFPOp::create(b, op.getLoc(), b.getF64Type(),
-                                          samples));
+      scalars.map(
+          op.getResult(0),
+          arith::SIToFPOp::create(b, op.getLoc(), b.getF64Type(), samples));
     } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
-      emitLoop(loop, scalars, [&](Block &body, IRMapping &inner) {
-        emitBlock(body, inner);
-      });
+      emitLoop(loop, scalars,
+               [&](Block &body, IRMapping &inner) { emitBlock(body, inner); });
     } else {
       b.clone(op, scalars);
     }

@@ -17,7 +17,8 @@ static SmallVector<PortInfo> getPorts(Attribute list) {
   SmallVector<PortInfo> ports;
   for (Attribute entry : cast<ArrayAttr>(list)) {
     auto pair = cast<ArrayAttr>(entry);
-    ports.push_back({cast<PortAttr>(pair[0]), cast<TypeAttr>(pair[1]).getValue()});
+    ports.push_back(
+        {cast<PortAttr>(pair[0]), cast<TypeAttr>(pair[1]).getValue()});
   }
   return ports;
 }

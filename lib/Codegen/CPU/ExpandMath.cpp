@@ -667,16 +667,19 @@ static Value expandPow(Emitter &e, Value x, Value y) {
 
 /// C's fmod. The quotient is rounded to nearest, so its floor is the wanted
 /// integer or, when it was rounded up to an integer, one more; the remainder is
-/// exact either way. From a quotient of 2^23 (f64: 2^52) on it has no fraction to
-/// tell: NaN.
+/// exact either way. From a quotient of 2^23 (f64: 2^52) on it has no fraction
+/// to tell: NaN.
 static Value expandRem(Emitter &e, Value x, Value y) {
   Value magnitude = e.abs(x), step = e.abs(y), zero = e.constant(0.0);
   Value quotient = e.div(magnitude, step);
   Value rest = e.fma(e.neg(e.floor(quotient)), step, magnitude);
-  rest = e.select(e.cmp(CmpFPredicate::OLT, rest, zero), e.add(rest, step), rest);
-  rest = e.select(e.cmp(CmpFPredicate::OEQ, step, e.infinity()), magnitude, rest);
+  rest =
+      e.select(e.cmp(CmpFPredicate::OLT, rest, zero), e.add(rest, step), rest);
+  rest =
+      e.select(e.cmp(CmpFPredicate::OEQ, step, e.infinity()), magnitude, rest);
   // Also of an infinite x, a y of zero and NaN.
-  Value inRange = e.cmp(CmpFPredicate::OLT, quotient, e.constant(0x1p23, 0x1p52));
+  Value inRange =
+      e.cmp(CmpFPredicate::OLT, quotient, e.constant(0x1p23, 0x1p52));
   return e.copySign(e.select(inRange, rest, e.nan()), x);
 }
 

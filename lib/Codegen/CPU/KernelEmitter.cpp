@@ -9,9 +9,10 @@
 // Kernels are loops over vectors on raw pointers. Every element of a
 // contraction is one chain of fused multiply-adds in the order of k, every sum
 // over samples one chain of additions in the order of the samples, whatever the
-// tile, the vector length or the rows of a call: results depend on none of them.
-// Row sums add lane by lane and then the lanes pairwise: they depend on the
-// vector length. Everything else is strict IEEE arithmetic, never contracted.
+// tile, the vector length or the rows of a call: results depend on none of
+// them. Row sums add lane by lane and then the lanes pairwise: they depend on
+// the vector length. Everything else is strict IEEE arithmetic, never
+// contracted.
 //
 //===----------------------------------------------------------------------===//
 
@@ -54,7 +55,8 @@ static bool isTranspose(linalg::GenericOp op) {
       op.getNumDpsInputs() != 1 || op.hasDynamicShape())
     return false;
   AffineMap map = op.getMatchingIndexingMap(op.getDpsInputOperand(0));
-  return map == AffineMap::getPermutationMap(ArrayRef<unsigned>{1, 0}, op.getContext()) &&
+  return map == AffineMap::getPermutationMap(ArrayRef<unsigned>{1, 0},
+                                             op.getContext()) &&
          op.getBody()->getTerminator()->getOperand(0) ==
              op.getBody()->getArgument(0);
 }
@@ -97,8 +99,7 @@ GroupCost pc::estimateCost(GroupOp group, StageKind stage,
       if (isTranspose(op)) {
         // A shuffle for each element and level of the network.
         flops += 4 * elements;
-        cost.rowUnit =
-            target.getLanes(result.getElementTypeBitWidth());
+        cost.rowUnit = target.getLanes(result.getElementTypeBitWidth());
       }
       [[fallthrough]];
     case StructuredKind::RowReduction:
@@ -107,9 +108,9 @@ GroupCost pc::estimateCost(GroupOp group, StageKind stage,
       break;
     }
     cost.rows = result.getRank() == 0 ? 1 : result.getDimSize(0);
-    whole |= kind == StructuredKind::Update ||
-             (kind == StructuredKind::RowReduction &&
-              op.getNumParallelLoops() == 0);
+    whole |=
+        kind == StructuredKind::Update ||
+        (kind == StructuredKind::RowReduction && op.getNumParallelLoops() == 0);
   });
   if (whole)
     cost.rowUnit = cost.rows;
@@ -196,7 +197,9 @@ private:
     return factor == 1 ? value
                        : arith::MulIOp::create(b, loc, value, number(factor));
   }
-  VectorType vectorOf(Type element) { return VectorType::get({lanes}, element); }
+  VectorType vectorOf(Type element) {
+    return VectorType::get({lanes}, element);
+  }
   Value splat(Value scalar) {
     return vector::BroadcastOp::create(b, loc, vectorOf(scalar.getType()),
                                        scalar);
@@ -295,8 +298,9 @@ KernelEmitter::KernelEmitter(GroupOp group, StageKind stage,
   auto type = cast<RankedTensorType>(ops.front().getResult(0).getType());
   elementType = type.getElementType();
   lanes = target.getLanes(elementType.getIntOrFloatBitWidth());
-  space = getSpace(root ? root : rowReductions.empty() ? ops.front()
-                                                       : rowReductions.front());
+  space = getSpace(root                    ? root
+                   : rowReductions.empty() ? ops.front()
+                                           : rowReductions.front());
 }
 
 //===----------------------------------------------------------------------===//
@@ -336,9 +340,9 @@ void KernelEmitter::store(Value value, Value pointer, const Lanes &active) {
     LLVM::MaskedStoreOp::create(b, loc, value, pointer, active.mask, alignment);
 }
 
-scf::ForOp KernelEmitter::loop(
-    Value from, Value to, int64_t step, ValueRange carried,
-    function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+scf::ForOp
+KernelEmitter::loop(Value from, Value to, int64_t step, ValueRange carried,
+                    function_ref<SmallVector<Value>(Value, ValueRange)> body) {
   auto op = scf::ForOp::create(b, loc, from, to, number(step), carried);
   OpBuilder::InsertionGuard guard(b);
   Block *block = op.getBody();
@@ -370,7 +374,8 @@ static void addLinear(AffineExpr expr, int64_t factor, Access &access) {
       // The modulus is the length of the loop: see convert-pc-to-linalg.
       addLinear(binary.getLHS(), factor, access);
     } else {
-      assert(binary.getKind() == AffineExprKind::Mul && "expected a linear map");
+      assert(binary.getKind() == AffineExprKind::Mul &&
+             "expected a linear map");
       addLinear(binary.getLHS(),
                 factor * cast<AffineConstantExpr>(binary.getRHS()).getValue(),
                 access);
@@ -380,7 +385,8 @@ static void addLinear(AffineExpr expr, int64_t factor, Access &access) {
 
 Access KernelEmitter::getAccess(Value pointer, RankedTensorType type,
                                 AffineMap map, unsigned rank) {
-  Access access{pointer, type.getElementType(), SmallVector<int64_t>(rank, 0), 0};
+  Access access{pointer, type.getElementType(), SmallVector<int64_t>(rank, 0),
+                0};
   int64_t stride = 1;
   for (int64_t dim = type.getRank() - 1; dim >= 0; --dim) {
     addLinear(map.getResult(dim), stride, access);
@@ -428,10 +434,10 @@ Value KernelEmitter::loadElements(const Access &access, ArrayRef<Value> indices,
   Value result = arith::ConstantOp::create(
       b, loc, b.getZeroAttr(vectorOf(access.element)));
   for (int64_t lane = 0; lane < count; ++lane) {
-    Value scalar = LLVM::LoadOp::create(
-        b, loc, access.element,
-        elementAt(address, access.element, lane * stride),
-        alignmentOf(access.element));
+    Value scalar =
+        LLVM::LoadOp::create(b, loc, access.element,
+                             elementAt(address, access.element, lane * stride),
+                             alignmentOf(access.element));
     result = vector::InsertOp::create(b, loc, scalar, result, lane);
   }
   return result;
@@ -462,8 +468,7 @@ SmallVector<Value> KernelEmitter::emitBody(linalg::GenericOp op,
     Attribute constant;
     if (matchPattern(value, m_Constant(&constant)))
       vector = arith::ConstantOp::create(
-          b, loc,
-          DenseElementsAttr::get(vectorOf(value.getType()), constant));
+          b, loc, DenseElementsAttr::get(vectorOf(value.getType()), constant));
     else
       vector = splat(getScalar(value));
     return vector;
@@ -493,9 +498,11 @@ SmallVector<Value> KernelEmitter::emitBody(linalg::GenericOp op,
     SmallVector<Type> types;
     for (Type type : inner.getResultTypes())
       types.push_back(vectorOf(type));
-    Operation *vector = b.create(inner.getLoc(), inner.getName().getIdentifier(),
-                                 operands, types, inner.getAttrs());
-    for (auto [from, to] : llvm::zip_equal(inner.getResults(), vector->getResults()))
+    Operation *vector =
+        b.create(inner.getLoc(), inner.getName().getIdentifier(), operands,
+                 types, inner.getAttrs());
+    for (auto [from, to] :
+         llvm::zip_equal(inner.getResults(), vector->getResults()))
       values[from] = to;
   }
   SmallVector<Value> yielded;
@@ -519,8 +526,7 @@ void KernelEmitter::emitPoint(ArrayRef<Value> indices, const Lanes &active,
         arguments.push_back(value);
         continue;
       }
-      Value &value =
-          loaded[{input->get(), op.getMatchingIndexingMap(input)}];
+      Value &value = loaded[{input->get(), op.getMatchingIndexingMap(input)}];
       if (!value)
         value = loadElements(operandAccess[{op, input->getOperandNumber()}],
                              indices, active);
@@ -558,9 +564,8 @@ Value KernelEmitter::combineLanes(linalg::GenericOp reduction, Value value) {
         llvm::to_vector(llvm::seq<int64_t>(width, 2 * width));
     Value left = vector::ShuffleOp::create(b, loc, value, value, lower);
     Value right = vector::ShuffleOp::create(b, loc, value, value, upper);
-    value = maximum
-                ? arith::MaximumFOp::create(b, loc, left, right).getResult()
-                : arith::AddFOp::create(b, loc, left, right).getResult();
+    value = maximum ? arith::MaximumFOp::create(b, loc, left, right).getResult()
+                    : arith::AddFOp::create(b, loc, left, right).getResult();
   }
   return vector::ExtractOp::create(b, loc, value, 0);
 }
@@ -595,8 +600,9 @@ void KernelEmitter::prepareSpace(bool mergeLoops) {
                           cast<RankedTensorType>(value.getType()), map, rank)});
   }
 
-  unsigned parallel =
-      rowReductions.empty() ? rank : rowReductions.front().getNumParallelLoops();
+  unsigned parallel = rowReductions.empty()
+                          ? rank
+                          : rowReductions.front().getNumParallelLoops();
   for (unsigned dim = 0; dim < rank; ++dim)
     loops.push_back({space[dim], dim >= parallel, dim == 0 && parallel > 0, 1});
   if (!mergeLoops)
@@ -656,7 +662,8 @@ void KernelEmitter::emitNest() {
 void KernelEmitter::emitLoops(unsigned depth, SmallVector<Value> indices,
                               SmallVectorImpl<Value> &accumulators) {
   const Loop &current = loops[depth];
-  bool starts = current.reduction && (depth == 0 || !loops[depth - 1].reduction);
+  bool starts =
+      current.reduction && (depth == 0 || !loops[depth - 1].reduction);
   if (starts) {
     // Sums start from what the operation's result starts from.
     for (linalg::GenericOp op : rowReductions) {
@@ -670,8 +677,8 @@ void KernelEmitter::emitLoops(unsigned depth, SmallVector<Value> indices,
     }
   }
   Value from = current.rows ? scaled(low, current.elementsPerRow) : number(0);
-  Value to =
-      current.rows ? scaled(high, current.elementsPerRow) : number(current.extent);
+  Value to = current.rows ? scaled(high, current.elementsPerRow)
+                          : number(current.extent);
 
   auto inner = [&](Value index, ValueRange carried, const Lanes *active) {
     SmallVector<Value> next(carried);
@@ -690,11 +697,12 @@ void KernelEmitter::emitLoops(unsigned depth, SmallVector<Value> indices,
   };
   if (depth + 1 < loops.size()) {
     bool carries = current.reduction;
-    auto op = loop(from, to, 1, carries ? ValueRange(accumulators) : ValueRange(),
-                   [&](Value index, ValueRange carried) {
-                     SmallVector<Value> next = inner(index, carried, nullptr);
-                     return carries ? next : SmallVector<Value>();
-                   });
+    auto op =
+        loop(from, to, 1, carries ? ValueRange(accumulators) : ValueRange(),
+             [&](Value index, ValueRange carried) {
+               SmallVector<Value> next = inner(index, carried, nullptr);
+               return carries ? next : SmallVector<Value>();
+             });
     if (carries)
       replace(op.getResults());
   } else {
@@ -724,12 +732,13 @@ void KernelEmitter::emitLoops(unsigned depth, SmallVector<Value> indices,
     }
     if (dynamicRest) {
       assert(accumulators.empty() && "rows are not reduced");
-      Value some = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
-                                         whole, to);
+      Value some =
+          arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, whole, to);
       auto branch = scf::IfOp::create(b, loc, some, /*withElseRegion=*/false);
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPoint(branch.thenBlock()->getTerminator());
-      Lanes tail = firstLanes(arith::SubIOp::create(b, loc, to, whole).getResult());
+      Lanes tail =
+          firstLanes(arith::SubIOp::create(b, loc, to, whole).getResult());
       inner(whole, {}, &tail);
     }
   }
@@ -749,18 +758,19 @@ void KernelEmitter::emitLoops(unsigned depth, SmallVector<Value> indices,
 
 void KernelEmitter::emitBatchReduction(ArrayRef<Value> indices,
                                        const Lanes &active) {
-  Value zero = arith::ConstantOp::create(
-      b, loc, b.getZeroAttr(vectorOf(elementType)));
-  auto sum = loop(number(0), samples, 1, zero, [&](Value sample, ValueRange sums) {
-    SmallVector<Value> at{sample};
-    at.append(indices.begin(), indices.end());
-    SmallVector<Value> arguments;
-    for (OpOperand *input : root.getDpsInputOperands())
-      arguments.push_back(loadElements(
-          operandAccess[{root, input->getOperandNumber()}], at, active));
-    arguments.push_back(sums.front());
-    return emitBody(root, arguments, at);
-  });
+  Value zero =
+      arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorOf(elementType)));
+  auto sum =
+      loop(number(0), samples, 1, zero, [&](Value sample, ValueRange sums) {
+        SmallVector<Value> at{sample};
+        at.append(indices.begin(), indices.end());
+        SmallVector<Value> arguments;
+        for (OpOperand *input : root.getDpsInputOperands())
+          arguments.push_back(loadElements(
+              operandAccess[{root, input->getOperandNumber()}], at, active));
+        arguments.push_back(sums.front());
+        return emitBody(root, arguments, at);
+      });
   llvm::DenseMap<Value, Value> known;
   known[root.getResult(0)] = sum.getResult(0);
   emitPoint(indices, active, known);
@@ -819,7 +829,8 @@ void KernelEmitter::emitUpdates() {
            AffineMap::getMultiDimIdentityMap(type.getRank(), b.getContext()),
            [&](ArrayRef<Value>, const Lanes &) -> Value {
              return arith::ConstantOp::create(
-                 b, loc, DenseElementsAttr::get(vectorOf(elementType), initial));
+                 b, loc,
+                 DenseElementsAttr::get(vectorOf(elementType), initial));
            });
     }
     SmallVector<int64_t> extents = op.getStaticLoopRanges();
@@ -884,11 +895,10 @@ void KernelEmitter::emitTransposeBlock(Value row, Value column, int64_t rows,
   Value source = getPointer(op.getDpsInputOperand(0)->get());
   Value target = func.getArgument(binding.resultPointers.front());
   Lanes inRow = firstLanes(rows), outRow = firstLanes(columns);
-  Value from = element(source, elementType,
-                       add(scaled(column, space[0]), row));
+  Value from = element(source, elementType, add(scaled(column, space[0]), row));
   Value to = element(target, elementType, add(scaled(row, space[1]), column));
-  Value zero = arith::ConstantOp::create(
-      b, loc, b.getZeroAttr(vectorOf(elementType)));
+  Value zero =
+      arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorOf(elementType)));
   SmallVector<Value> vectors(lanes, zero);
   for (int64_t i = 0; i < columns; ++i)
     vectors[i] =
@@ -973,7 +983,8 @@ void KernelEmitter::emitContraction() {
 /// rows.
 void KernelEmitter::emitTile(Value row, Value column, int64_t tileRows,
                              int64_t vectors, int64_t lastCount) {
-  OpOperand *left = root.getDpsInputOperand(0), *right = root.getDpsInputOperand(1);
+  OpOperand *left = root.getDpsInputOperand(0),
+            *right = root.getDpsInputOperand(1);
   auto operand = [&](OpOperand *use) {
     return getAccess(getPointer(use->get()),
                      cast<RankedTensorType>(use->get().getType()),
@@ -989,30 +1000,32 @@ void KernelEmitter::emitTile(Value row, Value column, int64_t tileRows,
 
   Value aBase = element(a.pointer, elementType, scaled(row, a.strides[0]));
   Value wBase = element(w.pointer, elementType, column);
-  Value zero = arith::ConstantOp::create(
-      b, loc, b.getZeroAttr(vectorOf(elementType)));
+  Value zero =
+      arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorOf(elementType)));
   SmallVector<Value> sums(tileRows * vectors, zero);
-  auto product = loop(number(0), until, 1, sums, [&](Value k, ValueRange carried) {
-    Value aRow = element(aBase, elementType, scaled(k, a.strides[2]));
-    Value wRow = element(wBase, elementType, scaled(k, w.strides[2]));
-    SmallVector<Value> columns;
-    for (int64_t j = 0; j < vectors; ++j)
-      columns.push_back(
-          load(elementType, elementAt(wRow, elementType, j * lanes), active[j]));
-    SmallVector<Value> next;
-    for (int64_t i = 0; i < tileRows; ++i) {
-      Value scalar = LLVM::LoadOp::create(
-          b, loc, elementType, elementAt(aRow, elementType, i * a.strides[0]),
-          alignmentOf(elementType));
-      Value factor = splat(scalar);
-      for (int64_t j = 0; j < vectors; ++j)
-        // math.fma is fused whatever the optimisation level; vector.fma becomes
-        // LLVM's fmuladd, which need not be.
-        next.push_back(math::FmaOp::create(b, loc, factor, columns[j],
-                                           carried[i * vectors + j]));
-    }
-    return next;
-  });
+  auto product =
+      loop(number(0), until, 1, sums, [&](Value k, ValueRange carried) {
+        Value aRow = element(aBase, elementType, scaled(k, a.strides[2]));
+        Value wRow = element(wBase, elementType, scaled(k, w.strides[2]));
+        SmallVector<Value> columns;
+        for (int64_t j = 0; j < vectors; ++j)
+          columns.push_back(load(
+              elementType, elementAt(wRow, elementType, j * lanes), active[j]));
+        SmallVector<Value> next;
+        for (int64_t i = 0; i < tileRows; ++i) {
+          Value scalar = LLVM::LoadOp::create(
+              b, loc, elementType,
+              elementAt(aRow, elementType, i * a.strides[0]),
+              alignmentOf(elementType));
+          Value factor = splat(scalar);
+          for (int64_t j = 0; j < vectors; ++j)
+            // math.fma is fused whatever the optimisation level; vector.fma
+            // becomes LLVM's fmuladd, which need not be.
+            next.push_back(math::FmaOp::create(b, loc, factor, columns[j],
+                                               carried[i * vectors + j]));
+        }
+        return next;
+      });
 
   auto finish = [&](Value r, int64_t j, Value sum) {
     llvm::DenseMap<Value, Value> known;
@@ -1027,7 +1040,8 @@ void KernelEmitter::emitTile(Value row, Value column, int64_t tileRows,
   }
   VectorType vectorType = vectorOf(elementType);
   for (auto [index, sum] : llvm::enumerate(product.getResults()))
-    LLVM::StoreOp::create(b, loc, sum, elementAt(tileMemory, vectorType, index), 64);
+    LLVM::StoreOp::create(b, loc, sum, elementAt(tileMemory, vectorType, index),
+                          64);
   loop(number(0), number(tileRows), 1, {}, [&](Value i, ValueRange) {
     Value line = element(tileMemory, vectorType, scaled(i, vectors));
     for (int64_t j = 0; j < vectors; ++j)

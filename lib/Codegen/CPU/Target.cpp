@@ -52,12 +52,10 @@ static constexpr Extension extensions[] = {
 /// Second-level cache of one core of the CPUs where it is not what their level
 /// has by default, in KiB, as their vendors' optimisation manuals state it.
 static constexpr std::pair<StringRef, uint64_t> secondLevelKiB[] = {
-    {"alderlake", 1280},      {"broadwell", 256},
-    {"core-avx2", 256},       {"emeraldrapids", 2048},
-    {"graniterapids", 2048},  {"haswell", 256},
-    {"icelake-client", 512},  {"icelake-server", 1280},
-    {"rocketlake", 512},      {"sapphirerapids", 2048},
-    {"skylake", 256},         {"tigerlake", 1280},
+    {"alderlake", 1280},      {"broadwell", 256},       {"core-avx2", 256},
+    {"emeraldrapids", 2048},  {"graniterapids", 2048},  {"haswell", 256},
+    {"icelake-client", 512},  {"icelake-server", 1280}, {"rocketlake", 512},
+    {"sapphirerapids", 2048}, {"skylake", 256},         {"tigerlake", 1280},
 };
 
 /// Fills in everything that follows from the set of features; fails when a

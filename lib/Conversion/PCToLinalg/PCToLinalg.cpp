@@ -143,9 +143,9 @@ Value Lowering::generic(ArrayRef<Access> ins, Value outs, AffineMap outMap,
                SmallVector<Value> elements;
                unsigned next = 0;
                for (std::optional<double> number : numbers)
-                 elements.push_back(number
-                                        ? buildFloat(inner, loc, element, *number)
-                                        : arguments[next++]);
+                 elements.push_back(
+                     number ? buildFloat(inner, loc, element, *number)
+                            : arguments[next++]);
                elements.push_back(arguments.back());
                linalg::YieldOp::create(inner, loc, body(inner, elements));
              })
@@ -171,12 +171,14 @@ static Value mul(OpBuilder &b, Location loc, Value lhs, Value rhs) {
 }
 
 Value Lowering::contract(Access lhs, Access rhs, RankedTensorType type) {
-  // A contraction reads memory: a broadcast or a constant takes its place there.
+  // A contraction reads memory: a broadcast or a constant takes its place
+  // there.
   auto materialise = [&](Access access) {
     if (std::optional<double> number = getSplatValue(access.source))
-      access.source = map({}, typeOf(access.source), [&](OpBuilder &inner, ValueRange) {
-        return buildFloat(inner, loc, type.getElementType(), *number);
-      });
+      access.source =
+          map({}, typeOf(access.source), [&](OpBuilder &inner, ValueRange) {
+            return buildFloat(inner, loc, type.getElementType(), *number);
+          });
     return access;
   };
   lhs = materialise(lhs);
@@ -187,8 +189,8 @@ Value Lowering::contract(Access lhs, Access rhs, RankedTensorType type) {
                 });
 }
 
-/// Moves what a body computes from numbers alone in front of the operation: it is
-/// the same for all elements.
+/// Moves what a body computes from numbers alone in front of the operation: it
+/// is the same for all elements.
 static void hoistNumbers(linalg::GenericOp generic) {
   llvm::SmallPtrSet<Operation *, 8> constants;
   for (Operation &inner : llvm::make_early_inc_range(*generic.getBody())) {
@@ -292,8 +294,9 @@ Value Lowering::lowerReshape(ReshapeOp reshape) {
     return groups;
   };
   if (typeOf(input).getRank() > 2)
-    input = tensor::CollapseShapeOp::create(b, loc, flatten(typeOf(input)), input,
-                                            reassociation(typeOf(input).getRank()));
+    input =
+        tensor::CollapseShapeOp::create(b, loc, flatten(typeOf(input)), input,
+                                        reassociation(typeOf(input).getRank()));
   if (target.getRank() > 2)
     input = tensor::ExpandShapeOp::create(b, loc, target, input,
                                           reassociation(target.getRank()));
@@ -308,9 +311,9 @@ Value Lowering::lowerReshape(ReshapeOp reshape) {
   return input;
 }
 
-/// The identity of `rank` dimensions with `offset` added to one, which indexes a
-/// part of `size` elements. A part at the start reads `d mod size`: linalg takes
-/// a bare dimension for all of the array's.
+/// The identity of `rank` dimensions with `offset` added to one, which indexes
+/// a part of `size` elements. A part at the start reads `d mod size`: linalg
+/// takes a bare dimension for all of the array's.
 static AffineMap shifted(MLIRContext *context, unsigned rank, unsigned dim,
                          int64_t offset, int64_t size) {
   SmallVector<AffineExpr> exprs;
@@ -326,9 +329,9 @@ static AffineMap shifted(MLIRContext *context, unsigned rank, unsigned dim,
 Value Lowering::lowerSlice(SliceOp slice) {
   auto type = cast<RankedTensorType>(slice.getType());
   unsigned rank = type.getRank();
-  AffineMap from = shifted(context, rank, rank + slice.getAxis(),
-                           slice.getOffset(),
-                           type.getDimSize(rank + slice.getAxis()));
+  AffineMap from =
+      shifted(context, rank, rank + slice.getAxis(), slice.getOffset(),
+              type.getDimSize(rank + slice.getAxis()));
   return map({{slice.getInput(), from}}, type,
              [](OpBuilder &, ValueRange e) { return e[0]; });
 }
@@ -358,20 +361,19 @@ Value Lowering::lowerLogSoftmax(Value input, bool exponential) {
   AffineMap all = identity(rank), row = dims(rank, leading);
   RankedTensorType rowType = type.clone(type.getShape().drop_back());
   Access x = getAccess(input, all);
-  Value largest = reduce({x}, rank, row, rowType,
-                         -std::numeric_limits<double>::infinity(),
-                         [&](OpBuilder &inner, ValueRange e) -> Value {
-                           return arith::MaximumFOp::create(inner, loc, e[1],
-                                                            e[0]);
-                         });
+  Value largest =
+      reduce({x}, rank, row, rowType, -std::numeric_limits<double>::infinity(),
+             [&](OpBuilder &inner, ValueRange e) -> Value {
+               return arith::MaximumFOp::create(inner, loc, e[1], e[0]);
+             });
   auto shiftedExp = [&](OpBuilder &inner, Value value, Value max) -> Value {
     return math::ExpOp::create(inner, loc, sub(inner, loc, value, max));
   };
   if (exponential) {
-    Value exps = map({x, {largest, row}}, type,
-                     [&](OpBuilder &inner, ValueRange e) {
-                       return shiftedExp(inner, e[0], e[1]);
-                     });
+    Value exps =
+        map({x, {largest, row}}, type, [&](OpBuilder &inner, ValueRange e) {
+          return shiftedExp(inner, e[0], e[1]);
+        });
     Value sum = reduce({{exps, all}}, rank, row, rowType, 0.0,
                        [&](OpBuilder &inner, ValueRange e) {
                          return add(inner, loc, e[1], e[0]);
@@ -381,11 +383,11 @@ Value Lowering::lowerLogSoftmax(Value input, bool exponential) {
                  return arith::DivFOp::create(inner, loc, e[0], e[1]);
                });
   }
-  Value sum = reduce({x, {largest, row}}, rank, row, rowType, 0.0,
-                     [&](OpBuilder &inner, ValueRange e) {
-                       return add(inner, loc, e[2],
-                                  shiftedExp(inner, e[0], e[1]));
-                     });
+  Value sum =
+      reduce({x, {largest, row}}, rank, row, rowType, 0.0,
+             [&](OpBuilder &inner, ValueRange e) {
+               return add(inner, loc, e[2], shiftedExp(inner, e[0], e[1]));
+             });
   return map({x, {largest, row}, {sum, row}}, type,
              [&](OpBuilder &inner, ValueRange e) {
                Value log = math::LogOp::create(inner, loc, e[2]);
@@ -408,8 +410,8 @@ Value Lowering::lowerRandomNormal(RandomNormalOp random) {
                                        whole(b, i64, streamBase));
   auto halves = [&](OpBuilder &builder, Value value) {
     Value low = arith::TruncIOp::create(builder, loc, i32, value);
-    Value high = arith::ShRUIOp::create(builder, loc, value,
-                                        whole(builder, i64, 32));
+    Value high =
+        arith::ShRUIOp::create(builder, loc, value, whole(builder, i64, 32));
     return std::pair<Value, Value>(
         low, arith::TruncIOp::create(builder, loc, i32, high));
   };
@@ -418,11 +420,10 @@ Value Lowering::lowerRandomNormal(RandomNormalOp random) {
   // The keys of the ten rounds, the same for all elements.
   SmallVector<std::pair<Value, Value>> keys{{keyLow, keyHigh}};
   for (int round = 1; round < 10; ++round)
-    keys.emplace_back(
-        arith::AddIOp::create(b, loc, keys.back().first,
-                              whole(b, i32, 0x9E3779B9)),
-        arith::AddIOp::create(b, loc, keys.back().second,
-                              whole(b, i32, 0xBB67AE85)));
+    keys.emplace_back(arith::AddIOp::create(b, loc, keys.back().first,
+                                            whole(b, i32, 0x9E3779B9)),
+                      arith::AddIOp::create(b, loc, keys.back().second,
+                                            whole(b, i32, 0xBB67AE85)));
   return map({}, type, [&](OpBuilder &inner, ValueRange) -> Value {
     auto index = [&](int64_t dim) -> Value {
       return arith::IndexCastOp::create(
@@ -438,18 +439,17 @@ Value Lowering::lowerRandomNormal(RandomNormalOp random) {
                                                     whole(inner, i64, stride)));
       stride *= type.getDimSize(dim);
     }
-    Value slot = arith::ShLIOp::create(inner, loc, index(0),
-                                       whole(inner, i64, 32));
-    Value half = arith::ShRUIOp::create(inner, loc, element,
-                                        whole(inner, i64, 1));
+    Value slot =
+        arith::ShLIOp::create(inner, loc, index(0), whole(inner, i64, 32));
+    Value half =
+        arith::ShRUIOp::create(inner, loc, element, whole(inner, i64, 1));
     auto [indexLow, indexHigh] = halves(inner, addI(slot, half));
     Value words[4] = {indexLow, indexHigh, streamLow, streamHigh};
     for (auto [low, high] : keys) {
       auto product = [&](Value word, uint64_t factor) {
         Value wide = arith::ExtUIOp::create(inner, loc, i64, word);
-        return halves(inner,
-                      arith::MulIOp::create(inner, loc, wide,
-                                            whole(inner, i64, factor)));
+        return halves(inner, arith::MulIOp::create(inner, loc, wide,
+                                                   whole(inner, i64, factor)));
       };
       auto exclusive = [&](Value a, Value c, Value key) -> Value {
         return arith::XOrIOp::create(
@@ -468,8 +468,8 @@ Value Lowering::lowerRandomNormal(RandomNormalOp random) {
           arith::ShLIOp::create(inner, loc,
                                 arith::ExtUIOp::create(inner, loc, i64, high),
                                 whole(inner, i64, 32)));
-      Value bits = arith::ShRUIOp::create(inner, loc, wide,
-                                          whole(inner, i64, 11));
+      Value bits =
+          arith::ShRUIOp::create(inner, loc, wide, whole(inner, i64, 11));
       return mul(inner, loc, arith::UIToFPOp::create(inner, loc, f64, bits),
                  buildFloat(inner, loc, f64, 0x1p-53));
     };
@@ -478,9 +478,9 @@ Value Lowering::lowerRandomNormal(RandomNormalOp random) {
         inner, loc, sub(inner, loc, one, unit(words[0], words[1])));
     Value radius = math::SqrtOp::create(
         inner, loc, mul(inner, loc, buildFloat(inner, loc, f64, -2.0), log));
-    Value angle = mul(inner, loc,
-                      buildFloat(inner, loc, f64, 2 * llvm::numbers::pi),
-                      unit(words[2], words[3]));
+    Value angle =
+        mul(inner, loc, buildFloat(inner, loc, f64, 2 * llvm::numbers::pi),
+            unit(words[2], words[3]));
     Value odd = arith::TruncIOp::create(inner, loc, inner.getI1Type(), element);
     Value factor = arith::SelectOp::create(
         inner, loc, odd, math::SinOp::create(inner, loc, angle),
@@ -505,7 +505,8 @@ LogicalResult Lowering::run() {
       })
       .Case([&](DenseOp dense) {
         // transposed: y_mn = sum_k x_mk w_kn, otherwise sum_k x_mk w_nk
-        AffineMap weight = dense.getTransposed() ? dims(3, {2, 1}) : dims(3, {1, 2});
+        AffineMap weight =
+            dense.getTransposed() ? dims(3, {2, 1}) : dims(3, {1, 2});
         return replace(contract({dense.getInput(), dims(3, {0, 2})},
                                 {dense.getWeight(), weight},
                                 cast<RankedTensorType>(dense.getType())));
@@ -538,9 +539,9 @@ LogicalResult Lowering::run() {
       })
       .Case<BatchBroadcastOp, BroadcastOp>([&](auto broadcast) {
         auto type = cast<RankedTensorType>(broadcast.getType());
-        return replace(map({getAccess(broadcast.getResult(),
-                                      identity(type.getRank()))},
-                           type, [](OpBuilder &, ValueRange e) { return e[0]; }));
+        return replace(
+            map({getAccess(broadcast.getResult(), identity(type.getRank()))},
+                type, [](OpBuilder &, ValueRange e) { return e[0]; }));
       })
       .Case([&](TransposeOp transpose) {
         return replace(map({{transpose.getInput(), dims(2, {1, 0})}},
@@ -576,17 +577,16 @@ LogicalResult Lowering::run() {
         auto type = cast<RankedTensorType>(energy.getType());
         SmallVector<unsigned> kept =
             llvm::to_vector(llvm::seq<unsigned>(type.getRank()));
-        return replace(
-            reduce({getAccess(energy.getState(), identity(rank)),
-                    getAccess(energy.getPrediction(), identity(rank))},
-                   rank, dims(rank, kept), type, 0.0,
-                   [&](OpBuilder &inner, ValueRange e) {
-                     Value error = sub(inner, loc, e[0], e[1]);
-                     Value half = buildFloat(inner, loc, error.getType(), 0.5);
-                     return add(inner, loc, e[2],
-                                mul(inner, loc, half,
-                                    mul(inner, loc, error, error)));
-                   }));
+        return replace(reduce(
+            {getAccess(energy.getState(), identity(rank)),
+             getAccess(energy.getPrediction(), identity(rank))},
+            rank, dims(rank, kept), type, 0.0,
+            [&](OpBuilder &inner, ValueRange e) {
+              Value error = sub(inner, loc, e[0], e[1]);
+              Value half = buildFloat(inner, loc, error.getType(), 0.5);
+              return add(inner, loc, e[2],
+                         mul(inner, loc, half, mul(inner, loc, error, error)));
+            }));
       })
       .Case([&](CrossEntropyOp energy) {
         unsigned rank = typeOf(energy.getState()).getRank();
@@ -594,13 +594,13 @@ LogicalResult Lowering::run() {
         SmallVector<unsigned> kept =
             llvm::to_vector(llvm::seq<unsigned>(type.getRank()));
         Value logs = lowerLogSoftmax(energy.getPrediction(), false);
-        return replace(
-            reduce({getAccess(energy.getState(), identity(rank)),
-                    {logs, identity(rank)}},
-                   rank, dims(rank, kept), type, 0.0,
-                   [&](OpBuilder &inner, ValueRange e) {
-                     return sub(inner, loc, e[2], mul(inner, loc, e[0], e[1]));
-                   }));
+        return replace(reduce({getAccess(energy.getState(), identity(rank)),
+                               {logs, identity(rank)}},
+                              rank, dims(rank, kept), type, 0.0,
+                              [&](OpBuilder &inner, ValueRange e) {
+                                return sub(inner, loc, e[2],
+                                           mul(inner, loc, e[0], e[1]));
+                              }));
       })
       .Case([&](RandomNormalOp random) {
         return replace(lowerRandomNormal(random));

@@ -41,11 +41,11 @@ DialectRegistry &pc::test::getRegistry() {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
     DialectRegistry registry;
-    registry.insert<PCDialect, arith::ArithDialect, func::FuncDialect,
-                    index::IndexDialect, LLVM::LLVMDialect,
-                    linalg::LinalgDialect, math::MathDialect, scf::SCFDialect,
-                    tensor::TensorDialect, ub::UBDialect,
-                    vector::VectorDialect>();
+    registry
+        .insert<PCDialect, arith::ArithDialect, func::FuncDialect,
+                index::IndexDialect, LLVM::LLVMDialect, linalg::LinalgDialect,
+                math::MathDialect, scf::SCFDialect, tensor::TensorDialect,
+                ub::UBDialect, vector::VectorDialect>();
     registerScalarDifferentiableModels(registry);
     registerLLVMDialectTranslation(registry);
     registerBuiltinDialectTranslation(registry);
@@ -57,9 +57,10 @@ DialectRegistry &pc::test::getRegistry() {
 bool pc::test::canRun(StringRef cpu) {
   llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
   bool v3 = features["avx2"] && features["fma"] && features["bmi2"];
-  return cpu == "x86-64-v4" ? v3 && features["avx512f"] && features["avx512vl"] &&
-                                  features["avx512bw"] && features["avx512dq"]
-                            : v3;
+  return cpu == "x86-64-v4"
+             ? v3 && features["avx512f"] && features["avx512vl"] &&
+                   features["avx512bw"] && features["avx512dq"]
+             : v3;
 }
 
 std::unique_ptr<CompiledModule>
@@ -94,8 +95,7 @@ CompiledModule::create(StringRef source, const CompileOptions &options,
     return succeeded(manager.run(*result->lowered));
   };
   // A source that is functional already skips the first phases.
-  bool functional =
-      !result->lowered->getBody()->getOps<func::FuncOp>().empty();
+  bool functional = !result->lowered->getBody()->getOps<func::FuncOp>().empty();
   if (!functional && !run(Phase::Model, Phase::Functional))
     return nullptr;
   result->functional = result->lowered->clone();
@@ -163,8 +163,8 @@ struct Array {
   Array(const PortInfo &info, int64_t paddedRows) {
     auto tensor = cast<RankedTensorType>(info.type);
     element = tensor.getElementType();
-    if (auto strides =
-            dyn_cast_or_null<DenseI64ArrayAttr>(info.port.getDetail("strides"))) {
+    if (auto strides = dyn_cast_or_null<DenseI64ArrayAttr>(
+            info.port.getDetail("strides"))) {
       rows = tensor.getDimSize(0);
       columns = tensor.getDimSize(1);
       assert(strides.asArrayRef() == ArrayRef<int64_t>({1, rows}));
@@ -172,9 +172,11 @@ struct Array {
     int64_t elements = 1;
     for (int64_t dim : tensor.getShape())
       elements *= ShapedType::isDynamic(dim) ? paddedRows : dim;
-    memory = std::make_unique<Memory>(elements * element.getIntOrFloatBitWidth() / 8);
+    memory = std::make_unique<Memory>(elements *
+                                      element.getIntOrFloatBitWidth() / 8);
   }
-  template <typename F> void visit(F callback) {
+  template <typename F>
+  void visit(F callback) {
     if (element.isF32())
       callback(reinterpret_cast<float *>(memory->data));
     else if (element.isF64())
@@ -230,7 +232,8 @@ Arrays CompiledModule::run(StringRef program, int64_t n, const Arrays &inputs,
   std::vector<Array> arrays;
   std::vector<void *> inputPointers, outputPointers, storagePointers;
   std::vector<double> numbers;
-  arrays.reserve(inputs.size() + entry->outputs.size() + info.storage.size() + 8);
+  arrays.reserve(inputs.size() + entry->outputs.size() + info.storage.size() +
+                 8);
   auto make = [&](const PortInfo &port, int64_t rows,
                   std::vector<void *> &pointers) {
     arrays.emplace_back(port, rows);
@@ -284,17 +287,16 @@ Arrays CompiledModule::run(StringRef program, int64_t n, const Arrays &inputs,
     llvm::errs() << "compiled code wrote past the end of an array\n";
     std::abort();
   }
-  for (auto [index, port] : llvm::enumerate(info.storage))
-    {
-      Tensor &values = storage.at(port.port.getName().str());
-      Tensor before = values;
-      arrays[storageArrays[index]].get(values);
-      // As the runtime does: a call leaves rows of states past n alone.
-      if (port.port.getKind() == PortKind::State)
-        std::copy(before.data.begin() + n * (before.size() / before.shape[0]),
-                  before.data.end(),
-                  values.data.begin() + n * (before.size() / before.shape[0]));
-    }
+  for (auto [index, port] : llvm::enumerate(info.storage)) {
+    Tensor &values = storage.at(port.port.getName().str());
+    Tensor before = values;
+    arrays[storageArrays[index]].get(values);
+    // As the runtime does: a call leaves rows of states past n alone.
+    if (port.port.getKind() == PortKind::State)
+      std::copy(before.data.begin() + n * (before.size() / before.shape[0]),
+                before.data.end(),
+                values.data.begin() + n * (before.size() / before.shape[0]));
+  }
   Arrays outputs;
   for (auto [index, port] : llvm::enumerate(entry->outputs)) {
     auto type = cast<RankedTensorType>(port.type);

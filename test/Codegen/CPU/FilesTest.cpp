@@ -31,11 +31,11 @@ namespace {
 
 class FilesTest : public testing::TestWithParam<std::string> {};
 
-/// Compares with an allowance of 1e-8 (Adam divides by the size of gradients that
-/// are nearly nothing) relative to the largest element, and to 0.01 where
-/// all elements are smaller: differences of states of about 1. What is no number
-/// must be none in both. An array of states has room for the largest batch; the
-/// interpreter keeps the rows of the last one.
+/// Compares with an allowance of 1e-8 (Adam divides by the size of gradients
+/// that are nearly nothing) relative to the largest element, and to 0.01 where
+/// all elements are smaller: differences of states of about 1. What is no
+/// number must be none in both. An array of states has room for the largest
+/// batch; the interpreter keeps the rows of the last one.
 void expectClose(const Tensor &found, const Tensor &expected,
                  const std::string &name) {
   ASSERT_GE(found.size(), expected.size()) << name;

@@ -301,7 +301,8 @@ TEST_P(ProgramTest, BitsDependOnNothingButTheSample) {
         for (CompiledModule *other : {module.get(), small.get()}) {
           Arrays found = other->run(program, 37, inputs);
           for (auto &[name, value] : expected)
-            EXPECT_EQ(found.at(name).data, value.data) << program << " " << name;
+            EXPECT_EQ(found.at(name).data, value.data)
+                << program << " " << name;
           for (auto &[name, value] : expectedStorage)
             EXPECT_EQ(other->getStorage().at(name).data, value.data)
                 << program << " " << name;

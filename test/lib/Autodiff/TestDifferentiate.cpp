@@ -1,5 +1,4 @@
-//===- TestDifferentiate.cpp - Differentiates functions in tests
-//-----------===//
+//===- TestDifferentiate.cpp - Differentiates functions in tests ----------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

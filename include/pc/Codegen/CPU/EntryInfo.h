@@ -6,9 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// `pc-emit-cpu` leaves everything that the artifact's table needs as attributes:
-// which persistent arrays and hyper-parameters the module has, in the order in
-// which compiled code indexes them, and of every entry function what it is.
+// `pc-emit-cpu` leaves everything that the artifact's table needs as
+// attributes: which persistent arrays and hyper-parameters the module has, in
+// the order in which compiled code indexes them, and of every entry function
+// what it is.
 //
 //===----------------------------------------------------------------------===//
 

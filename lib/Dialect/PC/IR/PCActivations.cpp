@@ -1,5 +1,4 @@
-//===- PCActivations.cpp - Computation of one element
-//----------------------===//
+//===- PCActivations.cpp - Computation of one element ---------------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -306,8 +305,7 @@ static Value roundNumber(OpBuilder &builder, Location loc, Value number,
 void ScaleOp::buildElement(OpBuilder &builder, Location loc,
                            ValueRange operands,
                            SmallVectorImpl<Value> &results) {
-  Value factor =
-      roundNumber(builder, loc, operands[1], operands[0].getType());
+  Value factor = roundNumber(builder, loc, operands[1], operands[0].getType());
   results.push_back(arith::MulFOp::create(builder, loc, operands[0], factor));
 }
 

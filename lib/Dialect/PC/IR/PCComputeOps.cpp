@@ -1,5 +1,4 @@
-//===- PCComputeOps.cpp - Verifiers of the operations that compute
-//---------===//
+//===- PCComputeOps.cpp - Verifiers of the operations that compute --------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,5 +1,4 @@
-//===- PCDialect.cpp - The pc dialect, its attributes and types
-//-------------===//
+//===- PCDialect.cpp - The pc dialect, its attributes and types -----------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,5 +1,4 @@
-//===- PCFolders.cpp - Folds and canonicalisation patterns
-//-----------------===//
+//===- PCFolders.cpp - Folds and canonicalisation patterns ----------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

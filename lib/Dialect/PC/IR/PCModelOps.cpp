@@ -1,4 +1,4 @@
-//===- PCModelOps.cpp - Models: layers, states, energies -------------===//
+//===- PCModelOps.cpp - Models: layers, states, energies ------------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -95,18 +95,17 @@ static LogicalResult verifyModelNames(Block &body) {
       // linear_c2: layers of one name share their parameters.
       auto [it, inserted] = layers.try_emplace(linear.getLayer(), &op);
       auto first = cast<LinearOp>(it->second);
-      if (!inserted && (first.getInput().getType() !=
-                            linear.getInput().getType() ||
-                        first.getType() != linear.getType() ||
-                        first.getNoBias() != linear.getNoBias())) {
+      if (!inserted &&
+          (first.getInput().getType() != linear.getInput().getType() ||
+           first.getType() != linear.getType() ||
+           first.getNoBias() != linear.getNoBias())) {
         InFlightDiagnostic diag =
             op.emitOpError("layer '@")
             << linear.getLayer() << "' maps " << linear.getInput().getType()
             << " to " << linear.getType()
             << " but shares its parameters with one of another shape";
-        diag.attachNote(first.getLoc())
-            << first.getInput().getType() << " to " << first.getType()
-            << " here";
+        diag.attachNote(first.getLoc()) << first.getInput().getType() << " to "
+                                        << first.getType() << " here";
         return diag;
       }
     }
@@ -133,8 +132,7 @@ static LogicalResult verifyModelNames(Block &body) {
     if (!term.getPrediction())
       continue;
     // term_c2: one prediction for a vode.
-    auto [prediction, inserted] =
-        predictions.try_emplace(term.getVode(), &op);
+    auto [prediction, inserted] = predictions.try_emplace(term.getVode(), &op);
     if (!inserted) {
       InFlightDiagnostic diag = op.emitOpError("gives '@")
                                 << term.getVode() << "' a second prediction";
@@ -160,10 +158,9 @@ parseArguments(OpAsmParser &parser,
 
 static void printArguments(OpAsmPrinter &printer, Block &block) {
   printer << "(";
-  llvm::interleaveComma(block.getArguments(), printer,
-                        [&](BlockArgument argument) {
-                          printer.printRegionArgument(argument);
-                        });
+  llvm::interleaveComma(
+      block.getArguments(), printer,
+      [&](BlockArgument argument) { printer.printRegionArgument(argument); });
   printer << ")";
 }
 

@@ -1,4 +1,4 @@
-//===- PCProgramOps.cpp - Programs: algorithms on models -------------===//
+//===- PCProgramOps.cpp - Programs: algorithms on models ------------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -163,8 +163,8 @@ LogicalResult ProgramOp::verifyRegions() {
       return WalkResult::advance();
     }
     if (isa_and_nonnull<PCDialect>(dialect) &&
-        !isa<InputOp, ParamOp, LinearOp, VodeOp, StateOp, TermOp, ApplyOp, ProbeOp,
-             SizeOp>(op))
+        !isa<InputOp, ParamOp, LinearOp, VodeOp, StateOp, TermOp, ApplyOp,
+             ProbeOp, SizeOp>(op))
       return WalkResult::advance();
     if (!isa_and_nonnull<PCDialect>(dialect) && isComputation(op))
       return WalkResult::advance();
@@ -489,8 +489,9 @@ LogicalResult InitOp::verify() {
     return emitOpError("takes a standard deviation only with normal");
   // init_c5
   if (getKind() == StateInitKind::Carried && getKeepMomentum())
-    return emitOpError("carried keeps the momentum as it is: keep_momentum says "
-                       "nothing more");
+    return emitOpError(
+        "carried keeps the momentum as it is: keep_momentum says "
+        "nothing more");
   // init_c2
   if (normal && getDeviation()->isNegative())
     return emitOpError("expects a standard deviation of at least 0, found ")

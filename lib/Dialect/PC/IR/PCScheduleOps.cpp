@@ -1,4 +1,4 @@
-//===- PCScheduleOps.cpp - Stages and groups -------------===//
+//===- PCScheduleOps.cpp - Stages and groups ------------------------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -52,8 +52,7 @@ static void printInsAndBody(OpAsmPrinter &printer, Operation *op,
 static LogicalResult verifyYield(Operation *op, TypeRange expected,
                                  function_ref<bool(Type, Type)> matches) {
   Block &body = op->getRegion(0).front();
-  auto yield = dyn_cast_or_null<YieldOp>(
-      body.empty() ? nullptr : &body.back());
+  auto yield = dyn_cast_or_null<YieldOp>(body.empty() ? nullptr : &body.back());
   if (!yield)
     return op->emitOpError("expects a body that ends with pc.yield");
   if (yield.getValues().size() != expected.size())

@@ -1,5 +1,4 @@
-//===- PCVJP.cpp - Vector-Jacobian products of the compute operations
-//------===//
+//===- PCVJP.cpp - Vector-Jacobian products of the compute operations -----===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,5 +1,4 @@
-//===- ScalarDifferentiable.cpp - Derivatives of arith and math operations
-//-===//
+//===- ScalarDifferentiable.cpp - Derivatives of arith and math operations ===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,5 +1,4 @@
-//===- AttachPrograms.cpp - Standard programs for a model without any
-//-------------===//
+//===- AttachPrograms.cpp - Standard programs for a model without any -----===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

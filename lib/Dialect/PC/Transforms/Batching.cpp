@@ -1,4 +1,4 @@
-//===- Batching.cpp - Evaluates a model's values for a whole batch -------------===//
+//===- Batching.cpp - Evaluates a model's values for a whole batch --------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -23,8 +23,8 @@ RankedTensorType pc::getBatchedType(RankedTensorType perSample) {
 /// `perSample`, has the leading dimension.
 static bool isBatched(Value value, Type perSample) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
-  return type && type.getRank() ==
-                     cast<RankedTensorType>(perSample).getRank() + 1;
+  return type &&
+         type.getRank() == cast<RankedTensorType>(perSample).getRank() + 1;
 }
 
 Value BatchedEvaluator::getBatched(Value value, RankedTensorType perSample) {

@@ -1,4 +1,4 @@
-//===- BindConstants.cpp - Numbers for the parameters of models -------------===//
+//===- BindConstants.cpp - Numbers for the parameters of models -----------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -49,8 +49,7 @@ LogicalResult BindConstantsPass::applyDefinitions() {
     auto [name, text] = definition.split('=');
     int64_t value;
     if (text.getAsInteger(10, value))
-      return module.emitError("-D ")
-             << definition << ": expected name=integer";
+      return module.emitError("-D ") << definition << ": expected name=integer";
     bool found = false;
     SmallVector<StringRef> known;
     for (ModelOp model : module.getOps<ModelOp>()) {
@@ -63,8 +62,8 @@ LogicalResult BindConstantsPass::applyDefinitions() {
       if (!list.get(name))
         continue;
       found = true;
-      list.set(name, IntegerAttr::get(IntegerType::get(&getContext(), 64),
-                                      value));
+      list.set(name,
+               IntegerAttr::get(IntegerType::get(&getContext(), 64), value));
       model.setConstantsAttr(list.getDictionary(&getContext()));
     }
     // model_c3
@@ -88,31 +87,30 @@ LogicalResult BindConstantsPass::bind(Operation *op,
   StringRef missing;
   int64_t negative = 0;
   AttrTypeReplacer replacer;
-  replacer.addReplacement(
-      [&](RankedTensorType type) -> std::optional<Type> {
-        auto dims = dyn_cast_or_null<DimsAttr>(type.getEncoding());
-        if (!dims)
-          return std::nullopt;
-        SmallVector<int64_t> shape(type.getShape());
-        size_t next = 0;
-        for (int64_t &extent : shape) {
-          if (!ShapedType::isDynamic(extent))
-            continue;
-          StringRef name = dims.getNames()[next++].getValue();
-          auto it = constants.find(name);
-          if (it == constants.end()) {
-            missing = name;
-            return type;
-          }
-          if (it->second < 1) {
-            missing = name;
-            negative = it->second;
-            return type;
-          }
-          extent = it->second;
-        }
-        return RankedTensorType::get(shape, type.getElementType());
-      });
+  replacer.addReplacement([&](RankedTensorType type) -> std::optional<Type> {
+    auto dims = dyn_cast_or_null<DimsAttr>(type.getEncoding());
+    if (!dims)
+      return std::nullopt;
+    SmallVector<int64_t> shape(type.getShape());
+    size_t next = 0;
+    for (int64_t &extent : shape) {
+      if (!ShapedType::isDynamic(extent))
+        continue;
+      StringRef name = dims.getNames()[next++].getValue();
+      auto it = constants.find(name);
+      if (it == constants.end()) {
+        missing = name;
+        return type;
+      }
+      if (it->second < 1) {
+        missing = name;
+        negative = it->second;
+        return type;
+      }
+      extent = it->second;
+    }
+    return RankedTensorType::get(shape, type.getElementType());
+  });
   WalkResult result = op->walk([&](Operation *nested) {
     missing = {};
     replacer.replaceElementsIn(nested, /*replaceAttrs=*/true,
@@ -155,15 +153,16 @@ LogicalResult BindConstantsPass::bind(Operation *op,
       return WalkResult::advance();
     }
     if (auto apply = dyn_cast<ApplyOp>(nested))
-      if (auto name = dyn_cast_or_null<FlatSymbolRefAttr>(apply.getTimesAttr())) {
+      if (auto name =
+              dyn_cast_or_null<FlatSymbolRefAttr>(apply.getTimesAttr())) {
         auto it = constants.find(name.getValue());
         if (it == constants.end()) {
           failedAt = nested;
           missing = name.getValue();
           return WalkResult::interrupt();
         }
-        apply.setTimesAttr(IntegerAttr::get(
-            IntegerType::get(&getContext(), 64), it->second));
+        apply.setTimesAttr(
+            IntegerAttr::get(IntegerType::get(&getContext(), 64), it->second));
       }
     return WalkResult::advance();
   });

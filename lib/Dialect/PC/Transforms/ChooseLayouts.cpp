@@ -6,10 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A product reads its weight by rows along the contraction: x W^T reads W^T, the
-// feedback d W reads W. What the same elements pass through (the optimiser and
-// its moments, loops, programs that share the array) must lie alike, so shared
-// matrices form classes, and of each class either the matrices or their
+// A product reads its weight by rows along the contraction: x W^T reads W^T,
+// the feedback d W reads W. What the same elements pass through (the optimiser
+// and its moments, loops, programs that share the array) must lie alike, so
+// shared matrices form classes, and of each class either the matrices or their
 // transposes are kept. The transposes that are left are explicit.
 //
 //===----------------------------------------------------------------------===//
@@ -106,12 +106,13 @@ void LayoutChooser::collect(func::FuncOp program) {
     addStorage(getPort(argument), argument);
   for (OpOperand &result :
        program.getBody().front().getTerminator()->getOpOperands())
-    addStorage(program.getResultAttrOfType<PortAttr>(
-                   result.getOperandNumber(), PCDialect::kPortAttrName),
+    addStorage(program.getResultAttrOfType<PortAttr>(result.getOperandNumber(),
+                                                     PCDialect::kPortAttrName),
                result.get());
   program.walk([&](Operation *op) {
     if (isa<ElementwiseOpInterface, IdentityOp, DetachOp>(op)) {
-      for (Value value : llvm::concat<Value>(op->getOperands(), op->getResults()))
+      for (Value value :
+           llvm::concat<Value>(op->getOperands(), op->getResults()))
         link(op->getResult(0), value);
     } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
       for (unsigned i = 0; i < loop.getNumResults(); ++i) {
@@ -182,8 +183,8 @@ void LayoutChooser::rewrite(func::FuncOp program) {
     if (isFlipped(argument) && !getPort(argument).isStorage()) {
       argument.setType(transposed(argument.getType()));
       OpBuilder builder(program.getBody());
-      auto turned = TransposeOp::create(builder, argument.getLoc(),
-                                        transposed(argument.getType()), argument);
+      auto turned = TransposeOp::create(
+          builder, argument.getLoc(), transposed(argument.getType()), argument);
       argument.replaceAllUsesExcept(turned, turned);
       flipped.erase(argument);
       flipped.insert(turned);
@@ -267,8 +268,9 @@ void LayoutChooser::rewrite(func::FuncOp program) {
     if (flippedResults[i]) {
       auto port =
           program.getResultAttrOfType<PortAttr>(i, PCDialect::kPortAttrName);
-      program.setResultAttr(i, PCDialect::kPortAttrName,
-                            turn(port, cast<RankedTensorType>(value.getType())));
+      program.setResultAttr(
+          i, PCDialect::kPortAttrName,
+          turn(port, cast<RankedTensorType>(value.getType())));
     }
   program.setType(FunctionType::get(program.getContext(),
                                     program.getBody().getArgumentTypes(),

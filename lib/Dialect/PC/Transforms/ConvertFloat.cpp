@@ -1,4 +1,4 @@
-//===- ConvertFloat.cpp - Changes the element type of all tensors -------------===//
+//===- ConvertFloat.cpp - Changes the element type of all tensors ---------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

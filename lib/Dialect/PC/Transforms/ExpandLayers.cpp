@@ -1,4 +1,4 @@
-//===- ExpandLayers.cpp - Explicit parameters, states and energies -------------===//
+//===- ExpandLayers.cpp - Explicit parameters, states and energies --------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -34,8 +34,7 @@ struct ExpandLayersPass
 static InitAttr resolveFanIn(MLIRContext *context, std::optional<InitAttr> init,
                              int64_t fanIn) {
   if (!init || (init->getKind() == InitKind::FanIn && init->getArg0() == 0.0))
-    return InitAttr::get(context, InitKind::FanIn,
-                         static_cast<double>(fanIn));
+    return InitAttr::get(context, InitKind::FanIn, static_cast<double>(fanIn));
   return *init;
 }
 
@@ -56,9 +55,9 @@ static void expandLinear(LinearOp op) {
   Value result = DenseOp::create(builder, loc, output, op.getInput(), weight,
                                  /*transposed=*/false);
   if (!op.getNoBias()) {
-    auto bias = ParamOp::create(
-        builder, loc, output, (layer + ".bias").str(),
-        resolveFanIn(op.getContext(), op.getBiasInit(), fanIn));
+    auto bias =
+        ParamOp::create(builder, loc, output, (layer + ".bias").str(),
+                        resolveFanIn(op.getContext(), op.getBiasInit(), fanIn));
     result = AddOp::create(builder, loc, output, result, bias);
   }
   op.replaceAllUsesWith(result);
@@ -89,27 +88,26 @@ static FailureOr<Value> buildVodeEnergy(OpBuilder &builder, VodeOp op,
     // sum 1/2 ((h - u) exp(-s))^2 + s, with s floored.
     Type element = op.getType().getElementType();
     auto error = SubOp::create(builder, loc, type, state, prediction);
-    auto terms = ElementwiseOp::create(builder, loc, type,
-                                       ValueRange{error, logSigma});
+    auto terms =
+        ElementwiseOp::create(builder, loc, type, ValueRange{error, logSigma});
     {
       OpBuilder::InsertionGuard guard(builder);
-      Block *body = builder.createBlock(&terms.getBody(), {}, {element, element},
-                                        {loc, loc});
+      Block *body = builder.createBlock(&terms.getBody(), {},
+                                        {element, element}, {loc, loc});
       auto constant = [&](double value) {
         return buildFloat(builder, loc, element, value);
       };
       Value s = arith::MaximumFOp::create(builder, loc, body->getArgument(1),
                                           constant(kMinLogSigma));
-      Value scale =
-          math::ExpOp::create(builder, loc, arith::NegFOp::create(builder, loc, s));
+      Value scale = math::ExpOp::create(builder, loc,
+                                        arith::NegFOp::create(builder, loc, s));
       Value z =
           arith::MulFOp::create(builder, loc, body->getArgument(0), scale);
-      Value half = arith::MulFOp::create(
-          builder, loc, constant(0.5),
-          arith::MulFOp::create(builder, loc, z, z));
-      YieldOp::create(
-          builder, loc,
-          ValueRange{arith::AddFOp::create(builder, loc, half, s)});
+      Value half =
+          arith::MulFOp::create(builder, loc, constant(0.5),
+                                arith::MulFOp::create(builder, loc, z, z));
+      YieldOp::create(builder, loc,
+                      ValueRange{arith::AddFOp::create(builder, loc, half, s)});
     }
     return SumOp::create(builder, loc, scalar, terms).getResult();
   }
@@ -119,8 +117,7 @@ static FailureOr<Value> buildVodeEnergy(OpBuilder &builder, VodeOp op,
   if (!energy) {
     // vode_c5
     SmallVector<StringRef> known;
-    for (EnergyOp other :
-         cast<ModuleOp>(symbols.getOp()).getOps<EnergyOp>())
+    for (EnergyOp other : cast<ModuleOp>(symbols.getOp()).getOps<EnergyOp>())
       known.push_back(other.getSymName());
     op.emitOpError("names the unknown energy '@")
         << name.getValue() << "'" << suggest(name.getValue(), known);
@@ -130,9 +127,8 @@ static FailureOr<Value> buildVodeEnergy(OpBuilder &builder, VodeOp op,
   // vode_c6
   if (body.getArgument(0).getType() != type) {
     InFlightDiagnostic diag = op.emitOpError("has a state of type ")
-                              << type << " but its energy '@"
-                              << name.getValue() << "' takes "
-                              << body.getArgument(0).getType();
+                              << type << " but its energy '@" << name.getValue()
+                              << "' takes " << body.getArgument(0).getType();
     diag.attachNote(energy.getLoc()) << "the energy is here";
     return failure();
   }
@@ -183,8 +179,7 @@ void ExpandLayersPass::runOnOperation() {
         unused.erase(param.getName());
     for (ParamOp param : model.getBody().front().getOps<ParamOp>())
       if (unused.lookup(param.getName()) == param)
-        param.emitWarning("parameter '@")
-            << param.getName() << "' is not used";
+        param.emitWarning("parameter '@") << param.getName() << "' is not used";
   }
   if (failedAny)
     signalPassFailure();

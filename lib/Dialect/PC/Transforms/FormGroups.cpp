@@ -1,4 +1,4 @@
-//===- FormGroups.cpp - Gather structured operations into kernels ------------===//
+//===- FormGroups.cpp - Gather structured operations into kernels ---------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -123,8 +123,7 @@ bool GroupFormer::joinProducer(linalg::GenericOp op) {
       kind != StructuredKind::Update)
     return false;
   if (kind == StructuredKind::Update)
-    best->position =
-        std::max(best->position, getReadyPosition(op, best) + 1);
+    best->position = std::max(best->position, getReadyPosition(op, best) + 1);
   // Every other read of the group's own results must be of the same element,
   // too: they are in registers, or in another part of memory.
   for (OpOperand *input : op.getDpsInputOperands()) {
@@ -153,9 +152,8 @@ bool GroupFormer::joinConsumer(Group &group) {
       if (groupOf.contains(user) && &groups[groupOf[user]] == &group)
         continue;
       uses.push_back(&use);
-      int64_t position = groupOf.contains(user)
-                             ? groups[groupOf[user]].position
-                             : order.lookup(user);
+      int64_t position = groupOf.contains(user) ? groups[groupOf[user]].position
+                                                : order.lookup(user);
       if (position < first) {
         first = position;
         target = groupOf.contains(user) ? &groups[groupOf[user]] : nullptr;
@@ -173,7 +171,8 @@ bool GroupFormer::joinConsumer(Group &group) {
     auto reader = cast<linalg::GenericOp>(user);
     StructuredKind kind = getStructuredKind(reader);
     auto def = use->get().getDefiningOp<linalg::GenericOp>();
-    if (kind == StructuredKind::Contraction || !readsSameElement(reader, *use) ||
+    if (kind == StructuredKind::Contraction ||
+        !readsSameElement(reader, *use) ||
         getStructuredKind(def) == StructuredKind::RowReduction)
       return false;
   }
@@ -203,8 +202,8 @@ void GroupFormer::buildGroup(OpBuilder &builder, Group &group) {
   std::function<void(Operation *)> addInitialiser = [&](Operation *op) {
     for (Value operand : op->getOperands()) {
       Operation *def = operand.getDefiningOp();
-      if (def && (isa<tensor::EmptyOp>(def) ||
-                  def->hasTrait<OpTrait::ConstantLike>()))
+      if (def &&
+          (isa<tensor::EmptyOp>(def) || def->hasTrait<OpTrait::ConstantLike>()))
         addInitialiser(def);
       else
         inputs.insert(operand);
@@ -232,9 +231,9 @@ void GroupFormer::buildGroup(OpBuilder &builder, Group &group) {
         outputs.push_back(result);
   }
 
-  auto op = GroupOp::create(builder, builder.getFusedLoc(locs),
-                            TypeRange(ValueRange(outputs)),
-                            inputs.getArrayRef());
+  auto op =
+      GroupOp::create(builder, builder.getFusedLoc(locs),
+                      TypeRange(ValueRange(outputs)), inputs.getArrayRef());
   OpBuilder::InsertionGuard guard(builder);
   Block *body = builder.createBlock(&op.getBody());
   IRMapping mapping;
@@ -334,9 +333,8 @@ struct FormGroupsPass : public pc::impl::FormGroupsPassBase<FormGroupsPass> {
   void runOnOperation() final {
     getOperation().walk([](StageOp stage) {
       SmallVector<Block *> blocks;
-      stage.getBody().walk([&](scf::ForOp loop) {
-        blocks.push_back(loop.getBody());
-      });
+      stage.getBody().walk(
+          [&](scf::ForOp loop) { blocks.push_back(loop.getBody()); });
       blocks.push_back(&stage.getBody().front());
       for (Block *block : blocks)
         GroupFormer(*block).run();

@@ -1,4 +1,4 @@
-//===- InlineBlocks.cpp - Inlines blocks at their applications -------------===//
+//===- InlineBlocks.cpp - Inlines blocks at their applications ------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -63,11 +63,11 @@ static LogicalResult inlineApply(ApplyOp apply, SymbolTable &symbols,
   // apply_c2
   if (TypeRange(type.getInputs()) != TypeRange(apply.getInputs()) ||
       TypeRange(type.getResults()) != TypeRange(apply.getOutputs())) {
-    InFlightDiagnostic diag =
-        apply.emitOpError("maps (")
-        << apply.getInputs().getTypes() << ") to ("
-        << apply.getOutputs().getTypes() << ") but block '@"
-        << apply.getCallee() << "' has type " << type;
+    InFlightDiagnostic diag = apply.emitOpError("maps (")
+                              << apply.getInputs().getTypes() << ") to ("
+                              << apply.getOutputs().getTypes()
+                              << ") but block '@" << apply.getCallee()
+                              << "' has type " << type;
     diag.attachNote(block.getLoc()) << "the block is here";
     return diag;
   }
@@ -128,8 +128,7 @@ static LogicalResult checkRecursion(ModuleOp module, SymbolTable &symbols) {
       return block.emitOpError("applies itself");
     mark = 1;
     for (ApplyOp apply : block.getBody().getOps<ApplyOp>())
-      if (auto inner =
-              symbols.lookup<BlockOp>(apply.getCalleeAttr().getAttr()))
+      if (auto inner = symbols.lookup<BlockOp>(apply.getCalleeAttr().getAttr()))
         if (failed(visit(inner)))
           return failure();
     status[block] = 2;

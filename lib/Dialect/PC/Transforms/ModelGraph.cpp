@@ -1,4 +1,4 @@
-//===- ModelGraph.cpp - States, parameters and terms of a model -------------===//
+//===- ModelGraph.cpp - States, parameters and terms of a model -----------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -19,9 +19,12 @@ ModelGraph::ModelGraph(ModelOp model) : model(model) {
       StringRef name = input ? input.getName() : cast<StateOp>(op).getName();
       nodeIndex[name] = nodes.size();
       nodeValues[op.getResult(0)] = nodes.size();
-      nodes.push_back({name, &op,
+      nodes.push_back({name,
+                       &op,
                        cast<RankedTensorType>(op.getResult(0).getType()),
-                       input != nullptr, Value(), {}});
+                       input != nullptr,
+                       Value(),
+                       {}});
     } else if (auto param = dyn_cast<ParamOp>(op)) {
       auto [it, inserted] =
           paramIndex.try_emplace(param.getName(), params.size());

@@ -1,4 +1,4 @@
-//===- PeelErrorFront.cpp - Peels the steps that exact elimination shortens -------------===//
+//===- PeelErrorFront.cpp - Peels what exact elimination shortens ---------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -11,8 +11,8 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
-#include "llvm/Support/FormatVariadic.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace pc {
 #define GEN_PASS_DEF_PEELERRORFRONTPASS
@@ -75,9 +75,9 @@ struct SameComputation : public llvm::DenseMapInfo<Operation *> {
   }
 };
 
-/// Clones operations in front of the loop, folding each at once and reusing what
-/// the block has computed already: linear in the size of the code, however many
-/// steps are peeled.
+/// Clones operations in front of the loop, folding each at once and reusing
+/// what the block has computed already: linear in the size of the code, however
+/// many steps are peeled.
 class FoldingCloner {
 public:
   FoldingCloner(scf::ForOp loop) : builder(loop) {
@@ -203,8 +203,9 @@ void PeelErrorFrontPass::peel(scf::ForOp loop) {
       !matchPattern(loop.getUpperBound(), m_ConstantInt(&upper)) ||
       !matchPattern(loop.getStep(), m_ConstantInt(&step)) ||
       step.getSExtValue() != 1) {
-    remark::missed(loop.getLoc(), remark::RemarkOpts::name("ErrorFront")
-                                      .category("pc-peel-error-front"))
+    remark::missed(
+        loop.getLoc(),
+        remark::RemarkOpts::name("ErrorFront").category("pc-peel-error-front"))
         << "no step is peeled: the number of steps is known at run time only";
     return;
   }
@@ -237,16 +238,18 @@ void PeelErrorFrontPass::peel(scf::ForOp loop) {
       break;
     }
     carried = next;
-    remark::passed(loop.getLoc(), remark::RemarkOpts::name("ErrorFront")
-                                      .category("pc-peel-error-front"))
+    remark::passed(
+        loop.getLoc(),
+        remark::RemarkOpts::name("ErrorFront").category("pc-peel-error-front"))
         << llvm::formatv("step {0} is peeled: {1} of {2} operations a sample "
                          "are provably nothing before the error front arrives",
                          t, full - cost, full)
                .str();
   }
   if (t == first) {
-    remark::missed(loop.getLoc(), remark::RemarkOpts::name("ErrorFront")
-                                      .category("pc-peel-error-front"))
+    remark::missed(
+        loop.getLoc(),
+        remark::RemarkOpts::name("ErrorFront").category("pc-peel-error-front"))
         << "no step is peeled: the first step is as much work as any (weights "
            "move, noise, or no forward initialisation)";
     return;

@@ -96,12 +96,11 @@ class Planner {
 public:
   Planner(func::FuncOp func)
       : func(func), context(func.getContext()),
-        sampleBlock(func->getAttrOfType<IntegerAttr>(
-                            PCDialect::kSampleBlockAttrName)
-                        .getInt()),
-        maxBatch(
-            func->getAttrOfType<IntegerAttr>(PCDialect::kMaxBatchAttrName)
-                .getInt()) {}
+        sampleBlock(
+            func->getAttrOfType<IntegerAttr>(PCDialect::kSampleBlockAttrName)
+                .getInt()),
+        maxBatch(func->getAttrOfType<IntegerAttr>(PCDialect::kMaxBatchAttrName)
+                     .getInt()) {}
 
   /// Merges what must be in one place. Returns false after it made a copy: the
   /// analysis no longer holds then.
@@ -221,7 +220,8 @@ void Planner::collectLives() {
         addUse(init, op, time.start);
         addUse(yielded, yield, time.end);
         related.insert({getRootArray(init), argument, time.start});
-        related.insert({getRootArray(yielded), loop.getResult(index), time.end});
+        related.insert(
+            {getRootArray(yielded), loop.getResult(index), time.end});
       }
     } else if (isa<GroupOp, tensor::ExtractOp, func::ReturnOp>(op)) {
       for (OpOperand &operand : op->getOpOperands())
@@ -264,7 +264,8 @@ bool Planner::meet(Value a, Value b) {
 }
 
 bool Planner::tryMerge(Value a, Value b) {
-  unsigned first = getClass(getRootArray(a)), second = getClass(getRootArray(b));
+  unsigned first = getClass(getRootArray(a)),
+           second = getClass(getRootArray(b));
   if (first == second)
     return true;
   ArrayClass &into = classes[first], &from = classes[second];
@@ -482,7 +483,8 @@ void Planner::layOut() {
   llvm::DenseSet<Value> crossing;
   llvm::DenseSet<Value> perSample;
   func.walk([&](StageOp stage) {
-    for (Value value : llvm::concat<Value>(stage.getInputs(), stage.getOutputs()))
+    for (Value value :
+         llvm::concat<Value>(stage.getInputs(), stage.getOutputs()))
       if (isTensor(value)) {
         Value root = getRootArray(value);
         crossing.insert(root);
@@ -513,8 +515,8 @@ void Planner::layOut() {
     }
     if (batched)
       elements = elements / sampleBlock * llvm::alignTo(maxBatch, sampleBlock);
-    part.bytes = llvm::alignTo(elements * type.getElementTypeBitWidth() / 8,
-                               alignment);
+    part.bytes =
+        llvm::alignTo(elements * type.getElementTypeBitWidth() / 8, alignment);
     if (local) {
       scratch[stage].push_back(part);
       continue;

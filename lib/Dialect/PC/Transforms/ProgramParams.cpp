@@ -1,4 +1,4 @@
-//===- ProgramParams.cpp - Learning -------------------------------------===//
+//===- ProgramParams.cpp - Learning ---------------------------------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,4 +1,4 @@
-//===- ProgramPoint.cpp - The model at a point --------------------------===//
+//===- ProgramPoint.cpp - The model at a point ----------------------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

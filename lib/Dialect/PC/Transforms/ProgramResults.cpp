@@ -1,4 +1,4 @@
-//===- ProgramResults.cpp - What a program returns ----------------------===//
+//===- ProgramResults.cpp - What a program returns ------------------------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

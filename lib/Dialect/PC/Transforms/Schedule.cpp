@@ -148,11 +148,13 @@ void Scheduler::buildStage(Block &block, StageKind kind,
                                inputs.getArrayRef());
   Block *body = builder.createBlock(&stage.getBody());
   bool samples = kind == StageKind::Samples;
-  auto innerType = [&](Type type) { return samples ? getBlockType(type) : type; };
+  auto innerType = [&](Type type) {
+    return samples ? getBlockType(type) : type;
+  };
   IRMapping mapping;
   for (Value input : inputs)
-    mapping.map(input, body->addArgument(innerType(input.getType()),
-                                         input.getLoc()));
+    mapping.map(input,
+                body->addArgument(innerType(input.getType()), input.getLoc()));
   builder.setInsertionPointToEnd(body);
   for (Operation *constant : constants) {
     Operation *clone = builder.clone(*constant);
@@ -200,7 +202,8 @@ selectParams(ArrayRef<Operation *> pending,
       if (isAvailable(read))
         return true;
       Operation *def = read.getDefiningOp();
-      if (!def || !elementwise || arrays.findLeader(def) == arrays.member_end() ||
+      if (!def || !elementwise ||
+          arrays.findLeader(def) == arrays.member_end() ||
           read.getType() != op->getResult(0).getType())
         return false;
       joined.insert(arrays.getLeaderValue(def));
@@ -238,8 +241,7 @@ LogicalResult Scheduler::run(Block &block) {
   SmallVector<Operation *> pending;
   for (Operation &op : block.without_terminator()) {
     Work work = classify(&op);
-    if (work == Work::Loop &&
-        failed(run(*cast<scf::ForOp>(op).getBody())))
+    if (work == Work::Loop && failed(run(*cast<scf::ForOp>(op).getBody())))
       return failure();
     if (work != Work::Constant)
       pending.push_back(&op);
@@ -327,8 +329,9 @@ struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
     if (!func->hasAttr(PCDialect::kProgramAttrName) || func.isDeclaration())
       return;
     if (maxBatch < 1 || sampleBlock < 0) {
-      func.emitError("expected a largest batch of at least 1 and a sample block "
-                     "of at least 0, found ")
+      func.emitError(
+          "expected a largest batch of at least 1 and a sample block "
+          "of at least 0, found ")
           << maxBatch.getValue() << " and " << sampleBlock.getValue();
       return signalPassFailure();
     }
@@ -341,8 +344,8 @@ struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
     });
     if (products.wasInterrupted())
       return signalPassFailure();
-    int64_t rows = sampleBlock ? roundToTiles(sampleBlock)
-                               : chooseSampleBlock(func);
+    int64_t rows =
+        sampleBlock ? roundToTiles(sampleBlock) : chooseSampleBlock(func);
     Builder builder(&getContext());
     func->setAttr(PCDialect::kMaxBatchAttrName,
                   builder.getI64IntegerAttr(maxBatch));
@@ -410,8 +413,8 @@ struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
     int64_t live = 0, most = 1;
     for (int64_t bytes : change)
       most = std::max(most, live += bytes);
-    int64_t rows = llvm::bit_floor(
-        std::clamp<uint64_t>(cacheBytes / 2 / most, 8, 64));
+    int64_t rows =
+        llvm::bit_floor(std::clamp<uint64_t>(cacheBytes / 2 / most, 8, 64));
     return std::min<int64_t>(rows, llvm::PowerOf2Ceil(maxBatch));
   }
 };

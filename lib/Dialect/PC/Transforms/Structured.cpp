@@ -26,8 +26,8 @@ StructuredKind pc::getStructuredKind(linalg::GenericOp op) {
   if (iterators.size() == 3 && op.getNumReductionLoops() == 1 &&
       isReduction(iterators[2]) && op.getNumDpsInputs() == 2)
     return StructuredKind::Contraction;
-  if (isReduction(iterators.front()) &&
-      op.getNumReductionLoops() == 1 && iterators.size() != 1)
+  if (isReduction(iterators.front()) && op.getNumReductionLoops() == 1 &&
+      iterators.size() != 1)
     return StructuredKind::BatchReduction;
   // One loop alone: a sum over samples if its length is not known.
   if (iterators.size() == 1 &&

@@ -1,5 +1,4 @@
-//===- TestElements.cpp - Expands elementwise operations in tests
-//----------===//
+//===- TestElements.cpp - Expands elementwise operations in tests ---------===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -86,8 +85,8 @@ struct TestElementsPass
       }
       SmallVector<Value> operands, values;
       for (Value operand : op.getOperands())
-        operands.push_back(convertNumber(builder, op.getLoc(),
-                                         mapping.lookup(operand)));
+        operands.push_back(
+            convertNumber(builder, op.getLoc(), mapping.lookup(operand)));
       elementwise.buildElement(builder, op.getLoc(), operands, values);
       mapping.map(op.getResults(), values);
     }

@@ -1,4 +1,4 @@
-//===- PC.h - The pc dialect -------------===//
+//===- PC.h - The pc dialect ------------------------------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -62,8 +62,9 @@ bool isZeroSplat(mlir::Value value);
 /// no `pc.gradient` made it.
 std::optional<GradientKind> getGradientKind(mlir::Value gradient);
 
-/// True for a pure operation of the dialect, or one of another dialect that says
-/// by ElementwiseOpInterface what its elements are: the phases need no more.
+/// True for a pure operation of the dialect, or one of another dialect that
+/// says by ElementwiseOpInterface what its elements are: the phases need no
+/// more.
 bool isComputation(mlir::Operation *op);
 
 /// Attaches the DifferentiableOpInterface to the `arith` and `math` operations

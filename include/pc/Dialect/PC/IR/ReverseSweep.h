@@ -1,5 +1,4 @@
-//===- ReverseSweep.h - Reverse mode over one block
-//------------------------===//
+//===- ReverseSweep.h - Reverse mode over one block -------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,4 +1,4 @@
-//===- Suggest.h - Nearest match for a misspelt name -------------===//
+//===- Suggest.h - Nearest match for a misspelt name ------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.

@@ -1,4 +1,4 @@
-//===- Batching.h - Evaluates a model's values for a whole batch -------------===//
+//===- Batching.h - A model's values for a whole batch ----------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
@@ -32,8 +32,8 @@ public:
     return values.lookup(modelValue);
   }
 
-  /// Emits what `modelValue` needs, once, in the order of the model. Leaves must
-  /// have been mapped. Returns null after a diagnostic.
+  /// Emits what `modelValue` needs, once, in the order of the model. Leaves
+  /// must have been mapped. Returns null after a diagnostic.
   mlir::Value evaluate(mlir::Value modelValue);
 
   /// Emits the batched form of one operation whose operands are mapped.

@@ -1,4 +1,4 @@
-//===- Passes.h - Passes on the pc dialect -------------===//
+//===- Passes.h - Passes on the pc dialect ----------------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
