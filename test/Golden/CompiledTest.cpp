@@ -56,8 +56,8 @@ std::vector<Parameter> parameters() {
   return result;
 }
 
-/// States that go on from call to call: a sample's slot that a call does not use
-/// keeps what it held, although blocks of eight compute on it.
+/// States that go on from call to call: a sample's slot that a call does not
+/// use keeps what it held, although blocks of eight compute on it.
 TEST(CarriedStatesTest, SlotsPastTheBatchKeepTheirStates) {
   const char *source = R"(
 pc.model @net {
