@@ -113,16 +113,20 @@ struct CommandLine {
   TrainOptions train;
   EvalOptions eval;
   PredictOptions predict;
+  EnergyOptions energy;
   ExecOptions exec;
   InspectOptions inspect;
   bool shuffle = true, dropLast = false;
-  CLI::App *trainVerb, *evalVerb, *predictVerb, *execVerb, *inspectVerb;
+  CLI::App *trainVerb, *evalVerb, *predictVerb, *energyVerb, *execVerb,
+      *inspectVerb;
 
   CommandLine();
   Result<int> run(const Console &console);
 
 private:
   void addTrain();
+  void addRunOptions(CLI::App &verb, EvalOptions &options,
+                     const std::string &program);
   void addEvalOptions(CLI::App &verb, EvalOptions &options);
 };
 } // namespace
@@ -185,7 +189,10 @@ void CommandLine::addTrain() {
   addQuiet(verb, quiet);
 }
 
-void CommandLine::addEvalOptions(CLI::App &verb, EvalOptions &options) {
+/// What every verb that runs a program over a split takes; `program` describes
+/// --program.
+void CommandLine::addRunOptions(CLI::App &verb, EvalOptions &options,
+                                const std::string &program) {
   addCommon(verb, options.artifact);
   verb.add_option("--params", options.params,
                   "Parameters: a checkpoint, a .safetensors or an .npz file; "
@@ -199,14 +206,18 @@ void CommandLine::addEvalOptions(CLI::App &verb, EvalOptions &options) {
   addOptional(verb, "--batch", options.batch,
               "Samples a call (the artifact's largest)")
       ->type_name("N");
-  addOptional(verb, "--program", options.program,
-              "Program to run (the one with the role evaluate)");
-  addOptional(verb, "--prediction", options.prediction,
-              "Its per-sample output whose argmax is the class");
+  addOptional(verb, "--program", options.program, program);
   addSet(verb, options.set);
   verb.add_option("--seed", options.seed, "Key of the random numbers (0)")
       ->type_name("N");
   addThreads(verb, options.threads);
+}
+
+void CommandLine::addEvalOptions(CLI::App &verb, EvalOptions &options) {
+  addRunOptions(verb, options,
+                "Program to run (the one with the role evaluate)");
+  addOptional(verb, "--prediction", options.prediction,
+              "Its per-sample output whose argmax is the class");
 }
 
 CommandLine::CommandLine() {
@@ -237,6 +248,24 @@ CommandLine::CommandLine() {
       ->required()
       ->type_name("FILE");
   addQuiet(*predictVerb, quiet);
+
+  energyVerb = app.add_subcommand(
+      "energy", "Energy of each sample, and how well it tells data sets apart");
+  addRunOptions(*energyVerb, energy.eval,
+                "Program to run (the only one, beside those that train, with a "
+                "number for each sample)");
+  energyVerb
+      ->add_option("--against", energy.against,
+                   "Data set to tell from --data by its higher energies; may "
+                   "be repeated")
+      ->type_name("NAME|FOLDER|FILE")
+      ->allow_extra_args(false);
+  addOptional(*energyVerb, "--output", energy.output,
+              "The program's number for each sample (the only one)")
+      ->type_name("NAME");
+  energyVerb->add_option("--save", energy.file, "Write the energies")
+      ->type_name("FILE.npz|FILE.csv");
+  energyVerb->add_flag("--json", energy.eval.json, "Print one JSON object");
 
   execVerb = app.add_subcommand(
       "exec", "Run one program once on arrays and write everything");
@@ -302,6 +331,8 @@ Result<int> CommandLine::run(const Console &console) {
     return experiment::eval(eval, console);
   if (predictVerb->parsed())
     return experiment::predict(predict, console);
+  if (energyVerb->parsed())
+    return experiment::energy(energy, console);
   if (execVerb->parsed())
     return experiment::exec(exec, console);
   return experiment::inspect(inspect, console);

@@ -7,9 +7,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "Inputs.h"
-#include "RunState.h"
+#include "ProgramOverData.h"
 #include "pcx/Data/File.h"
 #include "pcx/Data/Npy.h"
+#include "pcx/Experiment/Metrics.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -17,88 +18,16 @@
 using namespace pcx;
 using namespace pcx::experiment;
 
-namespace {
-/// What eval and predict have in common: a session with loaded parameters and a
-/// split that is bound to the program.
-struct Judged {
-  Module module;
-  Session session;
-  uint32_t program = 0;
-  int64_t batch = 0;
-  data::DataSet set;
-  const char *splitName = "";
-  Binding binding;
-};
-} // namespace
-
-/// `inputs`, if there are any, replace the data set.
-static Status prepare(const EvalOptions &options,
-                      const std::vector<std::string> &inputs, Judged &out) {
-  auto loaded = loadModule(options.artifact);
-  if (!loaded)
-    return loaded.error();
-  out.module = std::move(*loaded);
-  auto created = createSession(out.module, options.threads);
-  if (!created)
-    return created.error();
-  out.session = std::move(*created);
-  if (auto status =
-          check(pcx_session_initialise(out.session.get(), options.seed));
-      !status)
-    return status;
-  DataChoice choice = options.data;
-  if (!options.params.empty()) {
-    if (auto status = loadArrays(out.session.get(), out.module, options.params,
-                                 LoadScope::Parameters);
-        !status)
-      return status;
-    RunState::completeChoice(out.session.get(), choice);
-  }
-  if (auto status = setHypers(out.session.get(), options.set); !status)
-    return status;
-  auto program =
-      findProgram(out.module, options.program, PCX_ROLE_EVALUATE, "--program");
-  if (!program)
-    return program.error();
-  out.program = *program;
-  auto batch = chosenBatch(options.batch, out.module);
-  if (!batch)
-    return batch.error();
-  out.batch = *batch;
-
-  const data::Split *split;
-  if (!inputs.empty()) {
-    auto read = readInputs(inputs);
-    if (!read)
-      return read.error();
-    out.set.name = "--input";
-    out.set.train = std::move(*read);
-    split = &out.set.train;
-  } else {
-    auto opened = openChosen(choice, out.module, out.program);
-    if (!opened)
-      return opened.error();
-    out.set = std::move(*opened);
-    bool test =
-        options.split ? *options.split == "test" : out.set.test.samples > 0;
-    split = test ? &out.set.test : &out.set.train;
-    out.splitName = test ? "test" : "train";
-    if (split->samples == 0)
-      return Error{fmt::format("--split {}: data set '{}' has no such split",
-                               out.splitName, out.set.name)};
-  }
-  auto bound = bindData(out.session.get(), out.module, out.program, *split,
-                        out.set.name, chosenNormalisation(choice, out.set));
-  if (!bound)
-    return bound.error();
-  out.binding = std::move(*bound);
-  return success();
+/// The program that was named, else the one that evaluates.
+static Result<uint32_t> findEvaluating(const Module &module,
+                                       const std::optional<std::string> &name) {
+  return findProgram(module, name, PCX_ROLE_EVALUATE, "--program");
 }
 
 Result<int> experiment::eval(const EvalOptions &options,
                              const Console &console) {
-  Judged judged;
-  if (auto status = prepare(options, {}, judged); !status)
+  ProgramOverData judged;
+  if (auto status = prepare(options, {}, findEvaluating, judged); !status)
     return status.error();
   auto result =
       evaluate(judged.session.get(), judged.module, judged.program,
@@ -171,8 +100,10 @@ Result<int> experiment::predict(const PredictOptions &options,
     return status.error();
   if (!options.inputs.empty() && (options.eval.data.data || options.eval.split))
     return Error{"--input and --data exclude each other"};
-  Judged judged;
-  if (auto status = prepare(options.eval, options.inputs, judged); !status)
+  ProgramOverData judged;
+  if (auto status =
+          prepare(options.eval, options.inputs, findEvaluating, judged);
+      !status)
     return status.error();
   auto outputs = collectOutputs(judged.session.get(), judged.module,
                                 judged.program, judged.binding, judged.batch);

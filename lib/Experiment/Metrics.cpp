@@ -113,6 +113,30 @@ std::vector<int32_t> experiment::rowArgmax(const data::Array &array) {
   return argmaxOf(array.as<double>(), rows, width);
 }
 
+double experiment::rocAuc(std::span<const double> low,
+                          std::span<const double> high) {
+  assert(!low.empty() && !high.empty() && "nothing to compare");
+  std::vector<std::pair<double, bool>> all; // value, of `high`
+  all.reserve(low.size() + high.size());
+  for (double value : low)
+    all.emplace_back(value, false);
+  for (double value : high)
+    all.emplace_back(value, true);
+  std::sort(all.begin(), all.end());
+  // U = how many pairs are in order; those of equal values count one half.
+  double pairs = 0, below = 0;
+  for (size_t i = 0; i < all.size();) {
+    double lows = 0, highs = 0;
+    for (double value = all[i].first; i < all.size() && all[i].first == value;
+         ++i)
+      (all[i].second ? highs : lows) += 1;
+    pairs += highs * (below + 0.5 * lows);
+    below += lows;
+  }
+  return pairs /
+         (static_cast<double>(low.size()) * static_cast<double>(high.size()));
+}
+
 namespace {
 /// Keeps a session's counters: what an evaluation draws must not depend on how
 /// often one evaluated before, or a resumed run would differ.

@@ -82,6 +82,13 @@ struct PredictOptions {
   std::string output;              ///< .npz, .npy or .csv
 };
 
+struct EnergyOptions {
+  EvalOptions eval;
+  std::vector<std::string> against;  ///< data sets to tell from eval.data
+  std::optional<std::string> output; ///< the program's number a sample
+  std::string file;                  ///< .npz or .csv; "" for none
+};
+
 struct ExecOptions {
   std::string artifact;
   std::string params;              ///< parameters: .npz or .safetensors
@@ -104,6 +111,7 @@ struct InspectOptions {
 Result<int> train(const TrainOptions &options, const Console &console);
 Result<int> eval(const EvalOptions &options, const Console &console);
 Result<int> predict(const PredictOptions &options, const Console &console);
+Result<int> energy(const EnergyOptions &options, const Console &console);
 Result<int> exec(const ExecOptions &options, const Console &console);
 Result<int> inspect(const InspectOptions &options, const Console &console);
 

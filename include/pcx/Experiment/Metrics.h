@@ -14,6 +14,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -55,6 +56,11 @@ findPrediction(const Module &module, uint32_t program,
 /// Index of the largest element of each row, the first of equals. A NaN is
 /// never the largest; a row of nothing else counts as class 0.
 std::vector<int32_t> rowArgmax(const data::Array &rows);
+
+/// Area under the ROC curve of telling `high` from `low` by a threshold: the
+/// probability that a number of `high` is above one of `low`, ties counting one
+/// half (Mann and Whitney 1947). Both have entries, none is NaN.
+double rocAuc(std::span<const double> low, std::span<const double> high);
 
 /// Runs the program over the first `count` samples in their order, and counts
 /// the rows whose argmax is the label. The session's counters are as before.
