@@ -769,6 +769,8 @@ LogicalResult Driver::compile(MLIRContext &context, llvm::SourceMgr &sources) {
     if (info.phase <= last && info.phase != Phase::Artifact) {
       if (failed(runPhase(*module, info.phase, timing)))
         return failure();
+      if (options.emit != EmitKind::Dot)
+        continue;
       if (info.phase == Phase::Model)
         dot.addModels(*module);
       else if (info.phase == Phase::Functional ||

@@ -165,6 +165,18 @@ private:
   mlir::Value buildEnergy(mlir::Operation *op, const Environment &at,
                           BatchedEvaluator &evaluator,
                           std::optional<unsigned> node);
+  /// Adds `more` to `total`, which is null before the first part.
+  void accumulate(mlir::Location loc, mlir::Value &total, mlir::Value more) {
+    total = total ? AddOp::create(builder, loc, total.getType(), total, more)
+                        .getResult()
+                  : more;
+  }
+  /// The gradient of `energy` by `wrt`, the values of the nodes or parameters
+  /// that are `wanted`.
+  llvm::FailureOr<GradientValues>
+  differentiateEnergy(GradientKind kind, mlir::Value energy,
+                      mlir::ArrayRef<mlir::Value> wrt,
+                      const llvm::BitVector &wanted);
   /// The free energy per sample now, on entry in a pc.joint; of the named vode
   /// or of all.
   mlir::Value getEnergyNow(mlir::Operation *op,
@@ -232,6 +244,20 @@ private:
                                    const GradientValues &gradient,
                                    mlir::DictionaryAttr settings,
                                    mlir::ValueRange numbers);
+  /// Settings of an Adam step, and the corrections of its `count`-th (an f64).
+  struct AdamNumbers {
+    mlir::Value b1, b2, eps, correction1, correction2;
+  };
+  AdamNumbers getAdamNumbers(mlir::Location loc, mlir::DictionaryAttr settings,
+                             mlir::ValueRange numbers, mlir::Value count);
+  /// optax.trace: the new trace m <- g + momentum m (null is zero), and what
+  /// the step takes: m, or g + momentum m with the flag nesterov.
+  struct MomentumStep {
+    mlir::Value trace, step;
+  };
+  MomentumStep stepMomentum(mlir::Location loc, mlir::Value gradient,
+                            mlir::Value trace, mlir::DictionaryAttr settings,
+                            mlir::ValueRange numbers);
   /// One step of the optimiser of a state (or of its error), `value`, along
   /// minus `gradient`; updates the moments of `node`.
   mlir::Value stepState(mlir::Operation *op, OptimiserKind kind, unsigned node,
@@ -301,6 +327,10 @@ private:
   }
   mlir::Value splat(mlir::Location loc, mlir::Type type, double value) {
     return SplatOp::create(builder, loc, type, builder.getF64FloatAttr(value));
+  }
+  /// A number in every element of a tensor, rounded to its type.
+  mlir::Value fill(mlir::Location loc, mlir::Type type, mlir::Value number) {
+    return ScaleOp::create(builder, loc, type, splat(loc, type, 1.0), number);
   }
   mlir::Value getBatchReduced(mlir::Location loc, mlir::Value value,
                               ReduceKind reduce);

@@ -17,6 +17,34 @@ using namespace pc;
 // Weight optimisers
 //===----------------------------------------------------------------------===//
 
+ProgramLowering::AdamNumbers
+ProgramLowering::getAdamNumbers(Location loc, DictionaryAttr settings,
+                                ValueRange numbers, Value count) {
+  Value b1 = getSetting(loc, settings, numbers, "b1", 0.9);
+  Value b2 = getSetting(loc, settings, numbers, "b2", 0.999);
+  Value eps = getSetting(loc, settings, numbers, "eps", 1e-8);
+  Value one = number(loc, 1.0);
+  auto correction = [&](Value b) -> Value {
+    Value power = math::PowFOp::create(builder, loc, b, count);
+    return arith::SubFOp::create(builder, loc, one, power);
+  };
+  Value correction1 = correction(b1);
+  return {b1, b2, eps, correction1, correction(b2)};
+}
+
+ProgramLowering::MomentumStep
+ProgramLowering::stepMomentum(Location loc, Value gradient, Value trace,
+                              DictionaryAttr settings, ValueRange numbers) {
+  Type type = gradient.getType();
+  Value momentum = getSetting(loc, settings, numbers, "momentum", 0.0);
+  auto carry = [&](Value old) -> Value {
+    return AddOp::create(builder, loc, type, gradient,
+                         ScaleOp::create(builder, loc, type, old, momentum));
+  };
+  Value fresh = trace ? carry(trace) : gradient;
+  return {fresh, settings.get("nesterov") ? carry(fresh) : fresh};
+}
+
 LogicalResult ProgramLowering::updateParams(Operation *op, OptimiserKind kind,
                                             const GradientValues &gradient,
                                             DictionaryAttr settings,
@@ -52,26 +80,15 @@ LogicalResult ProgramLowering::updateParams(Operation *op, OptimiserKind kind,
   increment(getWeightStepName());
   int64_t traced = learnIndex++;
 
-  Value mu, b1, b2, eps, decay, correction1, correction2;
-  bool momentum = hasMomentum(settings);
-  if (kind == OptimiserKind::SGD) {
-    mu = getSetting(loc, settings, numbers, "momentum", 0.0);
-  } else {
-    b1 = getSetting(loc, settings, numbers, "b1", 0.9);
-    b2 = getSetting(loc, settings, numbers, "b2", 0.999);
-    eps = getSetting(loc, settings, numbers, "eps", 1e-8);
+  AdamNumbers adam;
+  Value decay;
+  if (kind != OptimiserKind::SGD) {
     decay = getSetting(loc, settings, numbers, "weight_decay",
                        kind == OptimiserKind::AdamW ? 1e-4 : 0.0);
     Value count = increment(key(owner + ".count"));
     Value t =
         arith::SIToFPOp::create(builder, loc, builder.getF64Type(), count);
-    Value one = number(loc, 1.0);
-    auto correction = [&](Value b) -> Value {
-      Value power = math::PowFOp::create(builder, loc, b, t);
-      return arith::SubFOp::create(builder, loc, one, power);
-    };
-    correction1 = correction(b1);
-    correction2 = correction(b2);
+    adam = getAdamNumbers(loc, settings, numbers, t);
   }
   for (auto [index, value] : llvm::enumerate(gradient.values)) {
     if (!value)
@@ -87,14 +104,11 @@ LogicalResult ProgramLowering::updateParams(Operation *op, OptimiserKind kind,
                 value);
     if (kind == OptimiserKind::SGD) {
       Value step = value;
-      if (momentum) {
+      if (hasMomentum(settings)) {
         Value &trace = env.optimiser[key(owner + ".trace." + param.name)];
-        step = AddOp::create(builder, loc, type, value,
-                             ScaleOp::create(builder, loc, type, trace, mu));
-        trace = step;
-        if (settings.get("nesterov"))
-          step = AddOp::create(builder, loc, type, value,
-                               ScaleOp::create(builder, loc, type, step, mu));
+        MomentumStep moved = stepMomentum(loc, value, trace, settings, numbers);
+        trace = moved.trace;
+        step = moved.step;
       }
       target = SubOp::create(builder, loc, type, target,
                              ScaleOp::create(builder, loc, type, step, lr));
@@ -103,8 +117,9 @@ LogicalResult ProgramLowering::updateParams(Operation *op, OptimiserKind kind,
     Value &m = env.optimiser[key(owner + ".m." + param.name)];
     Value &v = env.optimiser[key(owner + ".v." + param.name)];
     auto update = AdamUpdateOp::create(
-        builder, loc, type, type, type, target, value, m, v, lr, b1, b2, eps,
-        spared[index] ? number(loc, 0.0) : decay, correction1, correction2);
+        builder, loc, type, type, type, target, value, m, v, lr, adam.b1,
+        adam.b2, adam.eps, spared[index] ? number(loc, 0.0) : decay,
+        adam.correction1, adam.correction2);
     target = update.getNewParam();
     m = update.getNewM();
     v = update.getNewV();

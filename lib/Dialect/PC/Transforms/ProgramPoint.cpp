@@ -67,10 +67,7 @@ Value ProgramLowering::buildEnergy(Operation *op, const Environment &at,
       if (Value precision = at.precisions[index])
         energy = ScaleOp::create(builder, op->getLoc(), energy.getType(),
                                  energy, precision);
-      total = total ? AddOp::create(builder, op->getLoc(), energy.getType(),
-                                    total, energy)
-                          .getResult()
-                    : energy;
+      accumulate(op->getLoc(), total, energy);
     }
   }
   if (total)
@@ -105,15 +102,28 @@ Value ProgramLowering::buildTargetEnergy(Operation *op, GradientPoint point) {
     Value energy = buildEnergy(op, mixed, evaluator, index);
     if (!energy)
       return nullptr;
-    total = total ? AddOp::create(builder, op->getLoc(), energy.getType(),
-                                  total, energy)
-                        .getResult()
-                  : energy;
+    accumulate(op->getLoc(), total, energy);
   }
   // program_c9
   if (!total)
     op->emitOpError("model '@") << program.getModel() << "' has no energy";
   return total;
+}
+
+FailureOr<GradientValues>
+ProgramLowering::differentiateEnergy(GradientKind kind, Value energy,
+                                     ArrayRef<Value> wrt,
+                                     const BitVector &wanted) {
+  FailureOr<SmallVector<Value>> result =
+      differentiate(builder, energy, /*seed=*/Value(), wrt);
+  if (failed(result))
+    return failure();
+  GradientValues gradient;
+  gradient.kind = kind;
+  gradient.values.resize(wanted.size());
+  for (auto [index, value] : llvm::zip_equal(wanted.set_bits(), *result))
+    gradient.values[index] = value;
+  return gradient;
 }
 
 FailureOr<GradientValues>
@@ -147,16 +157,7 @@ ProgramLowering::buildGradient(Operation *op, GradientKind kind,
   }
   if (!energy)
     return failure();
-  FailureOr<SmallVector<Value>> result =
-      differentiate(builder, energy, /*seed=*/Value(), wrt);
-  if (failed(result))
-    return failure();
-  GradientValues gradient;
-  gradient.kind = kind;
-  gradient.values.resize(list.size());
-  for (auto [index, value] : llvm::zip_equal(wanted.set_bits(), *result))
-    gradient.values[index] = value;
-  return gradient;
+  return differentiateEnergy(kind, energy, wrt, wanted);
 }
 
 //===----------------------------------------------------------------------===//
@@ -286,16 +287,7 @@ ProgramLowering::buildErrorGradient(Operation *op, const Environment &at,
   Value energy = buildEnergy(op, point, *evaluator, std::nullopt);
   if (!energy)
     return failure();
-  FailureOr<SmallVector<Value>> result =
-      differentiate(builder, energy, /*seed=*/Value(), wrt);
-  if (failed(result))
-    return failure();
-  GradientValues gradient;
-  gradient.kind = GradientKind::Errors;
-  gradient.values.resize(graph.getNodes().size());
-  for (auto [index, value] : llvm::zip_equal(wanted.set_bits(), *result))
-    gradient.values[index] = value;
-  return gradient;
+  return differentiateEnergy(GradientKind::Errors, energy, wrt, wanted);
 }
 
 void ProgramLowering::scaleGradient(Location loc, GradientValues &gradient,
@@ -352,10 +344,7 @@ LogicalResult ProgramLowering::lower(CombineOp op) {
     }
     for (auto [total, more] : llvm::zip_equal(sum.values, part.values))
       if (more)
-        total = total
-                    ? AddOp::create(builder, loc, total.getType(), total, more)
-                          .getResult()
-                    : more;
+        accumulate(loc, total, more);
   }
   gradients[op.getResult()] = sum;
   return success();
@@ -405,8 +394,7 @@ Value ProgramLowering::sumSquares(Location loc,
                                   : type.getShape().take_front(1));
     Value squares = MulOp::create(builder, loc, type, value, value);
     Value sum = SumOp::create(builder, loc, sumType, squares);
-    total = total ? AddOp::create(builder, loc, sumType, total, sum).getResult()
-                  : sum;
+    accumulate(loc, total, sum);
   }
   return total;
 }
@@ -415,9 +403,8 @@ LogicalResult ProgramLowering::lower(ClipOp op) {
   Location loc = op.getLoc();
   GradientValues gradient = gradients.find(op.getGradient())->second;
   // The bound as a tensor: a number that the element type rounds.
-  auto bound = [&](Type type) -> Value {
-    return ScaleOp::create(builder, loc, type, splat(loc, type, 1.0),
-                           mapped(op.getBound()));
+  auto bound = [&](Type type) {
+    return fill(loc, type, mapped(op.getBound()));
   };
   if (op.getKind() == ClipKind::Value) {
     for (Value &value : gradient.values)

@@ -224,8 +224,7 @@ LogicalResult ProgramLowering::lower(StopOp op) {
   if (std::optional<ReduceKind> reduce = op.getReduce())
     value = BatchBroadcastOp::create(builder, loc, type,
                                      getBatchReduced(loc, value, *reduce));
-  Value bound = ScaleOp::create(builder, loc, type, splat(loc, type, 1.0),
-                                mapped(op.getBound()));
+  Value bound = fill(loc, type, mapped(op.getBound()));
   env.running = buildElementwise(
       builder, loc, type, {env.running, value, bound},
       [](OpBuilder &inner, Location loc, ValueRange e) -> Value {
@@ -301,47 +300,32 @@ Value ProgramLowering::stepState(Operation *op, OptimiserKind kind,
   Location loc = op->getLoc();
   Type type = value.getType();
   Value lr = getSetting(loc, settings, numbers, "lr", 0.0);
-  auto scaled = [&](Value tensor, Value factor) -> Value {
-    return ScaleOp::create(builder, loc, type, tensor, factor);
-  };
-  auto add = [&](Value lhs, Value rhs) -> Value {
-    return AddOp::create(builder, loc, type, lhs, rhs);
-  };
   if (kind == OptimiserKind::Adam) {
     Value zero = splat(loc, type, 0.0);
-    Value b1 = getSetting(loc, settings, numbers, "b1", 0.9);
-    Value b2 = getSetting(loc, settings, numbers, "b2", 0.999);
-    Value eps = getSetting(loc, settings, numbers, "eps", 1e-8);
     Value one = number(loc, 1.0);
     Value count = env.counts[node];
     count = count ? arith::AddFOp::create(builder, loc, count, one).getResult()
                   : one;
-    auto correction = [&](Value b) -> Value {
-      Value power = math::PowFOp::create(builder, loc, b, count);
-      return arith::SubFOp::create(builder, loc, one, power);
-    };
+    AdamNumbers adam = getAdamNumbers(loc, settings, numbers, count);
     auto update = AdamUpdateOp::create(
         builder, loc, type, type, type, value, gradient,
         env.traces[node] ? env.traces[node] : zero,
-        env.seconds[node] ? env.seconds[node] : zero, lr, b1, b2, eps,
-        number(loc, 0.0), correction(b1), correction(b2));
+        env.seconds[node] ? env.seconds[node] : zero, lr, adam.b1, adam.b2,
+        adam.eps, number(loc, 0.0), adam.correction1, adam.correction2);
     env.traces[node] = keepStopped(loc, env.traces[node], update.getNewM());
     env.seconds[node] = keepStopped(loc, env.seconds[node], update.getNewV());
     env.counts[node] = count;
     return update.getNewParam();
   }
-  bool momentum = hasMomentum(settings);
-  Value mu = getSetting(loc, settings, numbers, "momentum", 0.0);
   Value step = gradient;
-  if (momentum) {
-    // optax.trace: m <- g + mu m, with nesterov g + mu m after it.
-    if (Value trace = env.traces[node])
-      step = add(gradient, scaled(trace, mu));
-    env.traces[node] = keepStopped(loc, env.traces[node], step);
-    if (settings.get("nesterov"))
-      step = add(gradient, scaled(step, mu));
+  if (hasMomentum(settings)) {
+    MomentumStep moved =
+        stepMomentum(loc, gradient, env.traces[node], settings, numbers);
+    env.traces[node] = keepStopped(loc, env.traces[node], moved.trace);
+    step = moved.step;
   }
-  return SubOp::create(builder, loc, type, value, scaled(step, lr));
+  return SubOp::create(builder, loc, type, value,
+                       ScaleOp::create(builder, loc, type, step, lr));
 }
 
 LogicalResult ProgramLowering::updateStates(Operation *op, OptimiserKind kind,
@@ -394,14 +378,13 @@ LogicalResult ProgramLowering::updateStates(Operation *op, OptimiserKind kind,
       fresh.emplace_back(index, after);
   }
   SmallVector<Value> old = env.states;
-  for (auto [index, value] : fresh) {
-    SmallVector<Value> kept = env.errors;
+  SmallVector<Value> movedErrors = env.errors;
+  for (auto [index, value] : fresh)
     assign(loc, index, value);
-    if (errors)
-      env.errors = kept;
-  }
   if (!errors)
     return success();
+  // The errors are what moved; the states follow from them.
+  env.errors = movedErrors;
   if (failed(deriveStates(op, env, *order)))
     return failure();
   for (unsigned index : *order)
