@@ -37,18 +37,34 @@ def PC_ProgramOp : PC_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator,
     Numbers (rates, coefficients) are f64 values; `arith` and `math` operations
     compute with them. The role is train when parameters are updated, evaluate
     when not, unless `role(...)` says otherwise.
+
+    ```mlir
+    pc.program @train on @gen, @rec (%image: tensor<784xf32>) {
+      pc.clamp @rec.image = %image : tensor<784xf32>
+      pc.clamp @gen.image = %image : tensor<784xf32>
+      ...
+      pc.learn adamw(lr = %w_lr) params(@rec)
+    }
+    ```
+
+    On several models the nodes and probes of each carry its name in front, as
+    if it were a block applied `as` it; parameters keep their names, so models
+    share those of one name. The free energy is the sum over the models.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name,
                        OptionalAttr<StrAttr>:$sym_visibility,
                        FlatSymbolRefAttr:$model,
                        OptionalAttr<PC_RoleAttr>:$role,
-                       OptionalAttr<StrArrayAttr>:$input_names);
+                       OptionalAttr<StrArrayAttr>:$input_names,
+                       OptionalAttr<FlatSymbolRefArrayAttr>:$other_models);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     /// The role, derived when it is not written.
     ::pc::Role getEffectiveRole();
+    /// The names of all its models, in order.
+    ::llvm::SmallVector<::mlir::StringAttr> getModels();
     /// Name of the i-th input: that of its SSA value in the source.
     ::llvm::StringRef getInputName(unsigned index);
   }];
@@ -372,17 +388,21 @@ def PC_BackpropOp : PC_ProgramMemberOp<"backprop"> {
     The gradient of the loss between the vode's prediction and the value when
     every free state is its prediction. se is 1/2 sum (y - u)^2, sse is
     sum (y - u)^2, ce is sum -y log_softmax(u); the gradient is the batch's
-    mean. The mean loss is reported when `report("name")` stands.
+    mean. The mean loss is reported when `report("name")` stands; `params` names
+    the layers and parameters that move, all by default.
   }];
   let arguments = (ins FlatSymbolRefAttr:$vode, PC_Tensor:$value,
                        PC_LossKindAttr:$loss,
                        PC_OptimiserKindAttr:$optimiser, Variadic<F64>:$numbers,
-                       DictionaryAttr:$settings, OptionalAttr<StrAttr>:$report,
+                       DictionaryAttr:$settings,
+                       OptionalAttr<FlatSymbolRefArrayAttr>:$params,
+                       OptionalAttr<StrAttr>:$report,
                        OptionalAttr<FlatSymbolRefArrayAttr>:$no_decay,
                        OptionalAttr<FlatSymbolRefAttr>:$owner);
   let assemblyFormat = [{
     $vode `=` $value `loss` `(` custom<Keyword>($loss) `)`
     custom<Keyword>($optimiser) `(` custom<Settings>($numbers, $settings) `)`
+    (`params` `(` custom<Symbols>($params)^ `)`)?
     (`report` `(` $report^ `)`)?
     (`no_decay` `(` custom<Symbols>($no_decay)^ `)`)? (`as` $owner^)?
     attr-dict `:` type($value)

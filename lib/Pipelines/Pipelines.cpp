@@ -63,6 +63,7 @@ static void buildModel(OpPassManager &pm, const PipelineOptions &options) {
   programs.algorithm = options.algorithm;
   programs.steps = options.steps;
   pm.addPass(createAttachProgramsPass(programs));
+  pm.addPass(createLinkModelsPass());
 }
 
 static void buildFunctional(OpPassManager &pm, const PipelineOptions &options) {

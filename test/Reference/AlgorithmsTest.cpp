@@ -641,4 +641,145 @@ pc.program @p on @m (%x: tensor<2xf32>) role(other) {
                {6, -3});
 }
 
+//===----------------------------------------------------------------------===//
+// Several models in one program
+//===----------------------------------------------------------------------===//
+
+/// x = v z and z = w x, one number each.
+const std::string kGenerator = R"(
+pc.model @gen {
+  %z = pc.state @z : tensor<1xf32>
+  %u = pc.linear @v %z no_bias : tensor<1xf32> -> tensor<1xf32>
+  %x = pc.vode @x %u energy(se) : tensor<1xf32>
+}
+pc.model @rec {
+  %x = pc.input @x : tensor<1xf32>
+  %u = pc.linear @w %x no_bias : tensor<1xf32> -> tensor<1xf32>
+  %z = pc.vode @z %u energy(se) : tensor<1xf32>
+}
+)";
+
+TEST_F(AlgorithmsTest, ARecogniserProposesAndLearnsWhatIsFound) {
+  load(kGenerator + R"(
+pc.program @train on @gen, @rec (%x: tensor<1xf32>) {
+  pc.clamp @rec.x = %x : tensor<1xf32>
+  pc.init forward vodes(@rec)
+  %guess = pc.read @rec.z : tensor<1xf32>
+  pc.clamp @gen.x = %x : tensor<1xf32>
+  pc.set @gen.z = %guess : tensor<1xf32>
+  %proposed = pc.point
+  pc.repeat 3 { pc.infer sgd(lr = 0.25) vodes(@gen) }
+  %found = pc.read @gen.z : tensor<1xf32>
+  pc.clamp @rec.z = %found : tensor<1xf32>
+  pc.report "energy" = energy
+  %settled = pc.point
+  %a = pc.gradient params at %settled only(@gen)
+  %b = pc.gradient params at %proposed targets(%settled) only(@rec)
+  %g = pc.combine %a, %b
+  pc.update %g sgd(lr = 0.5)
+  pc.output "z" = %found : tensor<1xf32>
+}
+)");
+  double w = 0.7, v = -1.3;
+  set("w.weight", {1, 1}, {w});
+  set("v.weight", {1, 1}, {v});
+  for (double x : {1.5, -0.4, 0.9}) {
+    double guess = w * x, z = guess;
+    for (int t = 0; t < 3; ++t)
+      z += 0.25 * v * (x - v * z);
+    auto outputs = run("train", 1, {{"x", Tensor({1, 1}, {x})}});
+    expectTensor(outputs.at("z"), {1, 1}, {z}, 1e-13);
+    double inGenerator = x - v * z, inRecogniser = z - guess;
+    expectTensor(
+        outputs.at("energy"), {},
+        {0.5 * inGenerator * inGenerator + 0.5 * inRecogniser * inRecogniser},
+        1e-13);
+    v += 0.5 * inGenerator * z;
+    w += 0.5 * inRecogniser * x;
+    EXPECT_NEAR(get("v.weight"), v, 1e-13);
+    EXPECT_NEAR(get("w.weight"), w, 1e-13);
+  }
+}
+
+TEST_F(AlgorithmsTest, TwoModelsLearnBesideEachOther) {
+  // kNet by predictive coding and another network by backpropagation, in one
+  // program and in one program each.
+  load(kNet + R"(
+pc.model @bp {
+  %x = pc.input @x : tensor<3xf32>
+  %a1 = pc.linear @bp1 %x : tensor<3xf32> -> tensor<4xf32>
+  %u1 = pc.tanh %a1 : tensor<4xf32>
+  %h1 = pc.vode @h1 %u1 energy(se) : tensor<4xf32>
+  %a2 = pc.linear @bp2 %h1 : tensor<4xf32> -> tensor<2xf32>
+  %y = pc.vode @y %a2 energy(se) : tensor<2xf32>
+}
+)" + onNet("pc", R"(
+  pc.clamp @y = %y : tensor<2xf32>
+  pc.repeat 5 { pc.infer sgd(lr = 0.1, momentum = 0.5) }
+  pc.learn adamw(lr = 0.01)
+)") + R"(
+pc.program @backprop on @bp (%x: tensor<3xf32>, %y: tensor<2xf32>) {
+  pc.clamp @x = %x : tensor<3xf32>
+  pc.backprop @y = %y loss(se) adamw(lr = 0.02) as @other : tensor<2xf32>
+}
+pc.program @both on @net, @bp (%x: tensor<3xf32>, %y: tensor<2xf32>) {
+  pc.clamp @net.x = %x : tensor<3xf32>
+  pc.clamp @bp.x = %x : tensor<3xf32>
+  pc.init forward
+  pc.clamp @net.y = %y : tensor<2xf32>
+  pc.repeat 5 { pc.infer sgd(lr = 0.1, momentum = 0.5) vodes(@net) }
+  pc.learn adamw(lr = 0.01) params(@net)
+  pc.backprop @bp.y = %y loss(se) adamw(lr = 0.02) params(@bp) as @other : tensor<2xf32>
+}
+)");
+  Interpreter::Arrays inputs = {{"x", normal({5, 3})}, {"y", normal({5, 2})}};
+  for (int batch = 0; batch < 3; ++batch) {
+    run("pc", 5, inputs);
+    run("backprop", 5, inputs);
+  }
+  Interpreter::Arrays apart = session->getStorage();
+  session->initialise(7);
+  for (int batch = 0; batch < 3; ++batch)
+    run("both", 5, inputs);
+  Interpreter::Arrays together = session->getStorage();
+  ASSERT_EQ(together.size(), apart.size());
+  for (auto &[name, array] : apart)
+    EXPECT_EQ(together.at(name).data, array.data) << name;
+}
+
+TEST_F(AlgorithmsTest, ModelsOfAFileDoNotStartAlike) {
+  // Shared parameters are one, others draw from streams of their own, whichever
+  // models a program is on.
+  const std::string models = R"(
+pc.model @a {
+  %x = pc.input @x : tensor<3xf32>
+  %u = pc.linear @a %x no_bias : tensor<3xf32> -> tensor<3xf32>
+  %v = pc.linear @shared %u no_bias : tensor<3xf32> -> tensor<3xf32>
+  %h = pc.vode @h %v energy(se) : tensor<3xf32>
+}
+pc.model @b {
+  %x = pc.input @x : tensor<3xf32>
+  %u = pc.linear @b %x no_bias : tensor<3xf32> -> tensor<3xf32>
+  %v = pc.linear @shared %u no_bias : tensor<3xf32> -> tensor<3xf32>
+  %h = pc.vode @h %v energy(se) : tensor<3xf32>
+}
+)";
+  auto program = [](const std::string &model, const std::string &name) {
+    return "pc.program @" + name + " on @" + model +
+           R"( (%x: tensor<3xf32>) {
+  pc.clamp @x = %x : tensor<3xf32>
+  pc.init forward
+  pc.learn sgd(lr = 0.1)
+}
+)";
+  };
+  load(models + program("b", "q"));
+  Interpreter::Arrays alone = session->getStorage();
+  load(models + program("a", "p") + program("b", "q"));
+  Interpreter::Arrays both = session->getStorage();
+  EXPECT_NE(both.at("a.weight").data, both.at("b.weight").data);
+  for (const char *name : {"b.weight", "shared.weight"})
+    EXPECT_EQ(alone.at(name).data, both.at(name).data) << name;
+}
+
 } // namespace

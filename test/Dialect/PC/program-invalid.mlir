@@ -417,3 +417,12 @@ pc.program @stop_parent on @m (%x: tensor<f32>) {
   // expected-error @below {{'pc.stop' op expects parent op 'pc.repeat'}}
   pc.stop %x below(%t) : tensor<f32>
 }
+
+// -----
+
+pc.model @m {
+  %x = pc.input @x : tensor<4xf32>
+}
+// expected-error @below {{'pc.program' op is on '@m' twice}}
+pc.program @program_c11 on @m, @m () {
+}

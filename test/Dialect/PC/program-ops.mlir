@@ -206,3 +206,19 @@ pc.program @evaluate on @mlp (%image: tensor<8xf32>) role(evaluate) {
 // CHECK-NEXT: }
 pc.program @nothing on @mlp () role(sample) {
 }
+
+pc.model @rec {
+  %x = pc.input @image : tensor<8xf32>
+  %a = pc.linear @rec1 %x : tensor<8xf32> -> tensor<2xf32>
+  %y = pc.vode @label %a energy(se) : tensor<2xf32>
+}
+
+// CHECK-LABEL: pc.program @two on @mlp, @rec (%image: tensor<8xf32>, %label: tensor<2xf32>) role(other) {
+pc.program @two on @mlp, @rec (%image: tensor<8xf32>, %label: tensor<2xf32>) role(other) {
+  // CHECK: pc.clamp @rec.image = %image
+  pc.clamp @rec.image = %image : tensor<8xf32>
+  // CHECK: pc.init forward vodes(@rec)
+  pc.init forward vodes(@rec)
+  // CHECK: pc.backprop @rec.label = %label loss(se) sgd(lr = 1.000000e-01) params(@rec) report("loss") : tensor<2xf32>
+  pc.backprop @rec.label = %label loss(se) sgd(lr = 0.1) params(@rec) report("loss") : tensor<2xf32>
+}

@@ -19,8 +19,8 @@ using namespace pc;
 // ProgramOp
 //===----------------------------------------------------------------------===//
 
-// pc.program @train on @mlp (%image: tensor<784xf32>, %y as "label": ...)
-//     [role(train)] {
+// pc.program @train on @mlp[, @other ...] (%image: tensor<784xf32>,
+//     %y as "label": ...) [role(train)] {
 ParseResult ProgramOp::parse(OpAsmParser &parser, OperationState &result) {
   Builder &builder = parser.getBuilder();
   auto &properties = result.getOrAddProperties<Properties>();
@@ -30,6 +30,14 @@ ParseResult ProgramOp::parse(OpAsmParser &parser, OperationState &result) {
     return failure();
   properties.sym_name = name;
   properties.model = FlatSymbolRefAttr::get(model);
+  SmallVector<Attribute> others;
+  while (succeeded(parser.parseOptionalComma())) {
+    if (parser.parseSymbolName(model))
+      return failure();
+    others.push_back(FlatSymbolRefAttr::get(model));
+  }
+  if (!others.empty())
+    properties.other_models = builder.getArrayAttr(others);
 
   SmallVector<OpAsmParser::Argument> arguments;
   SmallVector<StringRef> names;
@@ -82,7 +90,9 @@ void ProgramOp::print(OpAsmPrinter &printer) {
   printer << " ";
   printer.printSymbolName(getSymName());
   printer << " on ";
-  printer.printSymbolName(getModel());
+  llvm::interleaveComma(getModels(), printer, [&](StringAttr model) {
+    printer.printSymbolName(model);
+  });
   printer << " (";
   Block &body = getBody().front();
   llvm::interleaveComma(
@@ -100,9 +110,18 @@ void ProgramOp::print(OpAsmPrinter &printer) {
   if (std::optional<Role> role = getRole())
     printer << " role(" << stringifyRole(*role) << ")";
   printer.printOptionalAttrDictWithKeyword(
-      (*this)->getAttrs(), {"sym_name", "model", "role", "input_names"});
+      (*this)->getAttrs(),
+      {"sym_name", "model", "role", "input_names", "other_models"});
   printer << " ";
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false);
+}
+
+SmallVector<StringAttr> ProgramOp::getModels() {
+  SmallVector<StringAttr> models = {getModelAttr().getAttr()};
+  if (ArrayAttr others = getOtherModelsAttr())
+    for (auto other : others.getAsRange<FlatSymbolRefAttr>())
+      models.push_back(other.getAttr());
+  return models;
 }
 
 StringRef ProgramOp::getInputName(unsigned index) {
@@ -132,6 +151,11 @@ Role ProgramOp::getEffectiveRole() {
 
 LogicalResult ProgramOp::verifyRegions() {
   Block &body = getBody().front();
+  // program_c11
+  llvm::DenseSet<StringAttr> models;
+  for (StringAttr model : getModels())
+    if (!models.insert(model).second)
+      return emitOpError("is on '@") << model.getValue() << "' twice";
   // program_c1
   if (!getInputNames() || getInputNames()->size() != body.getNumArguments())
     return emitOpError("expects one name for each of its ")

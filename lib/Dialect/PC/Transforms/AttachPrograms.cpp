@@ -58,8 +58,8 @@ public:
       BackpropOp::create(
           builder, loc, target.name, label, LossKind::SumOfSquares,
           OptimiserKind::AdamW, ValueRange{lr, decay},
-          settings({"lr", "weight_decay"}), builder.getStringAttr("loss"),
-          ArrayAttr(), FlatSymbolRefAttr());
+          settings({"lr", "weight_decay"}), /*params=*/ArrayAttr(),
+          builder.getStringAttr("loss"), ArrayAttr(), FlatSymbolRefAttr());
       return success();
     }
     if (algorithm != "zil") {
@@ -273,7 +273,7 @@ private:
     auto program = ProgramOp::create(
         builder, loc, builder.getStringAttr(name), StringAttr(),
         FlatSymbolRefAttr::get(graph.getModel().getSymNameAttr()), RoleAttr(),
-        builder.getArrayAttr(names));
+        builder.getArrayAttr(names), /*other_models=*/ArrayAttr());
     return builder.createBlock(&program.getBody(), {}, types,
                                SmallVector<Location>(types.size(), loc));
   }
@@ -323,7 +323,7 @@ void AttachProgramsPass::runOnOperation() {
   }
   llvm::DenseSet<StringAttr> served;
   for (ProgramOp program : module.getOps<ProgramOp>())
-    served.insert(program.getModelAttr().getAttr());
+    served.insert_range(program.getModels());
   SmallVector<ModelOp> models;
   for (ModelOp model : module.getOps<ModelOp>())
     if (!served.contains(model.getSymNameAttr()))

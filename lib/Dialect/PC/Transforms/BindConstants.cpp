@@ -43,6 +43,29 @@ static Constants getConstants(ModelOp model) {
   return constants;
 }
 
+/// The parameters that the models of a program declare; `shared`, those of all,
+/// where one of them is unknown, which is an error of later.
+static FailureOr<Constants> getConstants(ProgramOp program,
+                                         const Constants &shared) {
+  auto module = cast<ModuleOp>(program->getParentOp());
+  Constants constants;
+  for (StringAttr name : program.getModels()) {
+    auto model = module.lookupSymbol<ModelOp>(name);
+    if (!model)
+      return shared;
+    for (auto &constant : getConstants(model)) {
+      auto [it, inserted] =
+          constants.try_emplace(constant.getKey(), constant.getValue());
+      // program_c12
+      if (!inserted && it->second != constant.getValue())
+        return program.emitOpError("is on models that set '")
+               << constant.getKey() << "' to " << it->second << " and to "
+               << constant.getValue() << ", but sees one value";
+    }
+  }
+  return constants;
+}
+
 LogicalResult BindConstantsPass::applyDefinitions() {
   ModuleOp module = getOperation();
   for (StringRef definition : define) {
@@ -207,8 +230,8 @@ void BindConstantsPass::runOnOperation() {
     if (auto model = dyn_cast<ModelOp>(op)) {
       failedAny |= failed(bind(model, getConstants(model)));
     } else if (auto program = dyn_cast<ProgramOp>(op)) {
-      auto model = module.lookupSymbol<ModelOp>(program.getModelAttr());
-      failedAny |= failed(bind(program, model ? getConstants(model) : shared));
+      FailureOr<Constants> constants = getConstants(program, shared);
+      failedAny |= failed(constants) || failed(bind(program, *constants));
     } else if (isa<BlockOp, EnergyOp>(op)) {
       failedAny |= failed(bind(&op, shared));
     }

@@ -159,6 +159,32 @@ static LogicalResult expandVode(VodeOp op, SymbolTable &symbols) {
   return success();
 }
 
+/// Checks that the parameters of one name in a file are one array.
+static LogicalResult checkSharedParams(ModuleOp module) {
+  llvm::StringMap<ParamOp> params;
+  bool failedAny = false;
+  for (ModelOp model : module.getOps<ModelOp>())
+    for (ParamOp param : model.getBody().front().getOps<ParamOp>()) {
+      auto [it, inserted] = params.try_emplace(param.getName(), param);
+      ParamOp first = it->second;
+      auto owner = cast<ModelOp>(first->getParentOp());
+      // param_c1; the verifier compares those of one model.
+      if (inserted || owner == model ||
+          (first.getType() == param.getType() &&
+           first.getInitAttr() == param.getInitAttr()))
+        continue;
+      InFlightDiagnostic diag =
+          param.emitError("parameter '@")
+          << param.getName() << "' of type " << param.getType()
+          << " is that of model '@" << owner.getSymName()
+          << "', where it has another type or initialiser; models of a file "
+             "share parameters of one name: call the layer otherwise";
+      diag.attachNote(first.getLoc()) << "as " << first.getType() << " here";
+      failedAny = true;
+    }
+  return failure(failedAny);
+}
+
 void ExpandLayersPass::runOnOperation() {
   ModuleOp module = getOperation();
   SymbolTable symbols(module);
@@ -181,6 +207,7 @@ void ExpandLayersPass::runOnOperation() {
       if (unused.lookup(param.getName()) == param)
         param.emitWarning("parameter '@") << param.getName() << "' is not used";
   }
+  failedAny |= failed(checkSharedParams(module));
   if (failedAny)
     signalPassFailure();
 }

@@ -12,7 +12,19 @@
 using namespace mlir;
 using namespace pc;
 
+/// Numbers the parameters of a file by their first appearance, so that all its
+/// models agree on the stream of one that they share and differ in the others.
+static llvm::StringMap<int64_t> numberParams(ModuleOp module) {
+  llvm::StringMap<int64_t> streams;
+  for (ModelOp model : module.getOps<ModelOp>())
+    for (ParamOp param : model.getBody().front().getOps<ParamOp>())
+      streams.try_emplace(param.getName(), streams.size());
+  return streams;
+}
+
 ModelGraph::ModelGraph(ModelOp model) : model(model) {
+  llvm::StringMap<int64_t> streams =
+      numberParams(cast<ModuleOp>(model->getParentOp()));
   for (Operation &op : model.getBody().front()) {
     if (isa<InputOp, StateOp>(op)) {
       auto input = dyn_cast<InputOp>(op);
@@ -33,7 +45,7 @@ ModelGraph::ModelGraph(ModelOp model) : model(model) {
                           param.getInitAttr()
                               ? param.getInitAttr()
                               : InitAttr::get(op.getContext(), InitKind::Zeros),
-                          op.getLoc(), static_cast<int64_t>(params.size())});
+                          op.getLoc(), streams.lookup(param.getName())});
       paramValues[param.getResult()] = it->second;
     } else if (auto probe = dyn_cast<ProbeOp>(op)) {
       probes[probe.getName()] = probe.getValue();
@@ -96,6 +108,11 @@ std::string ModelGraph::suggestProbe(StringRef name) const {
 }
 
 std::string ModelGraph::suggestNode(StringRef name) const {
+  // What is missing is often the name of the model or of the application.
+  std::string suffix = ("." + name).str();
+  for (const ModelNode &node : nodes)
+    if (node.name.ends_with(suffix))
+      return "; did you mean '" + node.name.str() + "'?";
   return suggest(name, llvm::map_range(nodes, [](const ModelNode &node) {
                    return node.name;
                  }));

@@ -134,9 +134,11 @@ LogicalResult ProgramLowering::declareStorage() {
                        getOwner(learn.getOptimiser(), learn.getOwner()),
                        *params);
     } else if (auto backprop = dyn_cast<BackpropOp>(op)) {
+      if (failed(params = getSelectedParams(op, backprop.getParamsAttr())))
+        return WalkResult::interrupt();
       declareOptimiser(backprop.getOptimiser(), backprop.getSettings(),
                        getOwner(backprop.getOptimiser(), backprop.getOwner()),
-                       BitVector(graph.getParams().size(), true));
+                       *params);
     } else if (auto update = dyn_cast<UpdateOp>(op)) {
       if (getGradientKind(update.getGradient()) != GradientKind::Params) {
         usesAdam |= update.getOptimiser() == OptimiserKind::Adam;
@@ -248,6 +250,25 @@ FailureOr<BitVector> ProgramLowering::getFreeNodes(Operation *op,
     return free;
   }
   for (auto symbol : vodes.getAsRange<FlatSymbolRefAttr>()) {
+    // A name space: of a model of the program, or of an applied block.
+    std::string space = (symbol.getValue() + ".").str();
+    bool isSpace = false, moves = false;
+    if (!graph.findNode(symbol.getValue()))
+      for (auto [index, node] : llvm::enumerate(graph.getNodes())) {
+        if (!node.name.starts_with(space))
+          continue;
+        isSpace = true;
+        if (node.isInput || clamped[index])
+          continue;
+        moves = true;
+        free.set(index);
+      }
+    // program_c6
+    if (isSpace && !moves)
+      return op->emitOpError("moves '@")
+             << symbol.getValue() << "', in which every vode is clamped";
+    if (isSpace)
+      continue;
     FailureOr<unsigned> node = resolveNode(op, symbol.getValue());
     if (failed(node))
       return failure();

@@ -206,13 +206,16 @@ LogicalResult ProgramLowering::lower(BackpropOp op) {
     return op.emitOpError("compares '@")
            << op.getVode() << "' of type " << node.type
            << " with a value of type " << op.getValue().getType();
+  FailureOr<BitVector> params = getSelectedParams(op, op.getParamsAttr());
+  if (failed(params))
+    return failure();
   // Every free state becomes its prediction; what is clamped stays.
   Location loc = op.getLoc();
   Environment point = env;
   SmallVector<Value> wrt;
-  for (Value &param : point.params) {
-    param = IdentityOp::create(builder, loc, param);
-    wrt.push_back(param);
+  for (unsigned param : params->set_bits()) {
+    point.params[param] = IdentityOp::create(builder, loc, point.params[param]);
+    wrt.push_back(point.params[param]);
   }
   for (auto [i, other] : llvm::enumerate(graph.getNodes()))
     if (!other.isInput && !clamped[i])
@@ -263,13 +266,12 @@ LogicalResult ProgramLowering::lower(BackpropOp op) {
   if (op.getReport())
     addReport(*op.getReport(), ReduceKind::Mean,
               getBatchReduced(loc, loss, ReduceKind::Mean), /*shown=*/true);
-  FailureOr<SmallVector<Value>> result =
-      differentiate(builder, loss, /*seed=*/Value(), wrt);
-  if (failed(result))
+  FailureOr<GradientValues> gradient =
+      differentiateEnergy(GradientKind::Params, loss, wrt, *params);
+  if (failed(gradient))
     return failure();
-  GradientValues gradient{GradientKind::Params, *result};
-  scaleGradient(loc, gradient, ReduceKind::Mean, Value());
+  scaleGradient(loc, *gradient, ReduceKind::Mean, Value());
   return updateParams(
-      op, op.getOptimiser(), gradient, op.getSettings(), op.getNumbers(),
+      op, op.getOptimiser(), *gradient, op.getSettings(), op.getNumbers(),
       getOwner(op.getOptimiser(), op.getOwner()), op.getNoDecayAttr());
 }

@@ -100,3 +100,34 @@ pc.model @unused {
   %w = pc.param @w : tensor<4xf32>
   %h = pc.vode @h %x energy(se) : tensor<4xf32>
 }
+
+// -----
+
+// param_c1, in two models of a file.
+pc.model @small {
+  %x = pc.input @x : tensor<4xf32>
+  // expected-note @below {{as 'tensor<3x4xf32>' here}}
+  %u = pc.linear @fc %x no_bias : tensor<4xf32> -> tensor<3xf32>
+  %h = pc.vode @h %u energy(se) : tensor<3xf32>
+}
+pc.model @large {
+  %x = pc.input @x : tensor<4xf32>
+  // expected-error @below {{parameter '@fc.weight' of type 'tensor<5x4xf32>' is that of model '@small', where it has another type or initialiser; models of a file share parameters of one name: call the layer otherwise}}
+  %u = pc.linear @fc %x no_bias : tensor<4xf32> -> tensor<5xf32>
+  %h = pc.vode @h %u energy(se) : tensor<5xf32>
+}
+
+// -----
+
+pc.model @first {
+  %x = pc.input @x : tensor<4xf32>
+  // expected-note @below {{as 'tensor<4x4xf32>' here}}
+  %u = pc.linear @fc %x : tensor<4xf32> -> tensor<4xf32>
+  %h = pc.vode @h %u energy(se) : tensor<4xf32>
+}
+pc.model @second {
+  %x = pc.input @x : tensor<4xf32>
+  // expected-error @below {{parameter '@fc.weight' of type 'tensor<4x4xf32>' is that of model '@first', where it has another type or initialiser}}
+  %u = pc.linear @fc %x weight_init(normal(0.0, 1.0)) : tensor<4xf32> -> tensor<4xf32>
+  %h = pc.vode @h %u energy(se) : tensor<4xf32>
+}

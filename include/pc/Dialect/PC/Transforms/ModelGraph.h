@@ -35,7 +35,7 @@ struct ModelParam {
   mlir::RankedTensorType type;
   InitAttr init;
   mlir::Location loc;
-  /// Stream of the initialiser: the position among the model's parameters.
+  /// Stream of the initialiser: the position among the file's parameters.
   int64_t stream;
 };
 

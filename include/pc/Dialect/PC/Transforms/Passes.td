@@ -106,6 +106,24 @@ def InlineBlocksPass : Pass<"pc-inline-blocks", "::mlir::ModuleOp"> {
   let summary = "Inline pc.block at every pc.apply";
 }
 
+def LinkModelsPass : Pass<"pc-link-models", "::mlir::ModuleOp"> {
+  let summary = "Put programs on several models on one that holds them all";
+  let description = [{
+    For each distinct list of models that a program is on, one model with copies
+    of their operations: nodes, terms and probes carry the name of their model in
+    front, parameters keep theirs. The program is then on that one. Where it
+    names a model in the place of parameters, those of the model stand after it.
+    Expects models in explicit form (`pc-expand-layers`).
+
+    ```mlir
+    pc.program @train on @gen, @rec (...) { ... params(@rec) }
+    // becomes
+    pc.model @"gen+rec" { ... }
+    pc.program @train on @"gen+rec" (...) { ... params(@fc1.weight, @fc1.bias) }
+    ```
+  }];
+}
+
 def LowerProgramsPass : Pass<"pc-lower-programs", "::mlir::ModuleOp"> {
   let summary = "Turn programs into pure functions of batched tensors";
   let description = [{
