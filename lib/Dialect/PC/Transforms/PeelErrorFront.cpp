@@ -75,12 +75,12 @@ struct SameComputation : public llvm::DenseMapInfo<Operation *> {
   }
 };
 
-/// Clones operations in front of the loop, folding each at once and reusing
-/// what the block has computed already: linear in the size of the code, however
-/// many steps are peeled.
+/// Clones operations of a loop to where `builder` stands, folding each at once
+/// and reusing what is computed in front of the loop already: linear in the
+/// size of the code, however many steps are peeled.
 class FoldingCloner {
 public:
-  FoldingCloner(scf::ForOp loop) : builder(loop) {
+  FoldingCloner(scf::ForOp loop, OpBuilder builder) : builder(builder) {
     for (Operation &op :
          llvm::make_range(loop->getBlock()->begin(), loop->getIterator()))
       if (isReusable(&op))
@@ -194,8 +194,60 @@ struct PeelErrorFrontPass
 
 private:
   void peel(scf::ForOp loop);
+  bool hoistUnmoved(scf::ForOp loop, BitVector unmoved, int64_t full);
 };
 } // namespace
+
+/// A step that saves less than this share of its work is a whole one: a copy of
+/// the loop's body costs more than it brings.
+static constexpr int64_t kLeastShare = 64;
+
+/// Takes out of the loop what it carries but does not move: a vode that no
+/// error reaches, and all that follows from its error being zero. `unmoved` are
+/// the iteration arguments that kept their values in the step before. By
+/// induction: if they have their initial values before a step and, with that
+/// known, folding shows them unchanged after it, they have them in all. Returns
+/// false if nothing is shown.
+bool PeelErrorFrontPass::hoistUnmoved(scf::ForOp loop, BitVector unmoved,
+                                      int64_t full) {
+  auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
+  SmallVector<Operation *> body;
+  for (Operation &op : loop.getBody()->without_terminator())
+    body.push_back(&op);
+  while (unmoved.any()) {
+    FoldingCloner cloner(loop, OpBuilder(yield));
+    IRMapping mapping;
+    for (auto [index, argument, init] :
+         llvm::enumerate(loop.getRegionIterArgs(), loop.getInitArgs()))
+      mapping.map(argument, unmoved[index] ? init : Value(argument));
+    for (Operation *op : body)
+      cloner.clone(op, mapping);
+    BitVector moved(unmoved.size());
+    SmallVector<Value> next;
+    for (auto [index, value] : llvm::enumerate(yield.getOperands())) {
+      next.push_back(mapping.lookupOrDefault(value));
+      moved[index] = unmoved[index] && next[index] != loop.getInitArgs()[index];
+    }
+    if (moved.any()) {
+      (void)cloner.finishStep({});
+      unmoved.reset(moved);
+      continue;
+    }
+    yield->setOperands(next);
+    int64_t cost = cloner.finishStep(next);
+    if (cost < full)
+      remark::passed(
+          loop.getLoc(),
+          remark::RemarkOpts::name("Unmoved").category("pc-peel-error-front"))
+          << llvm::formatv("{0} of {1} operations a sample are provably "
+                           "nothing in every step: no error reaches what "
+                           "they would move",
+                           full - cost, full)
+                 .str();
+    return true;
+  }
+  return false;
+}
 
 void PeelErrorFrontPass::peel(scf::ForOp loop) {
   APInt lower, upper, step;
@@ -217,10 +269,14 @@ void PeelErrorFrontPass::peel(scf::ForOp loop) {
   for (Operation &op : loop.getBody()->without_terminator())
     full += getCost(&op);
 
-  FoldingCloner cloner(loop);
   OpBuilder builder(loop);
+  FoldingCloner cloner(loop, builder);
   SmallVector<Value> carried(loop.getInitArgs());
   auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
+  // Of the step cloned last: what it left alone, and of those peeled: the work.
+  BitVector unmoved(carried.size());
+  SmallVector<Value> before;
+  SmallVector<int64_t> costs;
   int64_t t = first;
   for (; t < last && t - first < maxSteps; ++t) {
     IRMapping mapping;
@@ -233,35 +289,46 @@ void PeelErrorFrontPass::peel(scf::ForOp loop) {
     for (Value value : yield.getOperands())
       next.push_back(mapping.lookupOrDefault(value));
     int64_t cost = cloner.finishStep(next);
-    if (cost >= full) {
-      // A whole step: it belongs to the loop. What was cloned for it is dead.
+    for (auto [index, value] : llvm::enumerate(next))
+      unmoved[index] = value == carried[index];
+    // A whole step belongs to the loop. What was cloned for it is dead.
+    if (cost > full - full / kLeastShare)
+      break;
+    // The front has passed when two steps are alike: both belong to the loop.
+    if (!costs.empty() && cost == costs.back()) {
+      costs.pop_back();
+      carried = before;
+      --t;
       break;
     }
-    carried = next;
+    costs.push_back(cost);
+    before = std::exchange(carried, next);
+  }
+  for (auto [index, cost] : llvm::enumerate(costs))
     remark::passed(
         loop.getLoc(),
         remark::RemarkOpts::name("ErrorFront").category("pc-peel-error-front"))
         << llvm::formatv("step {0} is peeled: {1} of {2} operations a sample "
                          "are provably nothing before the error front arrives",
-                         t, full - cost, full)
+                         first + static_cast<int64_t>(index), full - cost, full)
                .str();
-  }
-  if (t == first) {
-    remark::missed(
-        loop.getLoc(),
-        remark::RemarkOpts::name("ErrorFront").category("pc-peel-error-front"))
-        << "no step is peeled: the first step is as much work as any (weights "
-           "move, noise, or no forward initialisation)";
-    return;
-  }
   if (t == last) {
     loop.replaceAllUsesWith(carried);
     loop.erase();
     return;
   }
-  loop.getLowerBoundMutable().assign(
-      arith::ConstantIndexOp::create(builder, loop.getLoc(), t));
-  loop.getInitArgsMutable().assign(carried);
+  if (t != first) {
+    loop.getLowerBoundMutable().assign(
+        arith::ConstantIndexOp::create(builder, loop.getLoc(), t));
+    loop.getInitArgsMutable().assign(carried);
+  }
+  bool hoisted = hoistUnmoved(loop, unmoved, full);
+  if (t == first && !hoisted)
+    remark::missed(
+        loop.getLoc(),
+        remark::RemarkOpts::name("ErrorFront").category("pc-peel-error-front"))
+        << "no step is peeled: the first step is as much work as any (weights "
+           "move, noise, or no forward initialisation)";
 }
 
 void PeelErrorFrontPass::runOnOperation() {

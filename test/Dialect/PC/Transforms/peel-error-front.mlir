@@ -5,6 +5,9 @@
 // RUN:   | FileCheck %s --check-prefix=REMARK
 // RUN: pc-opt %S/Inputs/chain.pcir --pc-expand-layers --pc-lower-programs --canonicalize --cse \
 // RUN:   --loop-invariant-code-motion --pc-peel-error-front=max-steps=1 --canonicalize --cse | FileCheck %s --check-prefix=LIMIT
+// RUN: pc-opt %S/Inputs/branch.pcir --pc-expand-layers --pc-lower-programs --canonicalize --cse \
+// RUN:   --loop-invariant-code-motion --pc-peel-error-front --canonicalize --cse --remark-policy=all --remarks-filter=pc-peel-error-front 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=BRANCH
 
 // Of 20 steps, two are peeled (two hidden vodes); the rest stays a loop.
 // CHECK-LABEL: func.func @pc(
@@ -50,3 +53,13 @@
 // LIMIT-LABEL: func.func @pc(
 // LIMIT-DAG: %[[FIRST:.*]] = arith.constant 1 : index
 // LIMIT: scf.for %{{.*}} = %[[FIRST]] to
+
+// What no error reaches keeps its state: the loop does not carry it, neither its
+// state nor its momentum, and only the step in which the error arrives is peeled.
+// BRANCH: step 0 is peeled
+// BRANCH-NOT: step 1 is peeled
+// BRANCH: operations a sample are provably nothing in every step
+// BRANCH-LABEL: func.func @pc(
+// BRANCH: %{{.*}}:2 = scf.for {{.*}} -> (tensor<?x5xf32>, tensor<?x5xf32>)
+// BRANCH-NOT: tensor<?x3xf32>
+// BRANCH: scf.yield

@@ -158,7 +158,8 @@ def PeelErrorFrontPass
     only vodes at distance t + 1 or less from a clamped one move. Peels steps off
     the front of a loop with a constant bound as long as folding makes a step
     cheaper than the one after it; what is left stays a loop, so code size does
-    not grow with T.
+    not grow with T. States that no step moves, because no error reaches them,
+    are then taken out of the loop with all that follows.
   }];
   let options = [Option<"maxSteps", "max-steps", "int64_t", "64",
                         "never peel more steps than this">];
