@@ -82,7 +82,17 @@ private:
                                ArrayRef<LLVM::GEPArg>{index});
   }
   Value loadSlot(Type type, Value context, int32_t index) {
-    return LLVM::LoadOp::create(b, loc, type, slot(context, index), 8);
+    // The bound of a loop may be an input of a stage; memory has no index.
+    Type stored = isa<IndexType>(type) ? b.getI64Type() : type;
+    Value value = LLVM::LoadOp::create(b, loc, stored, slot(context, index), 8);
+    return stored == type
+               ? value
+               : arith::IndexCastOp::create(b, loc, type, value).getResult();
+  }
+  void storeSlot(Value value, Value context, int32_t index) {
+    if (isa<IndexType>(value.getType()))
+      value = arith::IndexCastOp::create(b, loc, b.getI64Type(), value);
+    LLVM::StoreOp::create(b, loc, value, slot(context, index), 8);
   }
   Value loadField(Type type, Value structure, size_t offset) {
     Value address = LLVM::GEPOp::create(
@@ -638,8 +648,7 @@ void ProgramEmitter::emitStageCall(StageOp stage, IRMapping &scalars) {
   int32_t next = SlotScalars;
   for (Value input : stage.getInputs())
     if (!isa<RankedTensorType>(input.getType()))
-      LLVM::StoreOp::create(b, loc, scalars.lookupOrDefault(input),
-                            slot(context, next++), 8);
+      storeSlot(scalars.lookupOrDefault(input), context, next++);
   // Emitting a task moves to another function.
   struct Place {
     OpBuilder::InsertPoint point;
