@@ -112,7 +112,8 @@ def PC_ProbeOp : PC_Op<"probe", [ParentOneOf<["ModelOp", "BlockOp"]>]> {
   let assemblyFormat = "$name `=` $value attr-dict `:` type($value)";
 }
 
-def PC_SizeOp : PC_Op<"size", [Pure, ParentOneOf<["ModelOp", "BlockOp"]>]> {
+def PC_SizeOp : PC_Op<"size", [Pure,
+    ParentOneOf<["ModelOp", "BlockOp", "ProgramOp", "RepeatOp", "JointOp"]>]> {
   let summary = "a parameter of the model as a number";
   let description = [{
     ```mlir
@@ -123,7 +124,8 @@ def PC_SizeOp : PC_Op<"size", [Pure, ParentOneOf<["ModelOp", "BlockOp"]>]> {
       %scaled = pc.scale %x, %by : tensor<?xf32, #pc.dims<width>>
     ```
 
-    For scalings that follow a size. Numbers are computed with `arith` and `math`.
+    For scalings that follow a size; in a program it is a size of its model.
+    Numbers are computed with `arith` and `math`.
   }];
   let arguments = (ins FlatSymbolRefAttr:$name);
   let results = (outs F64:$value);

@@ -188,7 +188,7 @@ LogicalResult ProgramOp::verifyRegions() {
     }
     if (isa_and_nonnull<PCDialect>(dialect) &&
         !isa<InputOp, ParamOp, LinearOp, VodeOp, StateOp, TermOp, ApplyOp,
-             ProbeOp, SizeOp>(op))
+             ProbeOp>(op))
       return WalkResult::advance();
     if (!isa_and_nonnull<PCDialect>(dialect) && isComputation(op))
       return WalkResult::advance();

@@ -47,6 +47,13 @@ pc.program @read on @m (%x: tensor<4xf32>) {
   // SET: pc.repeat 3 {
   pc.repeat @depth {
   }
+  // DEFAULT: %[[W:.*]] = arith.constant 8.000000e+00 : f64
+  // DEFAULT: arith.divf %{{.*}}, %[[W]] : f64
+  // SET: %[[W:.*]] = arith.constant 1.600000e+01 : f64
+  // SET: arith.divf %{{.*}}, %[[W]] : f64
+  %lr = pc.hyper "lr" default 0.5
+  %width = pc.size @width
+  %rate = arith.divf %lr, %width : f64
   // DEFAULT: pc.read @h : tensor<8xf32>
   // SET: pc.read @h : tensor<16xf32>
   %h = pc.read @h : !hidden
