@@ -297,6 +297,7 @@ LogicalResult ProgramLowering::run() {
       (env.*list).resize(count);
   masks.resize(count);
   clamped.resize(count);
+  given.resize(count);
 
   for (BlockArgument argument : program.getBody().front().getArguments())
     scalars.map(

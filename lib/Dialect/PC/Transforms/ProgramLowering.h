@@ -390,6 +390,8 @@ private:
   /// Where gradients are taken inside pc.joint; null elsewhere.
   const Environment *joint = nullptr;
   llvm::BitVector clamped;
+  /// Nodes that were clamped or set to a value at some point of the program.
+  llvm::BitVector given;
   /// Masks of the elements that are clamped, batched; null where a node has
   /// none.
   llvm::SmallVector<mlir::Value> masks;

@@ -74,6 +74,7 @@ LogicalResult ProgramLowering::lowerClamp(Operation *op, StringRef vode,
   env.resetOptimiser(*index);
   // Where only a part is held the rest moves.
   clamped[*index] = !mask;
+  given.set(*index);
   return success();
 }
 
@@ -276,6 +277,7 @@ LogicalResult ProgramLowering::lower(SetOp op) {
            << " to a value of type " << op.getValue().getType();
   assign(op.getLoc(), *index, perSample(op.getValue()));
   env.resetOptimiser(*index);
+  given.set(*index);
   return success();
 }
 
@@ -491,7 +493,8 @@ LogicalResult ProgramLowering::lower(InferOp op) {
 
 LogicalResult ProgramLowering::checkReachable(Operation *op,
                                               const BitVector &free) {
-  // infer_c2: every vode that moves is tied, through terms, to a clamped one.
+  // infer_c2: every vode that moves is tied, through terms, to one that is or
+  // was clamped or set: a memory falls from what it is given.
   llvm::EquivalenceClasses<unsigned> classes;
   for (auto [index, node] : llvm::enumerate(graph.getNodes())) {
     classes.insert(index);
@@ -504,7 +507,7 @@ LogicalResult ProgramLowering::checkReachable(Operation *op,
   }
   llvm::DenseSet<unsigned> driven;
   for (auto [index, node] : llvm::enumerate(graph.getNodes()))
-    if (clamped[index] || masks[index])
+    if (given.test(index))
       driven.insert(classes.getLeaderValue(index));
   for (unsigned index : free.set_bits()) {
     if (driven.contains(classes.getLeaderValue(index)))

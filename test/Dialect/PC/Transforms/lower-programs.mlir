@@ -147,3 +147,20 @@ pc.program @normal on @m (%x: tensor<4xf32>) {
   %h = pc.read @h : tensor<3xf32>
   pc.output "h" = %h : tensor<3xf32>
 }
+
+// infer_c2: a memory that falls from a noisy image; nothing is clamped any more.
+// CHECK-LABEL: func.func @recall(
+pc.model @memory {
+  %z = pc.state @z : tensor<4xf32>
+  %u = pc.linear @fc %z : tensor<4xf32> -> tensor<2xf32>
+  %h = pc.vode @h %u energy(se) : tensor<2xf32>
+}
+pc.program @recall on @memory (%x: tensor<2xf32>) {
+  pc.clamp @h = %x : tensor<2xf32>
+  pc.init zero
+  pc.release @h
+  // CHECK: pc.sub
+  pc.infer sgd(lr = 0.1)
+  %y = pc.read @h : tensor<2xf32>
+  pc.output "recalled" = %y : tensor<2xf32>
+}
