@@ -82,6 +82,8 @@ CompiledModule::create(StringRef source, const CompileOptions &options,
   pipeline.trace = options.trace;
   pipeline.algorithm = options.algorithm;
   pipeline.optLevel = options.optLevel;
+  for (const std::string &definition : options.define)
+    pipeline.define.push_back(definition);
   pipeline.cpus = {options.cpu};
 
   result->lowered = parseSourceString<ModuleOp>(source, context);

@@ -41,6 +41,8 @@ struct CompileOptions {
   int64_t sampleBlock = 0;
   bool trace = false;
   std::string algorithm = {};
+  /// name=value of the model's constants.
+  std::vector<std::string> define = {};
   /// LLVM's, 0 to 3.
   unsigned optLevel = 2;
 };

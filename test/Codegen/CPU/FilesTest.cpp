@@ -6,10 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Every program of every model in models/ and of the interpreter's own inputs,
-// in f64 at the lowest and the highest optimisation level: all outputs, and all
-// persistent arrays after each call, must be what the interpreter of the
-// functional form computes.
+// Every program of every model in models/ (some with smaller sizes) and of the
+// interpreter's own inputs, in f64 at the lowest and the highest optimisation
+// level: all outputs, and all persistent arrays after each call, must be what
+// the interpreter of the functional form computes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -53,6 +53,24 @@ void expectClose(const Tensor &found, const Tensor &expected,
   }
 }
 
+/// Constants for the models whose own are too much for an interpreter. No size
+/// is a multiple of anything.
+std::vector<std::string> smallSizes(const std::string &path) {
+  if (!path.starts_with(PC_MODELS_DIR))
+    return {};
+  std::string name = std::filesystem::path(path).stem().string();
+  if (name == "memory")
+    return {"in=19", "width=7", "latent=5", "steps=4"};
+  // Its rate is near the edge of stability on random images.
+  if (name == "autoencoder_gelu")
+    return {"steps=4"};
+  if (name.starts_with("mcpc_iris"))
+    return {"steps=5", "sample_steps=6"};
+  if (name.starts_with("mcpc"))
+    return {"in=19", "width=7", "steps=5", "sample_steps=6"};
+  return {};
+}
+
 TEST_P(FilesTest, AgreesWithTheInterpreter) {
   std::ifstream file(GetParam());
   ASSERT_TRUE(file);
@@ -68,6 +86,7 @@ TEST_P(FilesTest, AgreesWithTheInterpreter) {
     options.floatType = "f64";
     options.batch = 11;
     options.optLevel = level;
+    options.define = smallSizes(GetParam());
     std::string message;
     auto module = CompiledModule::create(source.str(), options, message);
     ASSERT_TRUE(module) << message;
@@ -127,9 +146,11 @@ std::vector<std::string> sources() {
   return paths;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Files, FilesTest, testing::ValuesIn(sources()), [](const auto &info) {
-      return std::filesystem::path(info.param).stem().string();
-    });
+INSTANTIATE_TEST_SUITE_P(Files, FilesTest, testing::ValuesIn(sources()),
+                         [](const auto &info) {
+                           std::filesystem::path path(info.param);
+                           return path.parent_path().stem().string() + "_" +
+                                  path.stem().string();
+                         });
 
 } // namespace
