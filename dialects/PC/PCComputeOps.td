@@ -130,11 +130,12 @@ def PC_SigmoidOp : PC_ActivationOp<"sigmoid", "Sigmoid", "1 / (1 + exp(-x))">;
 def PC_SoftplusOp : PC_ActivationOp<"softplus", "Softplus", "log(1 + exp(x))">;
 
 def PC_ActGradOp : PC_ComputeOp<"act_grad", [SameOperandsAndResultType,
-    PC_Elementwise]> {
+    PC_Differentiable, PC_Elementwise]> {
   let summary = "derivative f'(x) of an activation";
   let description = [{
     Made by reverse mode. At a kink: relu 0 at 0, leaky_relu 1 at 0, hard_tanh 1
-    at -1 and 1. Nothing folds.
+    at -1 and 1. Nothing folds. Its own derivative f'' is zero for piecewise linear
+    activations, kinks included.
 
     ```mlir
     %d = pc.act_grad gelu %a : tensor<?x128xf32>

@@ -485,6 +485,31 @@ def PC_ClipOp : PC_ProgramMemberOp<"clip"> {
 
 def PC_ReadGradientOp : PC_ProgramMemberOp<"read_gradient"> {
   let summary = "the gradient of one vode's state, a value per sample";
+def PC_CurvatureOp : PC_ProgramMemberOp<"curvature"> {
+  let summary = "product of the Hessian with a direction";
+  let description = [{
+    ```mlir
+    %g = pc.gradient states at %p
+    %c = pc.curvature %g vodes(@h1, @h2) along(%d1, %d2) : tensor<64xf32>, tensor<64xf32>
+    %c1 = pc.read_gradient %c @h1 : tensor<64xf32>
+    ```
+
+    The derivative of the gradient of states or errors along the direction, which
+    is zero for vodes that are not named: for each sample its Hessian times it,
+    for all vodes that the gradient was taken of. Exact, by reverse mode over the
+    gradient.
+  }];
+  let arguments = (ins PC_GradientType:$gradient,
+                       FlatSymbolRefArrayAttr:$vodes,
+                       Variadic<PC_Tensor>:$directions);
+  let results = (outs PC_GradientType:$result);
+  let assemblyFormat = [{
+    $gradient `vodes` `(` custom<Symbols>($vodes) `)` `along` `(` $directions `)`
+    attr-dict `:` type($directions)
+  }];
+  let hasVerifier = 1;
+}
+
   let description = [{
     ```mlir
     %g = pc.read_gradient %gh @h1 : tensor<128xf32>

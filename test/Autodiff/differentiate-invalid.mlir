@@ -1,10 +1,10 @@
 // RUN: pc-opt %s --test-pc-differentiate --split-input-file --verify-diagnostics
 
 // differentiate_c3
-func.func @no_rule(%x: tensor<?xf32>) -> tensor<?xf32> {
-  // expected-error @below {{'pc.act_grad' has no vector-Jacobian product}}
-  %e = pc.act_grad tanh %x : tensor<?xf32>
-  return %e : tensor<?xf32>
+func.func @no_rule(%x: tensor<?xf32>, %s: f64) -> tensor<?xf32> {
+  // expected-error @below {{'pc.adam_update' has no vector-Jacobian product}}
+  %e:3 = pc.adam_update %x, %x, %x, %x lr(%s) b1(%s) b2(%s) eps(%s) weight_decay(%s) corrections(%s, %s) : tensor<?xf32>
+  return %e#0 : tensor<?xf32>
 }
 
 // -----

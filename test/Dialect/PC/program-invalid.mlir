@@ -426,3 +426,32 @@ pc.model @m {
 // expected-error @below {{'pc.program' op is on '@m' twice}}
 pc.program @program_c11 on @m, @m () {
 }
+
+// -----
+
+pc.program @curvature_c1 on @m (%x: tensor<4xf32>) {
+  %p = pc.point
+  %g = pc.gradient params at %p
+  // expected-error @below {{expects what a pc.gradient of states or errors made}}
+  %c = pc.curvature %g vodes(@h) along(%x) : tensor<4xf32>
+}
+
+// -----
+
+pc.program @curvature_c2 on @m (%x: tensor<4xf32>) {
+  %p = pc.point
+  %g = pc.gradient states at %p
+  pc.repeat 2 {
+    // expected-error @below {{does not stand beside its gradient, but in another region}}
+    %c = pc.curvature %g vodes(@h) along(%x) : tensor<4xf32>
+  }
+}
+
+// -----
+
+pc.program @curvature_c3 on @m (%x: tensor<4xf32>) {
+  %p = pc.point
+  %g = pc.gradient states at %p
+  // expected-error @below {{names 2 vodes for 1 directions}}
+  %c = pc.curvature %g vodes(@h, @k) along(%x) : tensor<4xf32>
+}

@@ -148,6 +148,10 @@ pc.program @gradients on @mlp (%image: tensor<8xf32>) role(other) {
   pc.update %v adamw(lr = %lr) no_decay(@fc1.bias)
   // CHECK: %[[R:.*]] = pc.read_gradient %[[E]] @h1 : tensor<4xf32>
   %r = pc.read_gradient %e @h1 : tensor<4xf32>
+  // CHECK: %[[H:.*]] = pc.curvature %[[E]] vodes(@h1) along(%[[R]]) : tensor<4xf32>
+  %h = pc.curvature %e vodes(@h1) along(%r) : tensor<4xf32>
+  // CHECK: pc.read_gradient %[[H]] @h1 : tensor<4xf32>
+  %hr = pc.read_gradient %h @h1 : tensor<4xf32>
   // CHECK: pc.set @h1 = %[[R]] : tensor<4xf32>
   pc.set @h1 = %r : tensor<4xf32>
   // CHECK: pc.restore %[[P]]

@@ -408,6 +408,8 @@ std::optional<GradientKind> pc::getGradientKind(Value gradient) {
       return leaf.getKind();
     if (auto clip = dyn_cast<ClipOp>(op))
       gradient = clip.getGradient();
+    else if (auto curvature = dyn_cast<CurvatureOp>(op))
+      gradient = curvature.getGradient();
     else if (auto combine = dyn_cast<CombineOp>(op);
              combine && !combine.getGradients().empty())
       gradient = combine.getGradients().front();
@@ -442,6 +444,22 @@ LogicalResult GradientOp::verify() {
   if (getTargets() && getKind() != GradientKind::Params)
     return emitOpError("takes targets only of parameters, found ")
            << stringifyGradientKind(getKind());
+  return success();
+}
+
+LogicalResult CurvatureOp::verify() {
+  // curvature_c1
+  auto gradient = getGradient().getDefiningOp<GradientOp>();
+  if (!gradient || gradient.getKind() == GradientKind::Params)
+    return emitOpError("expects what a pc.gradient of states or errors made");
+  // curvature_c2
+  if (gradient->getBlock() != (*this)->getBlock())
+    return emitOpError("does not stand beside its gradient, but in another "
+                       "region");
+  // curvature_c3
+  if (getVodes().size() != getDirections().size())
+    return emitOpError("names ") << getVodes().size() << " vodes for "
+                                 << getDirections().size() << " directions";
   return success();
 }
 

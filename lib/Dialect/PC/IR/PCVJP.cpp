@@ -14,6 +14,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/IRMapping.h"
 #include "pc/Dialect/PC/IR/PC.h"
 #include "pc/Dialect/PC/IR/ReverseSweep.h"
@@ -75,6 +76,108 @@ PC_ACTIVATION_VJP(HardTanhOp)
 PC_ACTIVATION_VJP(SigmoidOp)
 PC_ACTIVATION_VJP(SoftplusOp)
 #undef PC_ACTIVATION_VJP
+
+/// f''(x) of a smooth activation, for one number. Nothing overflows, as in the
+/// formulas of the derivatives.
+static Value buildSecondDerivative(OpBuilder &b, Location loc,
+                                   ActivationKind kind, Value x) {
+  Type type = x.getType();
+  auto constant = [&](double value) { return buildFloat(b, loc, type, value); };
+  auto add = [&](Value l, Value r) -> Value {
+    return arith::AddFOp::create(b, loc, l, r);
+  };
+  auto sub = [&](Value l, Value r) -> Value {
+    return arith::SubFOp::create(b, loc, l, r);
+  };
+  auto mul = [&](Value l, Value r) -> Value {
+    return arith::MulFOp::create(b, loc, l, r);
+  };
+  Value one = constant(1.0), two = constant(2.0);
+  // Of the logistic function s: s' and s'' / s' = 1 - 2 s.
+  auto logistic = [&](Value y) -> std::pair<Value, Value> {
+    Value e = math::ExpOp::create(
+        b, loc, arith::NegFOp::create(b, loc, math::AbsFOp::create(b, loc, y)));
+    Value r = arith::DivFOp::create(b, loc, one, add(one, e));
+    Value size = mul(sub(one, e), r);
+    Value below = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, y,
+                                        constant(0.0));
+    Value slope = arith::SelectOp::create(b, loc, below, size,
+                                          arith::NegFOp::create(b, loc, size));
+    return {mul(mul(e, r), r), slope};
+  };
+  switch (kind) {
+  case ActivationKind::Tanh: {
+    Value t = math::TanhOp::create(b, loc, x);
+    return mul(constant(-2.0), mul(t, sub(one, mul(t, t))));
+  }
+  case ActivationKind::Sigmoid: {
+    auto [first, slope] = logistic(x);
+    return mul(first, slope);
+  }
+  case ActivationKind::Softplus:
+    return logistic(x).first;
+  case ActivationKind::Silu: {
+    // (x s)'' = 2 s' + x s''
+    auto [first, slope] = logistic(x);
+    return mul(first, add(two, mul(x, slope)));
+  }
+  case ActivationKind::Gelu: {
+    // The same with s at y = 2 sqrt(2 / pi) (x + a x^3).
+    Value z = arith::MaximumFOp::create(
+        b, loc, arith::MinimumFOp::create(b, loc, x, constant(32.0)),
+        constant(-32.0));
+    double scale = 2 * std::sqrt(2 / M_PI), a = 0.044715;
+    Value square = mul(z, z);
+    Value y = mul(mul(constant(scale), z), add(one, mul(constant(a), square)));
+    Value y1 = mul(constant(scale), add(one, mul(constant(3 * a), square)));
+    Value y2 = mul(constant(6 * a * scale), z);
+    auto [first, slope] = logistic(y);
+    Value inner = add(mul(slope, mul(y1, y1)), y2);
+    return mul(first, add(mul(two, y1), mul(z, inner)));
+  }
+  case ActivationKind::GeluExact: {
+    // phi(x) (2 - x^2)
+    Value z = arith::MaximumFOp::create(
+        b, loc, arith::MinimumFOp::create(b, loc, x, constant(64.0)),
+        constant(-64.0));
+    Value square = mul(z, z);
+    Value density =
+        mul(constant(1 / std::sqrt(2 * M_PI)),
+            math::ExpOp::create(b, loc, mul(constant(-0.5), square)));
+    return mul(density, sub(two, square));
+  }
+  case ActivationKind::Relu:
+  case ActivationKind::LeakyRelu:
+  case ActivationKind::HardTanh:
+    break;
+  }
+  llvm_unreachable("piecewise linear");
+}
+
+LogicalResult ActGradOp::buildVJP(OpBuilder &builder, ValueRange cotangents,
+                                  const SmallBitVector &,
+                                  SmallVectorImpl<Value> &operandCotangents) {
+  ActivationKind kind = getKind();
+  operandCotangents.push_back(Value());
+  if (kind == ActivationKind::Relu || kind == ActivationKind::LeakyRelu ||
+      kind == ActivationKind::HardTanh)
+    return success();
+  Type type = getInput().getType();
+  auto second =
+      ElementwiseOp::create(builder, getLoc(), type, ValueRange{getInput()});
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    Block *body =
+        builder.createBlock(&second.getBody(), {},
+                            {typeOf(getInput()).getElementType()}, {getLoc()});
+    YieldOp::create(
+        builder, getLoc(),
+        buildSecondDerivative(builder, getLoc(), kind, body->getArgument(0)));
+  }
+  operandCotangents[0] =
+      MulOp::create(builder, getLoc(), type, cotangents[0], second.getOutput());
+  return success();
+}
 
 LogicalResult AddOp::buildVJP(OpBuilder &, ValueRange cotangents,
                               const SmallBitVector &,

@@ -247,10 +247,10 @@ LogicalResult ProgramLowering::lower(JointOp op) {
 LogicalResult ProgramLowering::lower(Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<ReleaseOp, InitOp, RepeatOp, JointOp, InferOp, LearnOp, BackpropOp,
-            GradientOp, CombineOp, ClipOp, ReadGradientOp, RestoreOp, SetOp,
-            PrecisionOp, StopOp, NormOp, FreeEnergyOp, EvaluateOp, AverageOp,
-            UseOp, UpdateOp, PredictOp, ReadOp, OutputOp, ReportOp, HyperOp,
-            CounterOp, ScheduleOp>(
+            GradientOp, CurvatureOp, CombineOp, ClipOp, ReadGradientOp,
+            RestoreOp, SetOp, PrecisionOp, StopOp, NormOp, FreeEnergyOp,
+            EvaluateOp, AverageOp, UseOp, UpdateOp, PredictOp, ReadOp, OutputOp,
+            ReportOp, HyperOp, CounterOp, ScheduleOp>(
           [&](auto statement) { return lower(statement); })
       .Case([&](ClampOp clamp) {
         return lowerClamp(op, clamp.getVode(), clamp.getValue(),

@@ -83,6 +83,9 @@ struct GradientValues {
   GradientKind kind;
   /// One per node or parameter; null where nothing was asked for.
   llvm::SmallVector<mlir::Value> values;
+  /// What a gradient of states or errors was taken of, null likewise; empty for
+  /// what is computed from gradients.
+  llvm::SmallVector<mlir::Value> variables = {};
 };
 
 /// An output of the function, in the order of its creation.
@@ -133,6 +136,7 @@ private:
   llvm::LogicalResult lower(LearnOp op);
   llvm::LogicalResult lower(BackpropOp op);
   llvm::LogicalResult lower(GradientOp op);
+  llvm::LogicalResult lower(CurvatureOp op);
   llvm::LogicalResult lower(CombineOp op);
   llvm::LogicalResult lower(ClipOp op);
   llvm::LogicalResult lower(ReadGradientOp op);

@@ -121,8 +121,12 @@ ProgramLowering::differentiateEnergy(GradientKind kind, Value energy,
   GradientValues gradient;
   gradient.kind = kind;
   gradient.values.resize(wanted.size());
-  for (auto [index, value] : llvm::zip_equal(wanted.set_bits(), *result))
+  gradient.variables.resize(wanted.size());
+  for (auto [index, value, variable] :
+       llvm::zip_equal(wanted.set_bits(), *result, wrt)) {
     gradient.values[index] = value;
+    gradient.variables[index] = variable;
+  }
   return gradient;
 }
 
@@ -328,6 +332,58 @@ LogicalResult ProgramLowering::lower(GradientOp op) {
   if (params)
     scaleGradient(op.getLoc(), *gradient, op.getReduce(), Value());
   gradients[op.getResult()] = *gradient;
+  return success();
+}
+
+LogicalResult ProgramLowering::lower(CurvatureOp op) {
+  // The Hessian is symmetric: H d is the gradient of <g, d>.
+  Location loc = op.getLoc();
+  const GradientValues &gradient = gradients.find(op.getGradient())->second;
+  BitVector wanted(gradient.values.size());
+  SmallVector<Value> wrt;
+  for (auto [index, variable] : llvm::enumerate(gradient.variables))
+    if (variable) {
+      wanted.set(index);
+      wrt.push_back(variable);
+    }
+  Value product;
+  for (auto [name, direction] : llvm::zip_equal(
+           op.getVodes().getAsRange<FlatSymbolRefAttr>(), op.getDirections())) {
+    FailureOr<unsigned> index = resolveNode(op, name.getValue());
+    if (failed(index))
+      return failure();
+    // curvature_c4
+    if (!wanted[*index])
+      return op.emitOpError("the gradient was not taken of '@")
+             << name.getValue() << "'";
+    // curvature_c5
+    if (direction.getType() != graph.getNodes()[*index].type)
+      return op.emitOpError("has a direction of type ")
+             << direction.getType() << " but '@" << name.getValue() << "' is "
+             << graph.getNodes()[*index].type;
+    Value value = gradient.values[*index];
+    auto type = cast<RankedTensorType>(value.getType());
+    Value products =
+        MulOp::create(builder, loc, type, value, perSample(direction));
+    accumulate(loc, product,
+               SumOp::create(builder, loc,
+                             type.clone(type.getShape().take_front(1)),
+                             products));
+  }
+  GradientValues curvature{gradient.kind, {}};
+  curvature.values.resize(wanted.size());
+  if (product) {
+    FailureOr<GradientValues> derived =
+        differentiateEnergy(gradient.kind, product, wrt, wanted);
+    if (failed(derived))
+      return failure();
+    curvature.values = derived->values;
+  } else {
+    for (unsigned index : wanted.set_bits())
+      curvature.values[index] =
+          splat(loc, gradient.values[index].getType(), 0.0);
+  }
+  gradients[op.getResult()] = curvature;
   return success();
 }
 

@@ -361,6 +361,22 @@ pc.program @read_gradient_c1 on @masks (%x: tensor<4xf32>) {
   // expected-error @below {{reads the gradient of a state, found one of params}}
   %r = pc.read_gradient %g @h : tensor<4xf32>
 }
+pc.program @curvature_c4 on @masks (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  %p = pc.point
+  %g = pc.gradient states at %p
+  // expected-error @below {{the gradient was not taken of '@x'}}
+  %c = pc.curvature %g vodes(@x) along(%x) : tensor<4xf32>
+}
+pc.program @curvature_c5 on @masks (%x: tensor<4xf32>, %d: tensor<3xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  %p = pc.point
+  %g = pc.gradient states at %p
+  // expected-error @below {{has a direction of type 'tensor<3xf32>' but '@h' is 'tensor<4xf32>'}}
+  %c = pc.curvature %g vodes(@h) along(%d) : tensor<3xf32>
+}
 pc.program @read_gradient_c2 on @masks (%x: tensor<4xf32>) {
   pc.clamp @x = %x : tensor<4xf32>
   pc.init forward
