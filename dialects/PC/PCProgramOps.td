@@ -36,7 +36,8 @@ def PC_ProgramOp : PC_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator,
     Statements run in order. Arguments are inputs, one value per sample.
     Numbers (rates, coefficients) are f64 values; `arith` and `math` operations
     compute with them. The role is train when parameters are updated, evaluate
-    when not, unless `role(...)` says otherwise.
+    when not, unless `role(...)` says otherwise. With `attributes {trace}` all that
+    `pc.output` gives away counts as a trace, and `--trace` holds for this program.
 
     ```mlir
     pc.program @train on @gen, @rec (%image: tensor<784xf32>) {
@@ -56,7 +57,8 @@ def PC_ProgramOp : PC_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator,
                        FlatSymbolRefAttr:$model,
                        OptionalAttr<PC_RoleAttr>:$role,
                        OptionalAttr<StrArrayAttr>:$input_names,
-                       OptionalAttr<FlatSymbolRefArrayAttr>:$other_models);
+                       OptionalAttr<FlatSymbolRefArrayAttr>:$other_models,
+                       UnitAttr:$trace);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasRegionVerifier = 1;
@@ -483,8 +485,6 @@ def PC_ClipOp : PC_ProgramMemberOp<"clip"> {
       "$gradient custom<Keyword>($kind) `(` $bound `)` attr-dict";
 }
 
-def PC_ReadGradientOp : PC_ProgramMemberOp<"read_gradient"> {
-  let summary = "the gradient of one vode's state, a value per sample";
 def PC_CurvatureOp : PC_ProgramMemberOp<"curvature"> {
   let summary = "product of the Hessian with a direction";
   let description = [{
@@ -510,6 +510,8 @@ def PC_CurvatureOp : PC_ProgramMemberOp<"curvature"> {
   let hasVerifier = 1;
 }
 
+def PC_ReadGradientOp : PC_ProgramMemberOp<"read_gradient"> {
+  let summary = "the gradient of one vode's state, a value per sample";
   let description = [{
     ```mlir
     %g = pc.read_gradient %gh @h1 : tensor<128xf32>

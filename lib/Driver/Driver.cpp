@@ -95,6 +95,7 @@ struct Options {
   uint64_t cacheBytes = 0;
   bool eliminate = true;
   bool trace = false;
+  bool analysis = false;
   bool debugInfo = false;
   bool remarks = false;
   bool printPlan = false;
@@ -183,8 +184,15 @@ struct CommandLine {
       cl::init(true), cl::cat(category)};
   cl::opt<bool> trace{
       "trace",
-      cl::desc("Keep every inference step's states, gradients and energies as "
-               "outputs <vode>.h.<t>, <vode>.grad.<t>, <vode>.energy.<t>"),
+      cl::desc(
+          "Keep every inference step's states, errors, gradients and energies "
+          "outputs <vode>.h.<t>, <vode>.error.<t>, <vode>.grad.<t>, "
+          "<vode>.energy.<t>"),
+      cl::cat(category)};
+  cl::opt<bool> analysis{
+      "analysis",
+      cl::desc("Add the programs that pcx-run analyse runs; pcx-run train then "
+               "warns of an inference rate that is not stable"),
       cl::cat(category)};
   cl::opt<bool> debugInfo{
       "g", cl::desc("Line tables that point into the .pcir file"),
@@ -232,6 +240,7 @@ struct CommandLine {
     values.cacheBytes = cacheBytes;
     values.eliminate = eliminate;
     values.trace = trace;
+    values.analysis = analysis;
     values.debugInfo = debugInfo;
     values.remarks = remarks;
     values.printPlan = printPlan;
@@ -324,6 +333,7 @@ LogicalResult Driver::checkOptions() {
   pipeline.algorithm = options.algorithm;
   pipeline.steps = options.steps;
   pipeline.trace = options.trace;
+  pipeline.analysis = options.analysis;
   pipeline.eliminate = options.eliminate;
   pipeline.batch = options.batch;
   pipeline.sampleBlock = options.sampleBlock;
@@ -637,6 +647,8 @@ static artifact::Description describe(ModuleOp module,
     line += " -D " + definition;
   if (options.trace)
     line += " --trace";
+  if (options.analysis)
+    line += " --analysis";
   if (!options.eliminate)
     line += " --eliminate=false";
   return description;

@@ -64,6 +64,8 @@ static void buildModel(OpPassManager &pm, const PipelineOptions &options) {
   programs.steps = options.steps;
   pm.addPass(createAttachProgramsPass(programs));
   pm.addPass(createLinkModelsPass());
+  if (options.analysis)
+    pm.addPass(createAttachAnalysisPass());
 }
 
 static void buildFunctional(OpPassManager &pm, const PipelineOptions &options) {

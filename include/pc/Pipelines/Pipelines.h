@@ -65,6 +65,10 @@ struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
       *this, "trace",
       llvm::cl::desc("keep states, gradients and energies of every step"),
       llvm::cl::init(false)};
+  Option<bool> analysis{
+      *this, "analysis",
+      llvm::cl::desc("add the programs that pcx-run analyse runs"),
+      llvm::cl::init(false)};
   Option<bool> eliminate{
       *this, "eliminate",
       llvm::cl::desc("peel the steps that exact elimination shortens"),

@@ -411,8 +411,10 @@ struct LowerProgramsPass
         failedAny = true;
         continue;
       }
+      LowerProgramsPassOptions own = options;
+      own.trace |= program.getTrace();
       // One broken program does not hide the errors of the others.
-      if (failed(ProgramLowering(program, graph->second, options).run()))
+      if (failed(ProgramLowering(program, graph->second, own).run()))
         failedAny = true;
     }
     if (failedAny)

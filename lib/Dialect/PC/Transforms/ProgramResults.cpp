@@ -104,7 +104,11 @@ LogicalResult ProgramLowering::lower(OutputOp op) {
   // output_c1
   if (op->getParentOp() != program)
     return op.emitOpError("cannot stand in a loop: it would have many values");
-  addOutput(makePort(PortKind::Output, op.getName()), perSample(op.getValue()));
+  SmallVector<NamedAttribute> details;
+  if (program.getTrace())
+    details.push_back(detail("trace", builder.getUnitAttr()));
+  addOutput(makePort(PortKind::Output, op.getName(), details),
+            perSample(op.getValue()));
   return success();
 }
 

@@ -437,6 +437,20 @@ LogicalResult ProgramLowering::traceStates(Operation *op) {
     addOutput(makePort(PortKind::Output, (node.name + ".h" + suffix).str(),
                        {detail("trace", trace)}),
               env.states[index]);
+    if (node.prediction) {
+      Value error = env.errors[index];
+      if (!error) {
+        Value prediction = evaluate(op, evaluator, node.prediction, env);
+        if (!prediction)
+          return failure();
+        error = SubOp::create(builder, op->getLoc(), prediction.getType(),
+                              env.states[index], prediction);
+      }
+      addOutput(makePort(PortKind::Output,
+                         (node.name + ".error" + suffix).str(),
+                         {detail("trace", trace)}),
+                error);
+    }
     if (node.terms.empty())
       continue;
     Value energy = buildEnergy(op, env, evaluator, index);

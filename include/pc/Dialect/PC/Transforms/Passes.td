@@ -15,6 +15,24 @@
 
 include "mlir/Pass/PassBase.td"
 
+def AttachAnalysisPass : Pass<"pc-attach-analysis", "::mlir::ModuleOp"> {
+  let summary = "Add the programs that pcx-run analyse runs";
+  let description = [{
+    For every program `@p` that trains, with the statements of `@p` in front of
+    its first inference step:
+
+    - `@p.trace`: the whole program, traced;
+    - `@p.start`: its inputs, the states where inference starts, its settings;
+    - `@p.states`: gradients of the moved states at given states, and their
+      derivatives along a given direction (`pc.curvature`);
+    - `@p.errors`: the same in error coordinates;
+    - `@p.backprop`: backpropagation's gradients of the parameters, traced.
+
+    What a program cannot have is left out with a remark.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 def AttachProgramsPass : Pass<"pc-attach-programs", "::mlir::ModuleOp"> {
   let summary = "Give a model without programs the standard ones";
   let description = [{
@@ -133,10 +151,12 @@ def LowerProgramsPass : Pass<"pc-lower-programs", "::mlir::ModuleOp"> {
     energy is differentiated here, restricted to what each step asks for.
     `pc.repeat` becomes `scf.for`; with `trace`, or `unroll`, it is unrolled.
 
-    With `trace`, every inference step's states, state gradients and energies
-    become outputs `<vode>.h.<t>`, `<vode>.grad.<t>`, `<vode>.energy.<t>`;
-    t counts inference steps from 0, `<vode>.h.<t>` is the state before step t,
-    and after the last step there is one more h and energy.
+    With `trace`, every inference step's states, errors, state gradients and
+    energies become outputs `<vode>.h.<t>`, `<vode>.error.<t>`,
+    `<vode>.grad.<t>`, `<vode>.energy.<t>`; t counts inference steps from 0,
+    `<vode>.h.<t>` is the state before step t, and after the last step there is
+    one more h, error and energy. A program with the attribute `trace` is traced
+    without the option.
   }];
   let options = [
     Option<"trace", "trace", "bool", "false",
