@@ -116,15 +116,17 @@ struct CommandLine {
   EnergyOptions energy;
   ExecOptions exec;
   InspectOptions inspect;
+  AnalyseOptions analyse;
   bool shuffle = true, dropLast = false;
   CLI::App *trainVerb, *evalVerb, *predictVerb, *energyVerb, *execVerb,
-      *inspectVerb;
+      *inspectVerb, *analyseVerb;
 
   CommandLine();
   Result<int> run(const Console &console);
 
 private:
   void addTrain();
+  void addAnalyse();
   void addRunOptions(CLI::App &verb, EvalOptions &options,
                      const std::string &program);
   void addEvalOptions(CLI::App &verb, EvalOptions &options);
@@ -186,6 +188,55 @@ void CommandLine::addTrain() {
       ->type_name("N")
       ->check(CLI::NonNegativeNumber);
   addThreads(verb, train.threads);
+  addQuiet(verb, quiet);
+}
+
+void CommandLine::addAnalyse() {
+  CLI::App &verb = *analyseVerb;
+  TrainOptions &run = analyse.train;
+  addCommon(verb, run.artifact);
+  addDataOptions(verb, run.data);
+  verb.add_option("--params", run.params,
+                  "Parameters of a .safetensors or .npz file; without it they "
+                  "are the initial ones")
+      ->type_name("FILE");
+  verb.add_option("-o,--output", analyse.folder,
+                  "Write energy.csv, errors.csv, gradients.csv and "
+                  "stability.csv there")
+      ->type_name("FOLDER");
+  verb.add_option("--epochs", analyse.epochs,
+                  "Train for N epochs and look after each (0)")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--every", analyse.every,
+                  "Look after every N epochs, and after the last one (1)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--samples", analyse.samples,
+                  "Samples of the training split, from its start, to look at "
+                  "(32)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--steps", analyse.steps,
+                  "Most inference steps when those to convergence are counted "
+                  "(1000); 0 for no count")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option("--tolerance", analyse.tolerance,
+                  "Converged means that the gradient's norm is below this part "
+                  "of what it was at the start (0.01)")
+      ->type_name("X")
+      ->check(CLI::PositiveNumber);
+  addOptional(verb, "--batch", run.batch,
+              "Samples a step of the training (the artifact's largest)")
+      ->type_name("N");
+  addOptional(verb, "--seed", run.seed,
+              "Key of the initial parameters, the shuffles and all noise (0)")
+      ->type_name("N");
+  addOptional(verb, "--program", run.program,
+              "Program to look at (the one that trains)");
+  addSet(verb, run.set);
+  addThreads(verb, run.threads);
   addQuiet(verb, quiet);
 }
 
@@ -311,6 +362,10 @@ CommandLine::CommandLine() {
               "Batch size of the FLOPs and bytes (the artifact's largest)")
       ->type_name("N");
   inspectVerb->add_flag("--json", inspect.json, "Print one JSON object");
+
+  analyseVerb = app.add_subcommand(
+      "analyse", "Energies, errors, gradients and stability of inference");
+  addAnalyse();
 }
 
 Result<int> CommandLine::run(const Console &console) {
@@ -335,6 +390,8 @@ Result<int> CommandLine::run(const Console &console) {
     return experiment::energy(energy, console);
   if (execVerb->parsed())
     return experiment::exec(exec, console);
+  if (analyseVerb->parsed())
+    return experiment::analyse(analyse, console);
   return experiment::inspect(inspect, console);
 }
 

@@ -6,11 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Epochs.h"
 #include "Inputs.h"
 #include "Interrupt.h"
 #include "Progress.h"
 #include "RunState.h"
 #include "pcx/Data/File.h"
+#include "pcx/Experiment/Analysis.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -30,8 +32,9 @@ namespace {
 /// One run of `pcx-run train`.
 class Trainer {
 public:
-  Trainer(const TrainOptions &options, const Console &console)
-      : options(options), console(console),
+  Trainer(const TrainOptions &options, const Console &console,
+          const EpochHook &hook)
+      : options(options), console(console), hook(hook),
         progress(console.err, console.quiet) {}
 
   Result<int> run();
@@ -48,13 +51,15 @@ private:
   Result<int> trainEpochs();
   Status runSteps(int64_t count);
   Status finishEpoch();
+  Status callHook();
+  void warnOfRate();
   Status save();
   Status checkFiniteParameters() const;
   Error numericError(const std::string &what) const;
   int onStep(int64_t step, const pcx_report_t *reports, uint32_t count);
   std::string shownReports() const;
   bool stopRequested() const {
-    return interrupt.signal() != 0 ||
+    return interrupt.signal() != 0 || ended ||
            (options.maxSteps > 0 && stepsHere >= options.maxSteps);
   }
   template <typename... Args>
@@ -69,6 +74,8 @@ private:
 
   const TrainOptions &options;
   const Console &console;
+  const EpochHook &hook; ///< empty for none
+  bool ended = false;    ///< by the hook
   ProgressBar progress;
   InterruptGuard interrupt;
 
@@ -522,6 +529,45 @@ Status Trainer::finishEpoch() {
   return success();
 }
 
+Status Trainer::callHook() {
+  if (!hook)
+    return success();
+  progress.clear();
+  auto goOn = hook(
+      {module, session.get(), programIndex, training, state.data, state.epoch});
+  if (!goOn)
+    return goOn.error();
+  ended = !*goOn;
+  return success();
+}
+
+/// Says so when the first batch shows that inference will not settle: a few
+/// products with the Hessian, whose largest eigenvalue they can only
+/// underestimate.
+void Trainer::warnOfRate() {
+  if (console.quiet || !Analyser::available(module, programIndex))
+    return;
+  auto analyser = Analyser::create(module, programIndex,
+                                   pcx_session_threads(session.get()));
+  if (!analyser || !analyser->update(session.get(), training.data.get(),
+                                     std::min<int64_t>(state.batch, 16)))
+    return;
+  // What is no number here stops the training with a message of its own.
+  auto found = analyser->probeStability(/*products=*/12);
+  if (!found)
+    return;
+  std::optional<double> bound = found->largestStableRate();
+  if (!bound || !(found->rule->rate > *bound))
+    return;
+  say(console.err,
+      "warning: program '{}' infers with the rate {:.4g}, above the largest "
+      "stable one, {:.4g} (momentum {:.4g}, largest eigenvalue {:.4g} of the "
+      "Hessian in {} on the first samples); inference may diverge: lower the "
+      "rate with --set",
+      program->name, found->rule->rate, *bound, found->rule->momentum,
+      found->inUse()->largest, found->inErrors ? "errors" : "states");
+}
+
 Result<int> Trainer::trainEpochs() {
   int64_t perEpoch = state.stepsPerEpoch();
   while (state.epoch < state.epochs && !stopRequested()) {
@@ -549,6 +595,8 @@ Result<int> Trainer::trainEpochs() {
     if (state.step < perEpoch)
       break;
     if (auto status = finishEpoch(); !status)
+      return status.error();
+    if (auto status = callHook(); !status)
       return status.error();
   }
   if (state.step > 0) {
@@ -583,6 +631,11 @@ Result<int> Trainer::run() {
         "nothing left to do: '{}' is at epoch {} of {}; pass a larger --epochs "
         "to go on",
         options.resume, state.epoch, state.epochs);
+  setCounters();
+  if (auto status = callHook(); !status)
+    return status.error();
+  if (!hook)
+    warnOfRate();
   auto code = trainEpochs();
   progress.clear();
   return code;
@@ -590,5 +643,11 @@ Result<int> Trainer::run() {
 
 Result<int> experiment::train(const TrainOptions &options,
                               const Console &console) {
-  return Trainer(options, console).run();
+  return trainWith(options, console, EpochHook());
+}
+
+Result<int> experiment::trainWith(const TrainOptions &options,
+                                  const Console &console,
+                                  const EpochHook &hook) {
+  return Trainer(options, console, hook).run();
 }

@@ -108,12 +108,23 @@ struct InspectOptions {
   bool json = false;
 };
 
+struct AnalyseOptions {
+  TrainOptions train;   ///< what is trained; epochs from below
+  int64_t epochs = 0;   ///< to train in between
+  int64_t every = 1;    ///< epochs from one analysis to the next
+  int64_t samples = 32; ///< of the training split, from its start
+  int64_t steps = 1000; ///< bound of the steps to convergence; 0: not counted
+  double tolerance = 0.01; ///< of the gradient's norm, there
+  std::string folder;      ///< for the CSV files; "" for none
+};
+
 Result<int> train(const TrainOptions &options, const Console &console);
 Result<int> eval(const EvalOptions &options, const Console &console);
 Result<int> predict(const PredictOptions &options, const Console &console);
 Result<int> energy(const EnergyOptions &options, const Console &console);
 Result<int> exec(const ExecOptions &options, const Console &console);
 Result<int> inspect(const InspectOptions &options, const Console &console);
+Result<int> analyse(const AnalyseOptions &options, const Console &console);
 
 } // namespace pcx::experiment
 
