@@ -134,8 +134,9 @@ static std::string describeFront(const AnalysisResult &result) {
 /// How much of the way to the equilibrium plain descent goes along the slowest
 /// and the fastest mode: 1 - |1 - rate eigenvalue|^T.
 static std::string describeRegime(const AnalysisResult &result) {
-  if (!result.rule || result.rule->momentum != 0 || result.rule->heun ||
-      result.tracedSteps == 0 || !result.inUse())
+  if (!result.inErrors || !result.rule || result.rule->momentum != 0 ||
+      result.rule->heun || result.rule->nesterov || result.tracedSteps == 0 ||
+      !result.inUse())
     return "";
   auto share = [&](double eigenvalue) {
     return 1 - std::pow(std::abs(1 - result.rule->rate * eigenvalue),
@@ -151,8 +152,7 @@ static std::string describeRegime(const AnalysisResult &result) {
                                      : "between backpropagation and the "
                                        "equilibrium";
   return fmt::format("  {} steps go {:.3g} % to {:.3g} % of the way: {}\n",
-                     result.tracedSteps, 100 * least, 100 * most,
-                     result.inErrors ? regime : "of each mode in states");
+                     result.tracedSteps, 100 * least, 100 * most, regime);
 }
 
 static std::string summarise(const AnalysisResult &result, int64_t mostSteps,
@@ -202,15 +202,16 @@ static std::string summarise(const AnalysisResult &result, int64_t mostSteps,
   if (!result.rule)
     text += "  the program moves by a rule without such a bound\n";
   text += describeRegime(result);
-  if (result.counted)
-    text +=
-        result.stepsToConvergence
-            ? fmt::format("  steps to convergence (gradient below {:.3g} of "
-                          "the first): {}\n",
-                          tolerance, *result.stepsToConvergence)
-            : fmt::format("  no convergence (gradient below {:.3g} of the "
-                          "first) in {} steps\n",
-                          tolerance, mostSteps);
+  if (!result.counted)
+    return text;
+  if (result.stepsToConvergence)
+    text += fmt::format("  steps to convergence of half of the samples "
+                        "(gradient below {:.3g} of the first): {}\n",
+                        tolerance, *result.stepsToConvergence);
+  else
+    text += fmt::format("  no convergence of half of the samples (gradient "
+                        "below {:.3g} of the first) in {} steps, but of {}\n",
+                        tolerance, mostSteps, result.settledSamples);
   return text;
 }
 

@@ -348,6 +348,7 @@ Status Analyser::start(AnalysisResult &result) {
     return array ? array->at(0) : 0.0;
   };
   result.inErrors = number("errors") != 0;
+  result.repeated = number("repeated") != 0;
   if (get("rate"))
     result.rule = InferenceRule{number("rate"), number("momentum"),
                                 number("nesterov") != 0, number("heun") != 0};
@@ -496,19 +497,33 @@ Status Analyser::countSteps(AnalysisResult &result, int64_t most,
   InferenceRule rule = *result.rule;
   Values at = startOf(errors), now, moment(at.size()), probe, second;
   result.counted = true;
-  double first = 0;
+  auto count = static_cast<size_t>(samples);
+  std::vector<double> first(count), squares(count);
+  std::vector<bool> settled(count);
   for (int64_t t = 0; t <= most; ++t) {
     if (auto status = gradient(errors, at, now); !status)
       return status;
-    double length = norm(now);
-    if (t == 0)
-      first = length;
-    if (!std::isfinite(length))
-      return success();
-    if (length <= tolerance * first) {
+    std::fill(squares.begin(), squares.end(), 0.0);
+    size_t position = 0;
+    for (const Variable &variable : variables)
+      for (double &square : squares)
+        for (int64_t e = 0; e < variable.elements; ++e, ++position)
+          square += now[position] * now[position];
+    bool finite = false;
+    for (size_t s = 0; s < count; ++s) {
+      double length = std::sqrt(squares[s]);
+      if (t == 0)
+        first[s] = length;
+      finite |= std::isfinite(length);
+      settled[s] = settled[s] || length <= tolerance * first[s];
+    }
+    result.settledSamples = std::count(settled.begin(), settled.end(), true);
+    if (2 * result.settledSamples >= samples) {
       result.stepsToConvergence = t;
       return success();
     }
+    if (!finite)
+      return success();
     if (rule.heun) {
       probe = at;
       for (size_t i = 0; i < at.size(); ++i)

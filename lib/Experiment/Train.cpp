@@ -557,7 +557,8 @@ void Trainer::warnOfRate() {
   if (!found)
     return;
   std::optional<double> bound = found->largestStableRate();
-  if (!bound || !(found->rule->rate > *bound))
+  // A few steps in a row, as Z-IL takes them with rate 1, go nowhere.
+  if (!bound || !found->repeated || !(found->rule->rate > *bound))
     return;
   say(console.err,
       "warning: program '{}' infers with the rate {:.4g}, above the largest "

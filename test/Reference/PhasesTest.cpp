@@ -14,6 +14,7 @@
 #include "Support.h"
 #include "mlir/Pass/PassManager.h"
 #include "pc/Pipelines/Pipelines.h"
+#include "test/Support/SmallSizes.h"
 
 #include <filesystem>
 #include <fstream>
@@ -45,6 +46,8 @@ protected:
     PipelineOptions options;
     options.trace = trace;
     options.sampleBlock = sampleBlock;
+    for (const std::string &definition : smallSizes(GetParam()))
+      options.define.push_back(definition);
     mlir::PassManager passes(&context);
     for (const PhaseInfo &info : getPhases())
       if (info.phase <= phase)
@@ -147,9 +150,12 @@ std::vector<std::string> sources() {
   return paths;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Files, PhasesTest, testing::ValuesIn(sources()), [](const auto &info) {
-      return std::filesystem::path(info.param).stem().string();
-    });
+INSTANTIATE_TEST_SUITE_P(Files, PhasesTest, testing::ValuesIn(sources()),
+                         [](const auto &info) {
+                           // A model and a test input may share a name.
+                           std::filesystem::path path(info.param);
+                           return path.parent_path().filename().string() + "_" +
+                                  path.stem().string();
+                         });
 
 } // namespace

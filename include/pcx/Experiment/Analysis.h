@@ -87,11 +87,13 @@ struct AnalysisResult {
   std::optional<Spectrum> states, errorCoordinates;
   std::optional<InferenceRule> rule; ///< nothing for adam
   bool inErrors = false;             ///< the program moves errors
+  bool repeated = false;             ///< in a loop: its steps can diverge
   int64_t tracedSteps = 0;
-  /// Steps until the gradient's norm is below the tolerance times what it was
-  /// at the start; nothing if it did not get there.
+  /// Steps until the gradient's norm of half of the samples has been below the
+  /// tolerance times what it was at their start; nothing if it was not.
   std::optional<int64_t> stepsToConvergence;
-  bool counted = false; ///< steps to convergence were looked for
+  int64_t settledSamples = 0; ///< when the count ended
+  bool counted = false;       ///< steps to convergence were looked for
 
   /// The Hessian in the coordinates that the program moves.
   const std::optional<Spectrum> &inUse() const {

@@ -15,6 +15,7 @@
 
 #include "CompiledProgram.h"
 
+#include "test/Support/SmallSizes.h"
 #include "gtest/gtest.h"
 
 #include <algorithm>
@@ -51,24 +52,6 @@ void expectClose(const Tensor &found, const Tensor &expected,
       ASSERT_TRUE(a == b || (std::isnan(a) && std::isnan(b)))
           << name << " element " << i << " is " << a << ", expected " << b;
   }
-}
-
-/// Constants for the models whose own are too much for an interpreter. No size
-/// is a multiple of anything.
-std::vector<std::string> smallSizes(const std::string &path) {
-  if (!path.starts_with(PC_MODELS_DIR))
-    return {};
-  std::string name = std::filesystem::path(path).stem().string();
-  if (name == "memory")
-    return {"in=19", "width=7", "latent=5", "steps=4"};
-  // Its rate is near the edge of stability on random images.
-  if (name == "autoencoder_gelu")
-    return {"steps=4"};
-  if (name.starts_with("mcpc_iris"))
-    return {"steps=5", "sample_steps=6"};
-  if (name.starts_with("mcpc"))
-    return {"in=19", "width=7", "steps=5", "sample_steps=6"};
-  return {};
 }
 
 TEST_P(FilesTest, AgreesWithTheInterpreter) {

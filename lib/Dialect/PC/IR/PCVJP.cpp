@@ -18,6 +18,8 @@
 #include "mlir/IR/IRMapping.h"
 #include "pc/Dialect/PC/IR/PC.h"
 #include "pc/Dialect/PC/IR/ReverseSweep.h"
+#include <cmath>
+#include <numbers>
 
 using namespace mlir;
 using namespace pc;
@@ -126,7 +128,7 @@ static Value buildSecondDerivative(OpBuilder &b, Location loc,
     Value z = arith::MaximumFOp::create(
         b, loc, arith::MinimumFOp::create(b, loc, x, constant(32.0)),
         constant(-32.0));
-    double scale = 2 * std::sqrt(2 / M_PI), a = 0.044715;
+    double scale = 2 * std::sqrt(2 / std::numbers::pi), a = 0.044715;
     Value square = mul(z, z);
     Value y = mul(mul(constant(scale), z), add(one, mul(constant(a), square)));
     Value y1 = mul(constant(scale), add(one, mul(constant(3 * a), square)));
@@ -142,7 +144,7 @@ static Value buildSecondDerivative(OpBuilder &b, Location loc,
         constant(-64.0));
     Value square = mul(z, z);
     Value density =
-        mul(constant(1 / std::sqrt(2 * M_PI)),
+        mul(constant(1 / std::sqrt(2 * std::numbers::pi)),
             math::ExpOp::create(b, loc, mul(constant(-0.5), square)));
     return mul(density, sub(two, square));
   }

@@ -322,6 +322,8 @@ private:
         infer ? infer.getErrors()
               : getGradientKind(update.getGradient()) == GradientKind::Errors;
     outputNumber("errors", number(errors));
+    outputNumber("repeated",
+                 number(step->getParentOfType<RepeatOp>() != nullptr));
     if (kind == OptimiserKind::Adam)
       return;
     Value rate, momentum = number(0.0);
@@ -531,12 +533,11 @@ private:
     Value value = targets.lookup(name);
     if (auto own = dyn_cast<BackpropOp>(start))
       value = mapping.lookup(own.getValue());
-    BackpropOp::create(builder, loc, name, value, loss, OptimiserKind::SGD,
-                       ValueRange(),
-                       builder.getDictionaryAttr(builder.getNamedAttr(
-                           "lr", builder.getF64FloatAttr(0.0))),
-                       /*params=*/ArrayAttr(), StringAttr(), ArrayAttr(),
-                       FlatSymbolRefAttr());
+    BackpropOp::create(
+        builder, loc, name, value, loss, OptimiserKind::SGD, ValueRange(),
+        builder.getDictionaryAttr(
+            builder.getNamedAttr("lr", builder.getF64FloatAttr(0.0))),
+        /*params=*/ArrayAttr(), StringAttr(), ArrayAttr(), FlatSymbolRefAttr());
     return success();
   }
 

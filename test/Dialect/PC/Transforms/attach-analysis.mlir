@@ -65,6 +65,7 @@ pc.program @train on @m (%x: tensor<4xf32>, %y: tensor<2xf32>) {
 // CHECK: pc.output "h.h"
 // CHECK: pc.output "h.error"
 // CHECK: pc.output "errors"
+// CHECK: pc.output "repeated"
 // CHECK: %[[R:.*]] = pc.scale %{{.*}}, %[[LR]]
 // CHECK: pc.output "rate" = %[[R]]
 // CHECK: pc.output "momentum"
