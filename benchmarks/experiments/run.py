@@ -7,6 +7,7 @@
     benchmarks/experiments/run mcpc --mnist FOLDER
     benchmarks/experiments/run memory --tiny-imagenet FOLDER
     benchmarks/experiments/run shapes
+    benchmarks/experiments/run mupc --mnist FOLDER
 
 Each prints Markdown tables, as in docs/results.md, and draws pictures. What has
 been trained is kept in the folder --logs and not trained again: delete it, or the
@@ -19,13 +20,14 @@ import argparse
 import autoencoder
 import mcpc
 import memory
+import mupc
 import ood
 import shapes
 import stability
 from common import ROOT
 
 EXPERIMENTS = {"autoencoder": autoencoder, "stability": stability, "ood": ood,
-               "mcpc": mcpc, "memory": memory, "shapes": shapes}
+               "mcpc": mcpc, "memory": memory, "shapes": shapes, "mupc": mupc}
 
 
 def main() -> None:

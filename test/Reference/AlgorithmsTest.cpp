@@ -641,6 +641,215 @@ pc.program @p on @m (%x: tensor<2xf32>) role(other) {
                {6, -3});
 }
 
+/// muPC (arXiv:2505.13124), or standard parametrisation: a residual network of
+/// `blocks` + 2 layers without biases, 6 inputs and 2 outputs. The activation
+/// is an operation of the dialect.
+std::string deepNet(bool scaled, const std::string &activation, int width,
+                    int blocks) {
+  std::string h = "tensor<" + std::to_string(width) + "xf32>";
+  // One call writes a layer: W, its scale and where it starts.
+  auto layer = [&](const std::string &out, const std::string &in,
+                   const std::string &from, const std::string &to, int fanIn,
+                   double scale) {
+    std::string init =
+        scaled ? "normal(0.0, 1.0)"
+               : "normal(0.0, " + std::to_string(1 / std::sqrt(double(fanIn))) +
+                     ")";
+    return "  %w" + out + " = pc.linear @fc" + out + " " + in +
+           " no_bias weight_init(" + init + ") : " + from + " -> " + to +
+           "\n  %s" + out + " = arith.constant " +
+           std::to_string(scaled ? scale : 1.0) + " : f64\n  %a" + out +
+           " = pc.scale %w" + out + ", %s" + out + " : " + to + "\n";
+  };
+  int layers = blocks + 2;
+  std::string text =
+      "pc.model @m {\n  %x = pc.input @x : tensor<6xf32>\n" +
+      layer("0", "%x", "tensor<6xf32>", h, 6, 1 / std::sqrt(6.0)) +
+      "  %h0 = pc.vode @h0 %a0 energy(se) : " + h + "\n";
+  for (int l = 1; l <= blocks; ++l) {
+    std::string i = std::to_string(l), below = "%h" + std::to_string(l - 1);
+    text += "  %f" + i + " = " + activation + " " + below + " : " + h + "\n" +
+            layer(i, "%f" + i, h, h, width, 1 / std::sqrt(width * layers)) +
+            "  %u" + i + " = pc.add " + below + ", %a" + i + " : " + h +
+            "\n  %h" + i + " = pc.vode @h" + i + " %u" + i +
+            " energy(se) : " + h + "\n";
+  }
+  std::string last = std::to_string(blocks + 1);
+  text += "  %f = " + activation + " %h" + std::to_string(blocks) + " : " + h +
+          "\n" + layer(last, "%f", h, "tensor<2xf32>", width, 1.0 / width) +
+          "  %y = pc.vode @y %a" + last + " energy(se) : tensor<2xf32>\n}\n";
+  return text;
+}
+
+TEST_F(AlgorithmsTest, LinearNetworksSettleAtTheClosedForm) {
+  // F* = 1/2 (y - u)^T S^-1 (y - u), S = I + sum of P_l P_l^T, u the prediction
+  // of the forward pass and P_l the product of the maps above the hidden vode l
+  // (Innocenti et al., 2505.13124 and 2412.03676).
+  constexpr int kWidth = 5, kBlocks = 3;
+  for (bool scaled : {true, false}) {
+    SCOPED_TRACE(scaled ? "muPC" : "standard");
+    load(deepNet(scaled, "pc.identity", kWidth, kBlocks) + R"(
+pc.program @relax on @m (%x: tensor<6xf32>, %y: tensor<2xf32>) role(other) {
+  pc.clamp @x = %x : tensor<6xf32>
+  pc.init forward
+  %u = pc.predict @y : tensor<2xf32>
+  pc.output "u" = %u : tensor<2xf32>
+  pc.clamp @y = %y : tensor<2xf32>
+  pc.repeat 4000 { pc.infer sgd(lr = 0.1) }
+  %F = pc.free_energy : tensor<f32>
+  pc.output "F" = %F : tensor<f32>
+})");
+    Interpreter::Arrays inputs = {{"x", normal({3, 6})}, {"y", normal({3, 2})}};
+    auto outputs = run("relax", 3, inputs);
+
+    // P is [2, width], from the output downwards.
+    auto weight = [&](int l) {
+      return session->getStorage("fc" + std::to_string(l) + ".weight")->data;
+    };
+    std::vector<double> p = weight(kBlocks + 1);
+    for (double &value : p)
+      value *= scaled ? 1.0 / kWidth : 1.0;
+    double s[3] = {1, 0, 1}; // xx, xy, yy
+    for (int l = kBlocks;; --l) {
+      for (int j = 0; j < kWidth; ++j) {
+        s[0] += p[j] * p[j];
+        s[1] += p[j] * p[kWidth + j];
+        s[2] += p[kWidth + j] * p[kWidth + j];
+      }
+      if (l == 0)
+        break;
+      auto w = weight(l);
+      double scale = scaled ? 1 / std::sqrt(kWidth * (kBlocks + 2.0)) : 1.0;
+      std::vector<double> next = p;
+      for (int i = 0; i < 2; ++i)
+        for (int j = 0; j < kWidth; ++j)
+          for (int k = 0; k < kWidth; ++k)
+            next[i * kWidth + j] +=
+                p[i * kWidth + k] * scale * w[k * kWidth + j];
+      p = next;
+    }
+    double determinant = s[0] * s[2] - s[1] * s[1];
+    for (int n = 0; n < 3; ++n) {
+      double a = inputs.at("y").data[2 * n] - outputs.at("u").data[2 * n];
+      double b =
+          inputs.at("y").data[2 * n + 1] - outputs.at("u").data[2 * n + 1];
+      double expected =
+          (s[2] * a * a - 2 * s[1] * a * b + s[0] * b * b) / (2 * determinant);
+      EXPECT_NEAR(outputs.at("F").data[n], expected, 1e-10);
+      EXPECT_GT(expected, 1e-5);
+    }
+  }
+}
+
+TEST_F(AlgorithmsTest, MuPCRatesTransfer) {
+  // The rate of the weights that is best for a small network, on a grid of
+  // factors of four, is as good on one four times as wide, as deep and both:
+  // with muPC, and not in the standard parametrisation.
+  constexpr double kRates[] = {0.001, 0.004, 0.016, 0.064, 0.256, 1.024};
+  Interpreter::Arrays inputs = {{"x", normal({16, 6})}, {"y", normal({16, 2})}};
+  // Energies before inference, the mean over the last ten of 40 batches.
+  auto energies = [&](bool scaled, int width, int blocks) {
+    load(deepNet(scaled, "pc.tanh", width, blocks) + R"(
+pc.program @train on @m (%x: tensor<6xf32>, %y: tensor<2xf32>) {
+  %w_lr = pc.hyper "w_lr" default 0.1
+  pc.clamp @x = %x : tensor<6xf32>
+  pc.init forward
+  pc.clamp @y = %y : tensor<2xf32>
+  pc.report "energy" = energy
+  pc.repeat )" +
+         std::to_string(blocks + 2) + R"( { pc.infer sgd(lr = 0.1) }
+  pc.learn adam(lr = %w_lr)
+})");
+    std::vector<double> found;
+    for (double rate : kRates) {
+      session->initialise(7);
+      EXPECT_TRUE(mlir::succeeded(session->setHyper("w_lr", rate)));
+      double sum = 0;
+      for (int step = 0; step < 40; ++step) {
+        double energy = run("train", 16, inputs).at("energy").data[0];
+        sum += step < 30 ? 0 : energy / 10;
+      }
+      found.push_back(sum);
+    }
+    return found;
+  };
+  auto transfers = [&](bool scaled) {
+    std::vector<double> small = energies(scaled, 8, 2);
+    size_t best = std::min_element(small.begin(), small.end()) - small.begin();
+    EXPECT_TRUE(best > 0 && best + 1 < small.size()) << "outside of the grid";
+    double worst = 0;
+    for (auto [width, blocks] : {std::pair(32, 2), {8, 8}, {32, 8}}) {
+      std::vector<double> large = energies(scaled, width, blocks);
+      worst = std::max(
+          worst, large[best] / *std::min_element(large.begin(), large.end()));
+    }
+    return worst;
+  };
+  EXPECT_LT(transfers(true), 2);
+  EXPECT_GT(transfers(false), 10);
+}
+
+TEST_F(AlgorithmsTest, ARecurrentNetworkRecallsPatterns) {
+  // A Hopfield-like network, h = W tanh(2 h): one vode that predicts itself.
+  // From W = 0 its weights stay in the span of the patterns and find the
+  // projection on it, so a pattern of which some elements are wrong, or only
+  // half is known, falls back to the pattern, and the trivial solution W = 1 is
+  // not learnt.
+  constexpr int kSize = 24, kPatterns = 3;
+  load(R"(
+pc.model @m {
+  %h = pc.state @h : tensor<24xf32>
+  %w = pc.param @lateral.weight : tensor<24x24xf32>
+  %two = arith.constant 2.0 : f64
+  %steep = pc.scale %h, %two : tensor<24xf32>
+  %f = pc.tanh %steep : tensor<24xf32>
+  %u = pc.dense %f, %w : tensor<24xf32>, tensor<24x24xf32> -> tensor<24xf32>
+  %e = pc.se_energy %h, %u : tensor<24xf32> -> tensor<f32>
+  pc.term @h prediction(%u : tensor<24xf32>) energy(%e : tensor<f32>)
+}
+pc.program @memorise on @m (%h: tensor<24xf32>) {
+  pc.clamp @h = %h : tensor<24xf32>
+  pc.report "energy" = energy
+  pc.learn sgd(lr = 0.02)
+}
+pc.program @recall_noise on @m (%h: tensor<24xf32>) role(other) {
+  pc.set @h = %h : tensor<24xf32>
+  pc.repeat 200 { pc.infer sgd(lr = 0.2) }
+  %found = pc.read @h : tensor<24xf32>
+  pc.output "found" = %found : tensor<24xf32>
+}
+pc.program @recall_half on @m (%h: tensor<24xf32>, %known: tensor<24xf32>) role(other) {
+  pc.clamp @h = %h mask(%known : tensor<24xf32>) : tensor<24xf32>
+  pc.init zero
+  pc.repeat 200 { pc.infer sgd(lr = 0.2) }
+  %found = pc.read @h : tensor<24xf32>
+  pc.output "found" = %found : tensor<24xf32>
+})");
+  Tensor patterns = normal({kPatterns, kSize});
+  for (double &value : patterns.data)
+    value = value > 0 ? 1 : -1;
+  double energy = 0;
+  for (int step = 0; step < 300; ++step)
+    energy = run("memorise", kPatterns, {{"h", patterns}}).at("energy").data[0];
+  EXPECT_LT(energy, 1e-6);
+  EXPECT_LT(get("lateral.weight"), 0.5) << "W = 1 is no memory";
+
+  Tensor noisy = patterns, known = Tensor::splat({kPatterns, kSize}, 0);
+  for (int pattern = 0; pattern < kPatterns; ++pattern) {
+    for (int wrong : {1, 8, 17})
+      noisy.data[pattern * kSize + wrong] *= -1;
+    for (int i = 0; i < kSize / 2; ++i)
+      known.data[pattern * kSize + i] = 1;
+  }
+  auto fromNoise = run("recall_noise", kPatterns, {{"h", noisy}});
+  auto fromHalf =
+      run("recall_half", kPatterns, {{"h", patterns}, {"known", known}});
+  for (int64_t i = 0; i < patterns.size(); ++i) {
+    EXPECT_NEAR(fromNoise.at("found").data[i], patterns.data[i], 0.1) << i;
+    EXPECT_NEAR(fromHalf.at("found").data[i], patterns.data[i], 0.1) << i;
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // Several models in one program
 //===----------------------------------------------------------------------===//

@@ -23,6 +23,8 @@ inline std::vector<std::string> smallSizes(const std::string &path) {
   std::string name = std::filesystem::path(path).stem().string();
   if (name == "memory")
     return {"in=19", "width=7", "latent=5", "steps=4"};
+  if (name == "mupc")
+    return {"in=19", "width=7", "blocks=3", "steps=5"};
   // Its rate is near the edge of stability on random images.
   if (name == "autoencoder_gelu")
     return {"steps=4"};
