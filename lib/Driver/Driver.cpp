@@ -148,7 +148,7 @@ struct CommandLine {
                                   "smaller number runs (128)"),
                          cl::init(128), cl::cat(category)};
   cl::list<std::string> define{"D", cl::Prefix,
-                               cl::desc("Set a parameter of the model"),
+                               cl::desc("Set a constant of the model"),
                                cl::value_desc("name=value"), cl::cat(category)};
   cl::opt<std::string> floatType{
       "float", cl::desc("Element type: f32 or f64; as written if absent"),
@@ -184,10 +184,10 @@ struct CommandLine {
       cl::init(true), cl::cat(category)};
   cl::opt<bool> trace{
       "trace",
-      cl::desc(
-          "Keep every inference step's states, errors, gradients and energies "
-          "outputs <vode>.h.<t>, <vode>.error.<t>, <vode>.grad.<t>, "
-          "<vode>.energy.<t>"),
+      cl::desc("Keep every inference step's states, errors, gradients and "
+               "energies as "
+               "outputs <vode>.h.<t>, <vode>.error.<t>, <vode>.grad.<t>, "
+               "<vode>.energy.<t>"),
       cl::cat(category)};
   cl::opt<bool> analysis{
       "analysis",
@@ -858,6 +858,14 @@ int pc::runDriver(int argc, char **argv) {
     os << artifact::getCompilerName() << " (LLVM " << LLVM_VERSION_STRING
        << ")\n";
   });
+  // LLVM has hundreds of its own; --help-hidden shows them and MLIR's.
+  for (auto &entry : cl::getRegisteredOptions()) {
+    cl::Option &option = *entry.second;
+    if (!llvm::is_contained(option.Categories, &commandLine.category) &&
+        !llvm::is_contained({"help", "help-hidden", "version"}, entry.first) &&
+        option.getOptionHiddenFlag() == cl::NotHidden)
+      option.setHiddenFlag(cl::Hidden);
+  }
   cl::ParseCommandLineOptions(
       argc, argv,
       "compiles a predictive coding network to an artifact that pcx-run "
