@@ -189,7 +189,8 @@ def PC_VodeOp : PC_Op<"vode", [ParentOneOf<["ModelOp", "BlockOp"]>,
     energy of both and a `pc.term`. `precision(p)` multiplies the energy by p.
     `log_sigma(%s)`, only for se, makes the precision exp(-2 s), element by
     element, with its normaliser: E = sum 1/2 ((h - u) / exp s)^2 + s, s floored
-    at -10; %s is a `pc.param` of the state's shape.
+    at -10; %s, usually a `pc.param`, has the state's shape or is one number
+    (`tensor<f32>`) for all elements.
   }];
   let arguments = (ins SymbolNameAttr:$name, PC_Tensor:$prediction,
                        AnyAttrOf<[PC_EnergyKindAttr, FlatSymbolRefAttr]>:$energy,

@@ -466,6 +466,82 @@ TEST_F(AlgorithmsTest, PrecisionsWeighEnergies) {
   EXPECT_NEAR(outputs.at("energy").data[0], energy, 1e-13);
 }
 
+/// Three numbers around a bias, with a learned precision of the given type.
+std::string learnedPrecision(const std::string &type) {
+  return R"(
+pc.model @m {
+  %b = pc.param @b : tensor<3xf32>
+  %s = pc.param @s : )" +
+         type + R"(
+  %y = pc.vode @y %b energy(se) log_sigma(%s : )" +
+         type + R"() : tensor<3xf32>
+}
+pc.program @learn on @m (%y: tensor<3xf32>) {
+  pc.clamp @y = %y : tensor<3xf32>
+  pc.report "energy" = energy
+  pc.learn sgd(lr = 0.1)
+}
+)";
+}
+
+// At a minimum of the mean free energy the bias is the mean and exp(s) the root
+// of the mean squared error: of each element, or of all of them.
+TEST_F(AlgorithmsTest, LearnedPrecisionsFindTheVarianceOfTheData) {
+  constexpr int64_t n = 500;
+  for (bool diagonal : {false, true}) {
+    SCOPED_TRACE(diagonal ? "diagonal" : "one for all");
+    const std::vector<double> sigma = diagonal
+                                          ? std::vector<double>{0.5, 0.8, 2.0}
+                                          : std::vector<double>{0.7, 0.7, 0.7};
+    load(learnedPrecision(diagonal ? "tensor<3xf32>" : "tensor<f32>"));
+    Tensor y = normal({n, 3});
+    for (int64_t i = 0; i < y.size(); ++i)
+      y.data[i] = 1.5 - i % 3 + sigma[i % 3] * y.data[i];
+    for (int step = 0; step < 900; ++step)
+      run("learn", n, {{"y", y}});
+    double all = 0;
+    for (int64_t k = 0; k < 3; ++k) {
+      double mean = 0, square = 0;
+      for (int64_t i = k; i < y.size(); i += 3)
+        mean += y.data[i] / n;
+      for (int64_t i = k; i < y.size(); i += 3)
+        square += std::pow(y.data[i] - mean, 2) / n;
+      all += square / 3;
+      EXPECT_NEAR(get("b", k), mean, 1e-9);
+      if (!diagonal)
+        continue;
+      EXPECT_NEAR(get("s", k), 0.5 * std::log(square), 1e-9);
+      // Five standard errors.
+      EXPECT_NEAR(get("s", k), std::log(sigma[k]), 5 / std::sqrt(2.0 * n));
+    }
+    if (diagonal)
+      continue;
+    ASSERT_EQ(session->getStorage("s")->size(), 1);
+    EXPECT_NEAR(get("s"), 0.5 * std::log(all), 1e-9);
+    EXPECT_NEAR(get("s"), std::log(sigma[0]), 5 / std::sqrt(2.0 * 3 * n));
+  }
+}
+
+TEST_F(AlgorithmsTest, OneLearnedPrecisionCountsForEveryElement) {
+  load(learnedPrecision("tensor<f32>"));
+  const std::vector<double> y = {0.3, -0.2, 0.9}, b = {0.1, 0.4, -0.5};
+  // The second is below the floor, where the gradient by s is zero.
+  for (double s : {-0.4, -12.0}) {
+    SCOPED_TRACE(s);
+    set("b", {3}, b);
+    set("s", {}, {s});
+    double floored = std::max(s, -10.0), energy = 0, gradient = 0;
+    for (int k = 0; k < 3; ++k) {
+      double z = (y[k] - b[k]) * std::exp(-floored);
+      energy += 0.5 * z * z + floored;
+      gradient += s < -10 ? 0 : 1 - z * z;
+    }
+    auto outputs = run("learn", 1, {{"y", Tensor({1, 3}, y)}});
+    EXPECT_NEAR(outputs.at("energy").data[0], energy, 1e-13 * std::abs(energy));
+    EXPECT_NEAR(get("s"), s - 0.1 * gradient, 1e-13);
+  }
+}
+
 TEST_F(AlgorithmsTest, SchedulesFollowTheRun) {
   load(kScalar + onScalar("p", R"(
   %base = arith.constant 0.5 : f64

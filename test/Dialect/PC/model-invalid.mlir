@@ -174,8 +174,17 @@ pc.model @vode_c1_user {
 pc.model @vode_c2 {
   %x = pc.input @x : tensor<4xf32>
   %s = pc.param @s init(zeros) : tensor<5xf32>
-  // expected-error @below {{'pc.vode' op log_sigma has type 'tensor<5xf32>', expected that of the state, 'tensor<4xf32>'}}
+  // expected-error @below {{'pc.vode' op log_sigma has type 'tensor<5xf32>', expected that of the state, 'tensor<4xf32>', or 'tensor<f32>'}}
   %h = pc.vode @h %x energy(se) log_sigma(%s : tensor<5xf32>) : tensor<4xf32>
+}
+
+// -----
+
+pc.model @vode_c2_scalar {
+  %x = pc.input @x : tensor<4xf32>
+  %s = pc.param @s init(zeros) : tensor<f64>
+  // expected-error @below {{'pc.vode' op log_sigma has type 'tensor<f64>', expected that of the state, 'tensor<4xf32>', or 'tensor<f32>'}}
+  %h = pc.vode @h %x energy(se) log_sigma(%s : tensor<f64>) : tensor<4xf32>
 }
 
 // -----

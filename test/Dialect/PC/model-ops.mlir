@@ -55,6 +55,9 @@ pc.model @layers (width = 16, depth = 3) {
   %h4 = pc.vode @h4 %d energy(@mine) precision(0.5) : tensor<4xf32>
   // CHECK: pc.vode @h5 %{{.*}} energy(se) log_sigma(%{{.*}} : tensor<4xf32>) : tensor<4xf32>
   %h5 = pc.vode @h5 %d energy(se) log_sigma(%p0 : tensor<4xf32>) : tensor<4xf32>
+  // CHECK: pc.vode @h6 %{{.*}} energy(se) log_sigma(%{{.*}} : tensor<f32>) : tensor<?xf32, #pc.dims<width>>
+  %sigma = pc.param @sigma : tensor<f32>
+  %h6 = pc.vode @h6 %u energy(se) log_sigma(%sigma : tensor<f32>) : tensor<?xf32, #pc.dims<width>>
   // CHECK: pc.apply @block %[[X]] : (tensor<8xf32>) -> tensor<8xf32>
   %y0 = pc.apply @block %x : (tensor<8xf32>) -> tensor<8xf32>
   // CHECK: pc.apply @block %{{.*}} as @once : (tensor<8xf32>) -> tensor<8xf32>

@@ -266,10 +266,12 @@ LogicalResult VodeOp::verify() {
     if (!kind || kind.getValue() != EnergyKind::SquaredError)
       return emitOpError("log_sigma needs energy(se)");
     // vode_c2
-    if (logSigma.getType() != getState().getType())
+    RankedTensorType state = getState().getType();
+    auto scalar = RankedTensorType::get({}, state.getElementType());
+    if (logSigma.getType() != state && logSigma.getType() != scalar)
       return emitOpError("log_sigma has type ")
-             << logSigma.getType() << ", expected that of the state, "
-             << getState().getType();
+             << logSigma.getType() << ", expected that of the state, " << state
+             << ", or " << scalar;
     if (getPrecision())
       return emitOpError("takes precision or log_sigma, not both");
   }

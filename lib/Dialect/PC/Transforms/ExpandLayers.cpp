@@ -85,6 +85,9 @@ static FailureOr<Value> buildVodeEnergy(OpBuilder &builder, VodeOp op,
     if (!logSigma)
       return SquaredErrorOp::create(builder, loc, scalar, state, prediction)
           .getResult();
+    // One number stands for all elements.
+    if (logSigma.getType() != type)
+      logSigma = BroadcastOp::create(builder, loc, type, logSigma);
     // sum 1/2 ((h - u) exp(-s))^2 + s, with s floored.
     Type element = op.getType().getElementType();
     auto error = SubOp::create(builder, loc, type, state, prediction);

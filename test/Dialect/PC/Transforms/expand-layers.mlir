@@ -66,6 +66,27 @@ pc.model @learned {
 
 // -----
 
+// One number for the whole vode: the same formula for every element.
+// CHECK-LABEL: pc.model @log_sigma_of_all
+pc.model @log_sigma_of_all {
+  %x = pc.input @x : tensor<4xf32>
+  // CHECK: %[[S:.*]] = pc.param @s : tensor<f32>
+  %s = pc.param @s : tensor<f32>
+  // CHECK: %[[ALL:.*]] = pc.broadcast %[[S]] : tensor<f32> -> tensor<4xf32>
+  // CHECK: %[[E:.*]] = pc.sub
+  // CHECK: pc.elementwise %[[E]], %[[ALL]] : (tensor<4xf32>, tensor<4xf32>)
+  %h = pc.vode @h %x energy(se) log_sigma(%s : tensor<f32>) : tensor<4xf32>
+  // A state of rank 0 has its own.
+  // CHECK: %[[T:.*]] = pc.param @t : tensor<f32>
+  %t = pc.param @t : tensor<f32>
+  // CHECK-NOT: pc.broadcast
+  // CHECK: pc.elementwise %{{.*}}, %[[T]] : (tensor<f32>, tensor<f32>)
+  %y = pc.sum %h : tensor<4xf32> -> tensor<f32>
+  %n = pc.vode @n %y energy(se) log_sigma(%t : tensor<f32>) : tensor<f32>
+}
+
+// -----
+
 pc.energy @near(%h: tensor<4xf32>, %u: tensor<4xf32>) {
   %s = pc.sum %h : tensor<4xf32> -> tensor<f32>
   pc.yield %s : tensor<f32>
