@@ -179,7 +179,7 @@ def PC_PortAttr : PC_Attr<"Port", "port"> {
 
     - input: `target` (unit) if it clamps a vode that has a prediction;
     - output: `reduce` (#pc.reduce; absent when per sample), `report` (unit),
-      `trace` (unit);
+      `warning` (unit), `trace` (unit);
     - parameter, buffer, state, optimiser: `init` (#pc.init, fan-in resolved),
       `stream` (i64, Philox stream of the initialiser), after layouts were
       chosen `strides` (array<i64>, in elements, where not dense and row major);

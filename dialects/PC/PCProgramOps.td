@@ -680,4 +680,23 @@ def PC_ReportOp : PC_ProgramMemberOp<"report"> {
   let hasVerifier = 1;
 }
 
+def PC_WarnOp : PC_ProgramMemberOp<"warn"> {
+  let summary = "a warning to whoever runs the program, where a number says so";
+  let description = [{
+    ```mlir
+    %epoch = pc.counter epoch
+    %late = arith.cmpf oge, %epoch, %most : f64
+    pc.warn %late "the rate no longer falls from here on"
+    ```
+
+    The condition is computed from numbers: hyper-parameters, counters, sizes.
+    `pcx-run train` prints the text once, in the first epoch in which it holds.
+    In the artifact a warning is an output like a report, 1 where the condition
+    holds and 0 elsewhere, under the text as its name.
+  }];
+  let arguments = (ins I1:$condition, StrAttr:$message);
+  let assemblyFormat = "$condition $message attr-dict";
+  let hasVerifier = 1;
+}
+
 #endif // PC_PROGRAM_OPS_TD

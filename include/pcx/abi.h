@@ -175,7 +175,10 @@ typedef struct pcx_port_t {
 typedef enum pcx_port_flag_t {
   PCX_PORT_TRACE = 1u << 0,  ///< made by --trace
   PCX_PORT_REPORT = 1u << 1, ///< made by pc.report: shown each epoch
-  PCX_PORT_TARGET = 1u << 2  ///< clamps a vode that has a prediction: a label
+  PCX_PORT_TARGET = 1u << 2, ///< clamps a vode that has a prediction: a label
+  PCX_PORT_WARNING = 1u << 3 ///< made by pc.warn: a shared scalar, 1 where its
+                             ///< condition holds in the call and 0 elsewhere;
+                             ///< the name is the text to show
 } pcx_port_flag_t;
 
 /// What one kernel does a call at batch size n: value = base + n * per_sample.

@@ -194,6 +194,9 @@ PCX_API void pcx_data_destroy(pcx_data_t *data);
 PCX_API int64_t pcx_data_samples(const pcx_data_t *data);
 
 /// Totals of the program's shared outputs (reports) over the steps of a call.
+/// Those whose port has PCX_PORT_WARNING are warnings: the value is the number
+/// of steps in which the condition held (in a step_fn 1 or 0), the name the
+/// text to show where it is not 0.
 typedef struct pcx_report_t {
   const char *name; ///< the output's name
   double value;     ///< combined by the output's pcx_reduce_t

@@ -496,6 +496,8 @@ static artifact::Port makePort(const PortInfo &info) {
     port.flags |= PCX_PORT_REPORT;
   if (info.port.getDetail("target"))
     port.flags |= PCX_PORT_TARGET;
+  if (info.port.getDetail("warning"))
+    port.flags |= PCX_PORT_WARNING;
   return port;
 }
 

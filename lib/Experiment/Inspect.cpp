@@ -76,6 +76,7 @@ static Json portJson(const pcx_port_t &port, bool output) {
     json["reduce"] = reduceName(port.reduce);
     json["trace"] = (port.flags & PCX_PORT_TRACE) != 0;
     json["report"] = (port.flags & PCX_PORT_REPORT) != 0;
+    json["warning"] = (port.flags & PCX_PORT_WARNING) != 0;
   } else {
     json["target"] = (port.flags & PCX_PORT_TARGET) != 0;
   }
@@ -217,6 +218,8 @@ static void print(const Module &module, int64_t batch, std::FILE *out) {
     for (uint32_t p = 0; p < program.output_count; ++p) {
       if (program.outputs[p].flags & PCX_PORT_TRACE)
         ++traces;
+      else if (program.outputs[p].flags & PCX_PORT_WARNING)
+        fmt::print(out, "  warning   {}\n", program.outputs[p].name);
       else
         fmt::print(out, "  output    {}\n", portText(program.outputs[p]));
     }

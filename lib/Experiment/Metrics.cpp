@@ -201,11 +201,12 @@ static Result<Sweep> sweep(pcx_session_t *session, const pcx_program_t &info,
     return lastError();
   for (uint32_t i = 0; i < reportCount; ++i)
     out.reports.emplace_back(reports[i].name, reports[i].value);
-  // Traces are no reports.
+  // Traces and warnings are no reports.
   std::erase_if(out.reports, [&](const NamedValue &report) {
     for (uint32_t i = 0; i < info.output_count; ++i)
       if (info.outputs[i].name == report.first)
-        return (info.outputs[i].flags & PCX_PORT_TRACE) != 0;
+        return (info.outputs[i].flags & (PCX_PORT_TRACE | PCX_PORT_WARNING)) !=
+               0;
     return false;
   });
   return out;

@@ -23,6 +23,7 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <set>
 
 using namespace pcx;
 using namespace pcx::experiment;
@@ -96,6 +97,8 @@ private:
     bool shown; ///< made by pc.report
   };
   std::vector<Report> reports;
+  /// Warnings of the training program (pc.warn) that were not yet shown.
+  std::set<std::string, std::less<>> warnings;
   std::vector<uint32_t> order;
   std::ofstream log;
   std::string lastSaved; ///< "'mlp.safetensors' (epoch 2, step 10)"
@@ -263,6 +266,10 @@ void Trainer::prepareReports() {
     if (port.per_sample || portElements(port) != 1 ||
         port.flags & PCX_PORT_TRACE)
       continue;
+    if (port.flags & PCX_PORT_WARNING) {
+      warnings.insert(port.name);
+      continue;
+    }
     reports.push_back(
         {port.name, port.reduce, (port.flags & PCX_PORT_REPORT) != 0});
     state.totals.try_emplace(port.name, ReportTotal{port.reduce});
@@ -347,6 +354,15 @@ int Trainer::onStep(int64_t step, const pcx_report_t *values, uint32_t count) {
   int64_t position = (chunkFirst + step) * state.batch;
   int64_t n = std::min(state.batch, state.samples - position);
   for (uint32_t i = 0; i < count; ++i) {
+    if (auto warning = warnings.find(std::string_view(values[i].name));
+        warning != warnings.end()) {
+      if (values[i].value == 0)
+        continue;
+      say(console.err, "pcx-run: warning: epoch {}: {}", state.epoch + 1,
+          *warning);
+      warnings.erase(warning);
+      continue;
+    }
     auto total = state.totals.find(values[i].name);
     if (total == state.totals.end())
       continue;

@@ -19,6 +19,7 @@ TEST(Inspect, Text) {
             HasSubstr("input     image 8x8 f32 a sample\n"),
             HasSubstr("input     label 10 f32 a sample, target\n"),
             HasSubstr("output    energy scalar f32, mean over the batch\n"),
+            HasSubstr("warning   it is late\n"),
             HasSubstr("parameter fc.weight 10x64 f32, uniform [-0.1, 0.1)\n"),
             HasSubstr("w_lr = 0.05, 0 to 1e+30\n"),
             HasSubstr("640 parameters")));
@@ -36,6 +37,9 @@ TEST(Inspect, Json) {
   EXPECT_EQ(json["max_batch"], 32);
   EXPECT_EQ(json["programs"][0]["inputs"][1]["target"], true);
   EXPECT_EQ(json["programs"][0]["outputs"][2]["trace"], true);
+  EXPECT_EQ(json["programs"][0]["outputs"][2]["warning"], false);
+  EXPECT_EQ(json["programs"][0]["outputs"][3]["name"], "it is late");
+  EXPECT_EQ(json["programs"][0]["outputs"][3]["warning"], true);
   EXPECT_EQ(json["programs"][0]["variants"][0]["flops"], 12900.0);
   EXPECT_EQ(json["programs"][0]["variants"][0]["kernels"][0]["bytes"], 5120.0);
   EXPECT_EQ(json["storage"][0]["dims"], (std::vector<int64_t>{10, 64}));

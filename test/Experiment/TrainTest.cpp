@@ -530,6 +530,27 @@ TEST_F(Train, ProgressBarOnATerminal) {
   EXPECT_THAT(train({"--epochs", "1"}).err, testing::Not(HasSubstr("\r")));
 }
 
+TEST_F(Train, WarnsOnceInTheFirstEpochInWhichItHolds) {
+  RunResult result = train({"--epochs", "4", "--set", "warn_from=2", "--log",
+                            dir / "log", "--save", dir / "s"});
+  EXPECT_OK(result);
+  const std::string warning = "pcx-run: warning: epoch 3: it is late\n";
+  size_t first = result.err.find(warning);
+  ASSERT_NE(first, std::string::npos) << result.err;
+  EXPECT_EQ(result.err.find("it is late", first + warning.size()),
+            std::string::npos);
+  EXPECT_THAT(result.err, testing::Not(HasSubstr("never")));
+  // A warning is no report.
+  EXPECT_THAT(result.out, testing::Not(HasSubstr("it is late")));
+  EXPECT_FALSE(readLog(dir / "log")[3].contains("it is late"));
+  // A resumed run says it again, one that ends before does not.
+  EXPECT_THAT(train({"--resume", dir / "s", "--epochs", "6"}).err,
+              HasSubstr("pcx-run: warning: epoch 5: it is late\n"));
+  EXPECT_THAT(train({"--epochs", "2", "--set", "warn_from=2"}).err,
+              testing::Not(HasSubstr("warning")));
+  EXPECT_EQ(train({"--epochs", "1", "--set", "warn_from=0", "-q"}).err, "");
+}
+
 TEST_F(Train, QuietSaysNothing) {
   RunResult result = train({"--epochs", "1", "--quiet"});
   EXPECT_OK(result);

@@ -565,6 +565,31 @@ TEST_F(AlgorithmsTest, SchedulesFollowTheRun) {
   }
 }
 
+TEST_F(AlgorithmsTest, WarningsFollowTheirNumbers) {
+  load(kScalar + onScalar("p", R"(
+  %beta = pc.hyper "beta" default 0.5
+  %epoch = pc.counter epoch
+  %steps = pc.counter weight_step
+  %quarter = arith.constant 0.25 : f64
+  %one = arith.constant 1.0 : f64
+  %growth = arith.mulf %quarter, %epoch : f64
+  %size = arith.addf %beta, %growth : f64
+  %whole = arith.cmpf oge, %size, %one : f64
+  pc.warn %whole "whole"
+  %first = arith.cmpf oeq, %steps, %epoch : f64
+  pc.warn %first "a step an epoch"
+  pc.learn sgd(lr = 0.1))"));
+  for (int call = 0; call < 4; ++call) {
+    session->getCounters().epoch = call;
+    // Not a mean over samples: it is one number.
+    auto outputs = run(
+        "p", 3,
+        {{"x", Tensor::splat({3, 1}, 0.1)}, {"y", Tensor::splat({3, 1}, 0.2)}});
+    expectTensor(outputs.at("whole"), {}, {call >= 2 ? 1.0 : 0.0}, 0);
+    expectTensor(outputs.at("a step an epoch"), {}, {1.0}, 0);
+  }
+}
+
 TEST_F(AlgorithmsTest, NoDecaySparesAndOneJointIsOneStep) {
   // With a zero gradient only the decay moves a parameter.
   load(kNet + onNet("p", R"(

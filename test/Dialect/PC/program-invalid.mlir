@@ -387,6 +387,42 @@ pc.program @report_c1 on @m (%y: tensor<4xf32>) {
 
 // -----
 
+pc.program @warn_c1 on @m () {
+  %true = arith.constant true
+  pc.repeat 2 {
+    // expected-error @below {{'pc.warn' op cannot stand in a loop or in pc.joint: it warns of the whole call}}
+    pc.warn %true "again and again"
+  }
+}
+
+// -----
+
+pc.program @warn_c1_joint on @m () {
+  %true = arith.constant true
+  pc.joint {
+    // expected-error @below {{'pc.warn' op cannot stand in a loop or in pc.joint: it warns of the whole call}}
+    pc.warn %true "joint"
+  }
+}
+
+// -----
+
+pc.program @warn_c2 on @m () {
+  %true = arith.constant true
+  // expected-error @below {{'pc.warn' op has no text}}
+  pc.warn %true " "
+}
+
+// -----
+
+pc.program @warn_c2_lines on @m () {
+  %true = arith.constant true
+  // expected-error @below {{'pc.warn' op expects one line of text, without control characters}}
+  pc.warn %true "two\0Alines"
+}
+
+// -----
+
 func.func @parents() {
   // expected-error @below {{'pc.init' op expects parent op to be one of 'pc.program, pc.repeat, pc.joint'}}
   pc.init forward

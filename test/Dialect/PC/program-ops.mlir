@@ -206,6 +206,21 @@ pc.program @evaluate on @mlp (%image: tensor<8xf32>) role(evaluate) {
   pc.report "most" = %s : tensor<f32> over sum
 }
 
+// CHECK-LABEL: pc.program @warns on @mlp ()
+pc.program @warns on @mlp () {
+  %beta = pc.hyper "beta" default 0.75
+  %width = pc.size @width
+  %epoch = pc.counter epoch
+  // CHECK: %[[C:.*]] = arith.cmpf ogt
+  %late = arith.cmpf ogt, %epoch, %beta : f64
+  // CHECK: pc.warn %[[C]] "it is |\22late\22|: \CE\B2 > 1"
+  pc.warn %late "it is |\"late\"|: β > 1"
+  %wide = arith.cmpf ogt, %width, %beta : f64
+  %both = arith.andi %wide, %late : i1
+  // CHECK: pc.warn %{{.*}} "both"
+  pc.warn %both "both"
+}
+
 // CHECK-LABEL: pc.program @nothing on @mlp () role(sample) {
 // CHECK-NEXT: }
 pc.program @nothing on @mlp () role(sample) {

@@ -11,7 +11,8 @@
 // momentum, on the seed and the call (noise), on the total steps (a linear
 // schedule) and on a state that outlives the call.
 //
-//   train     energy = mean cross-entropy; steps W, moves the trace
+//   train     energy = mean cross-entropy; steps W, moves the trace; warns from
+//             an epoch on
 //   evaluate  prediction = logits, energy
 //   classify  class = argmax as i32
 //   totals    total = offset + sum of the images' first three values
@@ -29,7 +30,7 @@
 enum { maxBatch = 32, pixels = SOFTMAX_PIXELS, classes = 10 };
 
 /// Hyper-parameters by index.
-enum { lr, momentum, noise, explodeAt, poisonAt, delay };
+enum { lr, momentum, noise, explodeAt, poisonAt, delay, warnFrom };
 /// Storage by index.
 enum { weight, trace, count, last };
 
@@ -105,6 +106,8 @@ static int32_t train(const pcx_run_args_t *args) {
   ++*steps;
   *(float *)args->outputs[0] = (float)(energy / (double)args->n);
   *(float *)args->outputs[1] = (float)(energy / (double)args->n);
+  *(float *)args->outputs[3] = args->epoch >= args->hypers[warnFrom];
+  *(float *)args->outputs[4] = 0;
   if (args->hypers[delay] > 0)
     usleep((unsigned)(1000 * args->hypers[delay]));
   return PCX_RUN_OK;
@@ -211,6 +214,7 @@ static const pcx_hyper_t hypers[] = {
     {sizeof(pcx_hyper_t), "explode_at", -1, -1, 1e9, 1},
     {sizeof(pcx_hyper_t), "poison_at", -1, -1, 1e9, 1},
     {sizeof(pcx_hyper_t), "delay", 0, 0, 1e6, 0},
+    {sizeof(pcx_hyper_t), "warn_from", 1e9, 0, 1e9, 0},
 };
 static const pcx_port_t inputs[] = {
 #if SOFTMAX_PIXELS == 64
@@ -228,6 +232,8 @@ static const pcx_port_t trainOutputs[] = {
     {PORT, "energy", PCX_F32, 0, 0, {0}, PCX_REDUCE_MEAN, PCX_PORT_REPORT},
     {PORT, "energy.label", PCX_F32, 0, 0, {0}, PCX_REDUCE_MEAN, 0},
     {PORT, "label.h.0", PCX_F32, 1, 1, {classes}, 0, PCX_PORT_TRACE},
+    {PORT, "it is late", PCX_F32, 0, 0, {0}, PCX_REDUCE_SUM, PCX_PORT_WARNING},
+    {PORT, "never", PCX_F32, 0, 0, {0}, PCX_REDUCE_SUM, PCX_PORT_WARNING},
 };
 static const pcx_port_t evaluateOutputs[] = {
     {PORT, "prediction", PCX_F32, 1, 1, {classes}, 0, 0},
@@ -257,7 +263,7 @@ static const pcx_variant_t totalVariants[] = VARIANT(totals);
 
 static const uint32_t all[] = {weight, trace, count, last};
 static const pcx_program_t programs[] = {
-    {sizeof(pcx_program_t), "train", PCX_ROLE_TRAIN, 2, inputs, 3, trainOutputs,
+    {sizeof(pcx_program_t), "train", PCX_ROLE_TRAIN, 2, inputs, 5, trainOutputs,
      1, trainVariants, 1, 4, all, 4, all},
     {sizeof(pcx_program_t), "evaluate", PCX_ROLE_EVALUATE, 2, inputs, 2,
      evaluateOutputs, 1, evaluateVariants, 0, 1, all, 0, 0},
@@ -279,7 +285,7 @@ static const pcx_artifact_t artifact = {
     maxBatch,
     4,
     storage,
-    6,
+    7,
     hypers,
     4,
     programs,

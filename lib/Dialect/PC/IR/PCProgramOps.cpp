@@ -550,6 +550,19 @@ LogicalResult StopOp::verify() {
   return success();
 }
 
+LogicalResult WarnOp::verify() {
+  // warn_c1
+  if (!isa<ProgramOp>((*this)->getParentOp()))
+    return emitOpError("cannot stand in a loop or in pc.joint: it warns of "
+                       "the whole call");
+  // warn_c2
+  if (getMessage().trim().empty())
+    return emitOpError("has no text");
+  if (llvm::any_of(getMessage(), [](unsigned char c) { return c < 0x20; }))
+    return emitOpError("expects one line of text, without control characters");
+  return success();
+}
+
 LogicalResult ReportOp::verify() {
   // report_c1
   if (getValue() && getValue().getType().getRank() != 0)

@@ -42,7 +42,8 @@ static bool isInference(Operation *op) {
 static bool isLeftOut(Operation *op) {
   if (auto update = dyn_cast<UpdateOp>(op))
     return getGradientKind(update.getGradient()) == GradientKind::Params;
-  return isa<LearnOp, BackpropOp, AverageOp, ReportOp, OutputOp, StopOp>(op);
+  return isa<LearnOp, BackpropOp, AverageOp, ReportOp, WarnOp, OutputOp,
+             StopOp>(op);
 }
 
 namespace {

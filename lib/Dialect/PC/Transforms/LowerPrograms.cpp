@@ -250,7 +250,7 @@ LogicalResult ProgramLowering::lower(Operation *op) {
             GradientOp, CurvatureOp, CombineOp, ClipOp, ReadGradientOp,
             RestoreOp, SetOp, PrecisionOp, StopOp, NormOp, FreeEnergyOp,
             EvaluateOp, AverageOp, UseOp, UpdateOp, PredictOp, ReadOp, OutputOp,
-            ReportOp, HyperOp, CounterOp, ScheduleOp>(
+            ReportOp, WarnOp, HyperOp, CounterOp, ScheduleOp>(
           [&](auto statement) { return lower(statement); })
       .Case([&](ClampOp clamp) {
         return lowerClamp(op, clamp.getVode(), clamp.getValue(),

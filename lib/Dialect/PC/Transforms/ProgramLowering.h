@@ -154,6 +154,7 @@ private:
   llvm::LogicalResult lower(ReadOp op);
   llvm::LogicalResult lower(OutputOp op);
   llvm::LogicalResult lower(ReportOp op);
+  llvm::LogicalResult lower(WarnOp op);
   llvm::LogicalResult lower(HyperOp op);
   llvm::LogicalResult lower(CounterOp op);
   llvm::LogicalResult lower(ScheduleOp op);
@@ -324,11 +325,15 @@ private:
     return BatchedEvaluator(builder).getBatched(
         mapped(value), mlir::cast<mlir::RankedTensorType>(value.getType()));
   }
-  /// Type of Environment::running.
-  mlir::Type getRunningType() const {
-    return getBatchedType(mlir::RankedTensorType::get(
-        {}, graph.getNodes().front().type.getElementType()));
+  /// Type of a number that all samples share, as a tensor.
+  mlir::RankedTensorType getScalarType() const {
+    mlir::Type element = graph.getNodes().empty()
+                             ? mlir::Float32Type::get(context)
+                             : graph.getNodes().front().type.getElementType();
+    return mlir::RankedTensorType::get({}, element);
   }
+  /// Type of Environment::running.
+  mlir::Type getRunningType() const { return getBatchedType(getScalarType()); }
   mlir::Value splat(mlir::Location loc, mlir::Type type, double value) {
     return SplatOp::create(builder, loc, type, builder.getF64FloatAttr(value));
   }

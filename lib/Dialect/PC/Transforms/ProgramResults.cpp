@@ -135,6 +135,19 @@ LogicalResult ProgramLowering::lower(ReportOp op) {
   return success();
 }
 
+LogicalResult ProgramLowering::lower(WarnOp op) {
+  Location loc = op.getLoc();
+  Value held = arith::SelectOp::create(builder, loc, mapped(op.getCondition()),
+                                       number(loc, 1.0), number(loc, 0.0));
+  // Summed over calls: how many of them it held in.
+  addOutput(
+      makePort(PortKind::Output, op.getMessage(),
+               {detail("reduce", ReduceKindAttr::get(context, ReduceKind::Sum)),
+                detail("warning", builder.getUnitAttr())}),
+      fill(loc, getScalarType(), held));
+  return success();
+}
+
 PortAttr ProgramLowering::makeReportPort(StringRef name, ReduceKind reduce,
                                          bool shown) {
   SmallVector<NamedAttribute> details = {
@@ -173,9 +186,7 @@ void ProgramLowering::declareReports(Operation *loop) {
           report.port = makeReportPort(name, reduce, shown);
       return;
     }
-    Type type = RankedTensorType::get(
-        {}, graph.getNodes().front().type.getElementType());
-    env.optimiser[key] = splat(loc, type, 0.0);
+    env.optimiser[key] = splat(loc, getScalarType(), 0.0);
     loopReports.push_back({makeReportPort(name, reduce, shown), Value()});
   };
   loop->walk([&](Operation *op) {

@@ -16,6 +16,8 @@ pc.program @train on @m (%x: tensor<4xf32>, %y: tensor<2xf32>) {
   %lr = pc.hyper "h_lr" default 0.1
   %beta = arith.constant 0.5 : f64
   pc.clamp @x = %x : tensor<4xf32>
+  %late = arith.constant true
+  pc.warn %late "it is late"
   pc.init forward
   pc.nudge @y = %y beta(%beta) : tensor<2xf32>
   pc.repeat 3 index(%t) {
@@ -42,6 +44,7 @@ pc.program @train on @m (%x: tensor<4xf32>, %y: tensor<2xf32>) {
 // CHECK-LABEL: pc.program @train.states on @m
 // CHECK-SAME: (%x: tensor<4xf32>, %y: tensor<2xf32>, %h.h: tensor<3xf32>, %h.along: tensor<3xf32>) role(other) attributes {trace} {
 // CHECK: pc.clamp @x = %x
+// CHECK-NOT: pc.warn
 // CHECK: pc.init forward
 // CHECK: pc.nudge @y = %y
 // The first repetition.

@@ -164,3 +164,29 @@ pc.program @recall on @memory (%x: tensor<2xf32>) {
   %y = pc.read @h : tensor<2xf32>
   pc.output "recalled" = %y : tensor<2xf32>
 }
+
+// -----
+
+pc.model @warned {
+  %x = pc.input @x : tensor<4xf32>
+  %h = pc.vode @h %x energy(se) : tensor<4xf32>
+}
+
+// A warning is a number that all samples share, under its text.
+// CHECK-LABEL: func.func @warn(
+// CHECK-SAME: %[[EPOCH:[^:]*]]: f64 {pc.port = #pc.port<counter "epoch"
+// CHECK-SAME: -> (tensor<f32> {pc.port = #pc.port<output "it is late" {reduce = #pc.reduce<sum>, warning}>})
+pc.program @warn on @warned (%x: tensor<4xf32>) {
+  // CHECK-DAG: %[[ZERO:.*]] = arith.constant 0.0
+  // CHECK-DAG: %[[ONE:.*]] = arith.constant 1.0
+  // CHECK-DAG: %[[MOST:.*]] = arith.constant 3.0
+  // CHECK-DAG: %[[T:.*]] = pc.splat 1.000000e+00 : tensor<f32>
+  %epoch = pc.counter epoch
+  %most = arith.constant 3.0 : f64
+  // CHECK: %[[C:.*]] = arith.cmpf oge, %[[EPOCH]], %[[MOST]]
+  // CHECK: %[[N:.*]] = arith.select %[[C]], %[[ONE]], %[[ZERO]] : f64
+  // CHECK: %[[W:.*]] = pc.scale %[[T]], %[[N]] : tensor<f32>
+  // CHECK: return %[[W]]
+  %late = arith.cmpf oge, %epoch, %most : f64
+  pc.warn %late "it is late"
+}
