@@ -183,6 +183,42 @@ pc.program @optimiser_c2_finite on @m () {
 
 // -----
 
+pc.program @optimiser_c6_rate on @m () {
+  // expected-error @below {{'pc.infer' op setting 'lr' expects a number of at least 0, found -1.000000e-01}}
+  pc.infer sgd(lr = -0.1)
+}
+
+// -----
+
+pc.program @optimiser_c6_momentum on @m () {
+  // expected-error @below {{'pc.infer' op setting 'momentum' expects a number in [0, 1), found 1.000000e+00}}
+  pc.infer sgd(lr = 0.1, momentum = 1.0)
+}
+
+// -----
+
+pc.program @optimiser_c6_moments on @m () {
+  // expected-error @below {{'pc.learn' op setting 'b2' expects a number in [0, 1), found -5.000000e-01}}
+  pc.learn adam(lr = 0.1, b2 = -0.5)
+}
+
+// -----
+
+pc.program @optimiser_c6_decay on @m () {
+  // expected-error @below {{'pc.learn' op setting 'weight_decay' expects a number of at least 0, found -1.000000e+00}}
+  pc.learn adamw(lr = 0.0, weight_decay = -1.0)
+}
+
+// -----
+
+// It divides by the rate.
+pc.program @optimiser_c6_langevin on @m () {
+  // expected-error @below {{'pc.infer' op setting 'lr' expects a number above 0, found 0.000000e+00}}
+  pc.infer langevin(lr = 0.0)
+}
+
+// -----
+
 pc.program @optimiser_c3 on @m () {
   // expected-error @below {{'pc.learn' op optimiser adamw needs a rate: lr = ...}}
   pc.learn adamw(weight_decay = 0.1)

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "pc/Dialect/PC/IR/PC.h"
+#include "pc/Dialect/PC/IR/Settings.h"
 #include "pc/Dialect/PC/IR/Suggest.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -298,6 +299,21 @@ static ArrayRef<StringRef> getKnownSettings(OptimiserKind kind) {
   llvm_unreachable("an optimiser without settings");
 }
 
+LogicalResult pc::checkSetting(Operation *op, OptimiserKind kind,
+                               StringRef name, double value) {
+  // optimiser_c6; a NaN fails as well.
+  bool fraction = name == "momentum" || name == "b1" || name == "b2";
+  bool divides = name == "lr" && kind == OptimiserKind::Langevin;
+  if (fraction ? value >= 0.0 && value < 1.0
+               : (divides ? value > 0.0 : value >= 0.0))
+    return success();
+  return op->emitOpError("setting '") << name << "' expects a number "
+                                      << (fraction  ? "in [0, 1)"
+                                          : divides ? "above 0"
+                                                    : "of at least 0")
+                                      << ", found " << value;
+}
+
 /// Checks the settings of an optimiser: known names, a rate, as many operands
 /// as settings that need one.
 static LogicalResult verifySettings(Operation *op, OptimiserKind kind,
@@ -336,6 +352,8 @@ static LogicalResult verifySettings(Operation *op, OptimiserKind kind,
       return op->emitOpError("setting '")
              << name << "' expects a finite number, found "
              << setting.getValue();
+    if (failed(checkSetting(op, kind, name, number.getValueAsDouble())))
+      return failure();
   }
   // optimiser_c3
   if (!settings.get("lr"))

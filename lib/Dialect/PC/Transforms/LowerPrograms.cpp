@@ -9,6 +9,7 @@
 #include "ProgramLowering.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "pc/Dialect/PC/IR/Settings.h"
 #include "pc/Dialect/PC/IR/Suggest.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -244,7 +245,36 @@ LogicalResult ProgramLowering::lower(JointOp op) {
 // Driver
 //===----------------------------------------------------------------------===//
 
+/// The settings that are constants of the program; the verifier has seen those
+/// that are written.
+static LogicalResult checkConstantSettings(Operation *op, OptimiserKind kind,
+                                           DictionaryAttr settings,
+                                           OperandRange numbers) {
+  size_t operand = 0;
+  for (NamedAttribute setting : settings) {
+    if (!isa<UnitAttr>(setting.getValue()))
+      continue;
+    APFloat value(0.0);
+    // optimiser_c6
+    if (matchPattern(numbers[operand++], m_ConstantFloat(&value)) &&
+        failed(checkSetting(op, kind, setting.getName().getValue(),
+                            value.convertToDouble())))
+      return failure();
+  }
+  return success();
+}
+
 LogicalResult ProgramLowering::lower(Operation *op) {
+  LogicalResult checked =
+      llvm::TypeSwitch<Operation *, LogicalResult>(op)
+          .Case<InferOp, LearnOp, BackpropOp, UpdateOp>([](auto statement) {
+            return checkConstantSettings(statement, statement.getOptimiser(),
+                                         statement.getSettings(),
+                                         statement.getNumbers());
+          })
+          .Default([](Operation *) { return success(); });
+  if (failed(checked))
+    return failure();
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<ReleaseOp, InitOp, RepeatOp, JointOp, InferOp, LearnOp, BackpropOp,
             GradientOp, CurvatureOp, CombineOp, ClipOp, ReadGradientOp,
@@ -296,6 +326,7 @@ LogicalResult ProgramLowering::run() {
     if (list != &Environment::params)
       (env.*list).resize(count);
   masks.resize(count);
+  predicted.resize(count);
   clamped.resize(count);
   given.resize(count);
 

@@ -299,6 +299,13 @@ private:
   llvm::LogicalResult checkReachable(mlir::Operation *op,
                                      const llvm::BitVector &free);
   void remarkShortInference();
+  /// Warns where a gradient is taken of a cross entropy whose state, free, is
+  /// no distribution or will not stay one. `moved` are the nodes that `op`
+  /// moves.
+  void warnOfCrossEntropy(mlir::Operation *op, const llvm::BitVector &moved);
+  /// Warns of parameters that `op` would move by a gradient that is zero
+  /// because no energy depends on them.
+  void warnOfNoGradient(mlir::Operation *op, const GradientValues &gradient);
 
   // Numbers.
   mlir::Value number(mlir::Location loc, double value) {
@@ -401,6 +408,11 @@ private:
   llvm::BitVector clamped;
   /// Nodes that were clamped or set to a value at some point of the program.
   llvm::BitVector given;
+  /// Nodes whose state pc.init forward has set last.
+  llvm::BitVector predicted;
+  /// Statements, and nodes, that were warned of: unrolled, a statement is seen
+  /// more than once.
+  llvm::DenseSet<std::pair<mlir::Operation *, unsigned>> warned;
   /// Masks of the elements that are clamped, batched; null where a node has
   /// none.
   llvm::SmallVector<mlir::Value> masks;

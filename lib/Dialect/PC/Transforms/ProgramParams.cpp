@@ -179,6 +179,35 @@ LogicalResult ProgramLowering::lower(UseOp op) {
 // Learning
 //===----------------------------------------------------------------------===//
 
+/// Whether a gradient is zero by its form: reverse mode reached nothing.
+static bool isNothing(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (auto splat = dyn_cast_or_null<SplatOp>(op))
+    return splat.getValue().isZero();
+  if (auto scale = dyn_cast_or_null<ScaleOp>(op))
+    return isNothing(scale.getInput());
+  if (auto add = dyn_cast_or_null<AddOp>(op))
+    return isNothing(add.getLhs()) && isNothing(add.getRhs());
+  return false;
+}
+
+void ProgramLowering::warnOfNoGradient(Operation *op,
+                                       const GradientValues &gradient) {
+  SmallVector<StringRef> idle;
+  for (auto [index, value] : llvm::enumerate(gradient.values))
+    // What is nowhere read has a warning of its own, param_c2.
+    if (value && isNothing(value))
+      idle.push_back(graph.getParams()[index].name);
+  if (idle.empty() || program.getTrace() || !warned.insert({op, 0}).second)
+    return;
+  // learn_c3
+  InFlightDiagnostic diag = op->emitWarning("moves ");
+  llvm::interleave(
+      idle, diag, [&](StringRef name) { diag << "@" << name; }, ", ");
+  diag << " by a gradient that is zero: no energy depends on "
+       << (idle.size() == 1 ? "it" : "them");
+}
+
 LogicalResult ProgramLowering::lower(LearnOp op) {
   FailureOr<BitVector> params = getSelectedParams(op, op.getParamsAttr());
   if (failed(params))
@@ -187,6 +216,8 @@ LogicalResult ProgramLowering::lower(LearnOp op) {
       buildGradient(op, GradientKind::Params, {joint ? *joint : env}, *params);
   if (failed(gradient))
     return failure();
+  warnOfCrossEntropy(op, BitVector(graph.getNodes().size()));
+  warnOfNoGradient(op, *gradient);
   scaleGradient(op.getLoc(), *gradient, op.getReduce(), op.getScale());
   return updateParams(
       op, op.getOptimiser(), *gradient, op.getSettings(), op.getNumbers(),
@@ -270,6 +301,9 @@ LogicalResult ProgramLowering::lower(BackpropOp op) {
       differentiateEnergy(GradientKind::Params, loss, wrt, *params);
   if (failed(gradient))
     return failure();
+  // Of all parameters, a loss leaves out those that are not on its way.
+  if (op.getParams())
+    warnOfNoGradient(op, *gradient);
   scaleGradient(loc, *gradient, ReduceKind::Mean, Value());
   return updateParams(
       op, op.getOptimiser(), *gradient, op.getSettings(), op.getNumbers(),

@@ -329,6 +329,7 @@ LogicalResult ProgramLowering::lower(GradientOp op) {
       buildGradient(op, op.getKind(), where, *wanted);
   if (failed(gradient))
     return failure();
+  warnOfCrossEntropy(op, params ? BitVector(graph.getNodes().size()) : *wanted);
   if (params)
     scaleGradient(op.getLoc(), *gradient, op.getReduce(), Value());
   gradients[op.getResult()] = *gradient;
@@ -568,6 +569,8 @@ LogicalResult ProgramLowering::lower(UpdateOp op) {
   for (auto [index, value] : llvm::enumerate(gradient.values))
     if (!(*selected)[index])
       value = Value();
+  if (params)
+    warnOfNoGradient(op, gradient);
   scaleGradient(op.getLoc(), gradient, ReduceKind::Sum, op.getScale());
   if (params)
     return updateParams(
@@ -576,6 +579,7 @@ LogicalResult ProgramLowering::lower(UpdateOp op) {
   if (!firstInfer)
     firstInfer = op;
   inferSteps += repetitions;
+  infersErrors |= gradient.kind == GradientKind::Errors;
   return updateStates(op, op.getOptimiser(), gradient, op.getSettings(),
                       op.getNumbers());
 }

@@ -74,6 +74,7 @@ LogicalResult ProgramLowering::lowerClamp(Operation *op, StringRef vode,
   env.resetOptimiser(*index);
   // Where only a part is held the rest moves.
   clamped[*index] = !mask;
+  predicted.reset(*index);
   given.set(*index);
   return success();
 }
@@ -122,6 +123,7 @@ LogicalResult ProgramLowering::initForward(InitOp op, unsigned index,
     return failure();
   env.states[index] = before[index];
   assign(op.getLoc(), index, prediction);
+  predicted.set(index);
   pending.reset(index);
   return success();
 }
@@ -185,6 +187,7 @@ LogicalResult ProgramLowering::lower(InitOp op) {
           ScaleOp::create(builder, loc, type, drawNormal(op, type, position++),
                           number(loc, op.getDeviation()->convertToDouble()));
     assign(loc, index, state);
+    predicted.reset(index);
   }
   return success();
 }
@@ -278,6 +281,7 @@ LogicalResult ProgramLowering::lower(SetOp op) {
   assign(op.getLoc(), *index, perSample(op.getValue()));
   env.resetOptimiser(*index);
   given.set(*index);
+  predicted.reset(*index);
   return success();
 }
 
@@ -288,6 +292,12 @@ LogicalResult ProgramLowering::lower(PrecisionOp op) {
   // precision_c1
   if (graph.getNodes()[*index].terms.empty())
     return op.emitOpError("vode '@") << op.getVode() << "' has no energy";
+  // precision_c2
+  APFloat value(0.0);
+  if (matchPattern(op.getPrecision(), m_ConstantFloat(&value)) &&
+      !(value.isFinite() && value.convertToDouble() >= 0.0))
+    return op.emitOpError("expects a precision of at least 0, found ")
+           << value.convertToDouble();
   env.precisions[*index] = mapped(op.getPrecision());
   return success();
 }
@@ -473,6 +483,7 @@ LogicalResult ProgramLowering::lower(InferOp op) {
   if (options.trace && traceStep == 0 && failed(traceStates(op)))
     return failure();
   infersErrors |= op.getErrors();
+  warnOfCrossEntropy(op, *free);
   if (op.getOptimiser() == OptimiserKind::Heun) {
     if (failed(inferByHeun(op, *free)))
       return failure();
@@ -533,6 +544,60 @@ LogicalResult ProgramLowering::checkReachable(Operation *op,
     return diag;
   }
   return success();
+}
+
+/// The cross entropies that take a node's own state for a distribution; whether
+/// nothing but them reads it.
+static SmallVector<CrossEntropyOp> getOwnCrossEntropies(const ModelNode &node,
+                                                        bool &only) {
+  SmallVector<CrossEntropyOp> found;
+  Value state = node.op->getResult(0);
+  only = true;
+  for (Operation *user : state.getUsers()) {
+    auto entropy = dyn_cast<CrossEntropyOp>(user);
+    if (entropy && entropy.getState() == state &&
+        entropy.getPrediction() != state)
+      found.push_back(entropy);
+    else
+      only &= isa<ProbeOp>(user);
+  }
+  return found;
+}
+
+void ProgramLowering::warnOfCrossEntropy(Operation *op,
+                                         const BitVector &moved) {
+  // The programs of an analysis are copies: they would say it again.
+  if (program.getTrace())
+    return;
+  for (auto [index, node] : llvm::enumerate(graph.getNodes())) {
+    if (node.isInput || clamped[index])
+      continue;
+    bool only = false;
+    SmallVector<CrossEntropyOp> entropies = getOwnCrossEntropies(node, only);
+    if (entropies.empty() || !warned.insert({op, index}).second)
+      continue;
+    // infer_c5: -h log p has no minimum in h.
+    if (moved[index] && only) {
+      InFlightDiagnostic diag = op->emitWarning("moves '@")
+                                << node.name
+                                << "', which nothing but its cross entropy "
+                                   "reads: that is linear in the state and has "
+                                   "no minimum; clamp it, or leave it out of "
+                                   "vodes(...)";
+      diag.attachNote(node.op->getLoc()) << "declared here";
+      continue;
+    }
+    // infer_c6: logits are no distribution.
+    if (predicted[index] && !node.prediction.getDefiningOp<SoftmaxOp>()) {
+      InFlightDiagnostic diag =
+          op->emitWarning("takes the prediction of '@")
+          << node.name
+          << "', which pc.init forward has made its state, for a distribution: "
+             "its cross entropy expects probabilities; clamp it, or predict by "
+             "pc.softmax";
+      diag.attachNote(node.op->getLoc()) << "declared here";
+    }
+  }
 }
 
 void ProgramLowering::remarkShortInference() {

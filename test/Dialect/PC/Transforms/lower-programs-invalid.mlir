@@ -261,6 +261,27 @@ pc.program @short on @deep (%x: tensor<4xf32>, %y: tensor<2xf32>) {
   }
   pc.learn sgd(lr = 0.1)
 }
+// Steps that are written out count as well.
+pc.program @short_update on @deep (%x: tensor<4xf32>, %y: tensor<2xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  pc.clamp @y = %y : tensor<2xf32>
+  %p = pc.point
+  %g = pc.gradient states at %p
+  // expected-remark @below {{1 inference steps are fewer than the distance to the clamped output: the predictions of @h1, @h2 never learn}}
+  pc.update %g sgd(lr = 0.1)
+  pc.learn sgd(lr = 0.1)
+}
+// In error coordinates one step reaches all layers.
+pc.program @errors_update on @deep (%x: tensor<4xf32>, %y: tensor<2xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  pc.clamp @y = %y : tensor<2xf32>
+  %p = pc.point
+  %g = pc.gradient errors at %p
+  pc.update %g sgd(lr = 0.1)
+  pc.learn sgd(lr = 0.1)
+}
 // Enough steps: no remark.
 pc.program @enough on @deep (%x: tensor<4xf32>, %y: tensor<2xf32>) {
   pc.clamp @x = %x : tensor<4xf32>
@@ -536,4 +557,153 @@ pc.program @use_c3 on @memory (%x: tensor<4xf32>) {
 pc.program @use_c4 on @memory (%x: tensor<4xf32>) {
   // expected-error @below {{names the unknown average '@emma'; did you mean 'ema'?}}
   pc.use @emma
+}
+
+// -----
+
+pc.model @constants {
+  %x = pc.input @x : tensor<4xf32>
+  %u = pc.linear @fc %x : tensor<4xf32> -> tensor<2xf32>
+  %y = pc.vode @y %u energy(se) : tensor<2xf32>
+}
+pc.program @optimiser_c6_infer on @constants (%x: tensor<4xf32>) {
+  %lr = arith.constant -0.1 : f64
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  // expected-error @below {{'pc.infer' op setting 'lr' expects a number of at least 0, found -1.000000e-01}}
+  pc.infer sgd(momentum = 0.5, lr = %lr)
+}
+pc.program @optimiser_c6_learn on @constants (%x: tensor<4xf32>) {
+  %b1 = arith.constant 1.5 : f64
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  // expected-error @below {{'pc.learn' op setting 'b1' expects a number in [0, 1), found 1.500000e+00}}
+  pc.learn adamw(b1 = %b1, lr = 0.1)
+}
+pc.program @optimiser_c6_update on @constants (%x: tensor<4xf32>) {
+  %momentum = arith.constant 1.0 : f64
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  %p = pc.point
+  %g = pc.gradient states at %p
+  // expected-error @below {{'pc.update' op setting 'momentum' expects a number in [0, 1), found 1.000000e+00}}
+  pc.update %g sgd(lr = 0.1, momentum = %momentum)
+}
+pc.program @optimiser_c6_backprop on @constants (%x: tensor<4xf32>, %y: tensor<2xf32>) {
+  %lr = arith.constant -1.0 : f64
+  pc.clamp @x = %x : tensor<4xf32>
+  // expected-error @below {{'pc.backprop' op setting 'lr' expects a number of at least 0, found -1.000000e+00}}
+  pc.backprop @y = %y loss(se) sgd(lr = %lr) : tensor<2xf32>
+}
+pc.program @precision_c2 on @constants (%x: tensor<4xf32>) {
+  %minus = arith.constant -1.0 : f64
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  // expected-error @below {{'pc.precision' op expects a precision of at least 0, found -1.000000e+00}}
+  pc.precision @y = %minus
+}
+
+// -----
+
+pc.model @entropy {
+  %x = pc.input @x : tensor<4xf32>
+  %a = pc.linear @fc1 %x : tensor<4xf32> -> tensor<3xf32>
+  %h = pc.vode @h %a energy(se) : tensor<3xf32>
+  %logits = pc.linear @fc2 %h : tensor<3xf32> -> tensor<2xf32>
+  // expected-note @below {{declared here}}
+  %y = pc.vode @y %logits energy(ce) : tensor<2xf32>
+}
+pc.program @infer_c5 on @entropy (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  pc.repeat 3 {
+    // expected-warning @below {{moves '@y', which nothing but its cross entropy reads: that is linear in the state and has no minimum; clamp it, or leave it out of vodes(...)}}
+    pc.infer sgd(lr = 0.1)
+  }
+}
+pc.program @infer_c5_gradient on @entropy (%x: tensor<4xf32>, %m: tensor<2xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  // What the mask leaves free moves.
+  pc.clamp @y = %m mask(%m : tensor<2xf32>) : tensor<2xf32>
+  pc.init forward
+  %p = pc.point
+  // expected-warning @below {{moves '@y', which nothing but its cross entropy reads}}
+  %g = pc.gradient states at %p
+  pc.update %g sgd(lr = 0.1)
+}
+pc.program @infer_c6 on @entropy (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  // expected-warning @below {{takes the prediction of '@y', which pc.init forward has made its state, for a distribution: its cross entropy expects probabilities; clamp it, or predict by pc.softmax}}
+  pc.infer sgd(lr = 0.1) vodes(@h)
+  // expected-warning @below {{takes the prediction of '@y'}}
+  pc.learn sgd(lr = 0.1)
+  %p = pc.point
+  // expected-warning @below {{takes the prediction of '@y'}}
+  %g = pc.gradient params at %p
+}
+// Nothing to say: it is clamped, or what the program has set.
+pc.program @entropy_clamped on @entropy (%x: tensor<4xf32>, %y: tensor<2xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  pc.set @y = %y : tensor<2xf32>
+  pc.infer sgd(lr = 0.1) vodes(@h)
+  pc.init forward
+  pc.clamp @y = %y : tensor<2xf32>
+  pc.infer sgd(lr = 0.1)
+  pc.learn sgd(lr = 0.1)
+}
+
+// -----
+
+// The state predicts another one, and is predicted by a distribution.
+pc.model @entropy_below {
+  %x = pc.input @x : tensor<4xf32>
+  %a = pc.linear @fc1 %x : tensor<4xf32> -> tensor<3xf32>
+  %p = pc.softmax %a : tensor<3xf32>
+  %h = pc.vode @h %p energy(ce) : tensor<3xf32>
+  %u = pc.linear @fc2 %h : tensor<3xf32> -> tensor<2xf32>
+  %y = pc.vode @y %u energy(se) : tensor<2xf32>
+}
+pc.program @entropy_hidden on @entropy_below (%x: tensor<4xf32>, %y: tensor<2xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  pc.clamp @y = %y : tensor<2xf32>
+  pc.infer sgd(lr = 0.1)
+  pc.learn sgd(lr = 0.1)
+}
+
+// -----
+
+pc.model @idle {
+  %x = pc.input @x : tensor<4xf32>
+  %u = pc.linear @fc %x : tensor<4xf32> -> tensor<2xf32>
+  %y = pc.vode @y %u energy(se) : tensor<2xf32>
+  %v = pc.linear @head %x : tensor<4xf32> -> tensor<2xf32>
+  %z = pc.vode @z %v energy(zero) : tensor<2xf32>
+  %f = pc.linear @frozen %x no_bias : tensor<4xf32> -> tensor<2xf32>
+  %d = pc.detach %f : tensor<2xf32>
+  %w = pc.vode @w %d energy(se) : tensor<2xf32>
+}
+pc.program @learn_c3 on @idle (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  // expected-warning @below {{moves @head.weight, @head.bias, @frozen.weight by a gradient that is zero: no energy depends on them}}
+  pc.learn adamw(lr = 0.1)
+  pc.learn adamw(lr = 0.1) params(@fc)
+}
+pc.program @learn_c3_update on @idle (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  %p = pc.point
+  %g = pc.gradient params at %p
+  %both = pc.combine %g, %g
+  // expected-warning @below {{moves @frozen.weight by a gradient that is zero: no energy depends on it}}
+  pc.update %both sgd(lr = 0.1) only(@fc, @frozen)
+}
+pc.program @learn_c3_backprop on @idle (%x: tensor<4xf32>, %y: tensor<2xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.backprop @y = %y loss(se) sgd(lr = 0.1) : tensor<2xf32>
+  // expected-warning @below {{moves @head.weight, @head.bias by a gradient that is zero: no energy depends on them}}
+  pc.backprop @y = %y loss(se) sgd(lr = 0.1) params(@fc, @head) : tensor<2xf32>
 }
