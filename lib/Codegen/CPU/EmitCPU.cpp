@@ -17,6 +17,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "EntryAttributes.h"
+#include "FixedPoint.h"
 #include "KernelEmitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -114,6 +115,7 @@ private:
 
   // Programs.
   void emitBlock(Block &block, IRMapping &scalars);
+  Value emitAnyRow(Value array);
   void emitLoop(scf::ForOp loop, IRMapping &scalars,
                 function_ref<void(Block &, IRMapping &)> emitBody);
   void emitStageCall(StageOp stage, IRMapping &scalars);
@@ -141,8 +143,8 @@ private:
   unsigned stageCount = 0;
 
   /// The function being emitted: its context, and in tasks their block of
-  /// samples.
-  Value context, firstRow, blockEnd, worker, samples, runArgs;
+  /// samples: where it begins, its rows in whole tiles and its samples.
+  Value context, firstRow, blockEnd, blockSamples, worker, samples, runArgs;
   llvm::DenseMap<std::pair<BufferAttr, int>, Value> addresses;
 
   /// Kernels so far: groups of one form share a function.
@@ -452,7 +454,7 @@ LLVM::LLVMFuncOp ProgramEmitter::beginTask(StageOp stage, const Twine &suffix,
       scalars.map(argument, loadSlot(argument.getType(), context, next++));
   mostScalars = std::max<int64_t>(mostScalars, next - SlotScalars);
   samples = loadSlot(i64, context, SlotSamples);
-  firstRow = blockEnd = Value();
+  firstRow = blockEnd = blockSamples = Value();
   return task;
 }
 
@@ -469,6 +471,7 @@ LLVM::LLVMFuncOp ProgramEmitter::emitSamplesTask(StageOp stage) {
   int64_t unit = chooseTile(target, sampleBlock).rows;
   Value up = arith::AddIOp::create(b, loc, count, number(unit - 1));
   blockEnd = arith::AndIOp::create(b, loc, up, number(-unit));
+  blockSamples = count;
   emitSamplesBody(stage.getBody().front(), scalars);
   LLVM::ReturnOp::create(b, loc, ValueRange());
   return task;
@@ -487,6 +490,28 @@ void ProgramEmitter::emitSamplesBody(Block &block, IRMapping &scalars) {
   }
 }
 
+/// Whether any of the block's samples has something else than zero in `array`,
+/// a number for each row.
+Value ProgramEmitter::emitAnyRow(Value array) {
+  Type element = cast<RankedTensorType>(array.getType()).getElementType();
+  Value address = getArrayAddress(array);
+  Value none = arith::ConstantOp::create(b, loc, b.getBoolAttr(false));
+  auto rows = scf::ForOp::create(
+      b, loc, number(0), blockSamples, number(1), none,
+      [&](OpBuilder &inner, Location loc, Value row, ValueRange any) {
+        Value place = LLVM::GEPOp::create(inner, loc, pointerType, element,
+                                          address, ArrayRef<LLVM::GEPArg>{row});
+        Value value = LLVM::LoadOp::create(inner, loc, element, place);
+        Value zero = arith::ConstantOp::create(
+            inner, loc, inner.getFloatAttr(element, 0.0));
+        Value set = arith::CmpFOp::create(inner, loc, arith::CmpFPredicate::UNE,
+                                          value, zero);
+        Value some = arith::OrIOp::create(inner, loc, any.front(), set);
+        scf::YieldOp::create(inner, loc, some);
+      });
+  return rows.getResult(0);
+}
+
 /// Clones a loop without its arrays, which stay where they are.
 void ProgramEmitter::emitLoop(
     scf::ForOp loop, IRMapping &scalars,
@@ -498,6 +523,36 @@ void ProgramEmitter::emitLoop(
       kept.push_back(index);
       carried.push_back(scalars.lookupOrDefault(init));
     }
+  // All samples of the block have stopped: what is left changes nothing.
+  std::optional<unsigned> stop;
+  if (blockSamples && kept.empty())
+    stop = findFixedPoint(loop);
+  if (stop) {
+    Value bound = scalars.lookupOrDefault(loop.getUpperBound());
+    Value step = scalars.lookupOrDefault(loop.getStep());
+    Value running = loop.getRegionIterArg(*stop);
+    scf::WhileOp::create(
+        b, loop.getLoc(), TypeRange{bound.getType()},
+        ValueRange{scalars.lookupOrDefault(loop.getLowerBound())},
+        [&](OpBuilder &, Location at, ValueRange arguments) {
+          OpBuilder::InsertionGuard guard(b);
+          b.setInsertionPointToEnd(arguments.front().getParentBlock());
+          Value more = arith::CmpIOp::create(b, at, arith::CmpIPredicate::slt,
+                                             arguments.front(), bound);
+          Value any = emitAnyRow(running);
+          scf::ConditionOp::create(
+              b, at, arith::AndIOp::create(b, at, more, any), arguments);
+        },
+        [&](OpBuilder &, Location at, ValueRange arguments) {
+          OpBuilder::InsertionGuard guard(b);
+          b.setInsertionPointToEnd(arguments.front().getParentBlock());
+          scalars.map(loop.getInductionVar(), arguments.front());
+          emitBody(*loop.getBody(), scalars);
+          Value next = arith::AddIOp::create(b, at, arguments.front(), step);
+          scf::YieldOp::create(b, at, next);
+        });
+    return;
+  }
   auto copy = scf::ForOp::create(
       b, loop.getLoc(), scalars.lookupOrDefault(loop.getLowerBound()),
       scalars.lookupOrDefault(loop.getUpperBound()),

@@ -326,6 +326,67 @@ INSTANTIATE_TEST_SUITE_P(All, ProgramTest, testing::ValuesIn(cases),
                            return std::string(info.param.name);
                          });
 
+// A sample that is no number never stops, and keeps the loop going for all; the
+// others alone leave it once they have stopped, with the same bits. A loop that
+// went on to its bound would not end in anyone's time.
+TEST(ProgramTest, LeavesALoopThatNoSampleIsIn) {
+  const char *source = R"(
+pc.model @m {
+  %x = pc.input @x : tensor<6xf32>
+  %a = pc.linear @fc1 %x : tensor<6xf32> -> tensor<5xf32>
+  %u = pc.tanh %a : tensor<5xf32>
+  %h = pc.vode @h %u energy(se) : tensor<5xf32>
+  %c = pc.linear @fc2 %h : tensor<5xf32> -> tensor<3xf32>
+  %o = pc.vode @y %c energy(se) : tensor<3xf32>
+}
+pc.program @converge on @m (%x: tensor<6xf32>, %y: tensor<3xf32>) {
+  %bound = pc.hyper "bound" default 20000.0
+  %tolerance = arith.constant 1.0e-3 : f64
+  pc.clamp @x = %x : tensor<6xf32>
+  pc.init forward
+  pc.clamp @y = %y : tensor<3xf32>
+  pc.repeat %bound max 1000000000000 {
+    %p = pc.point
+    %g = pc.gradient states at %p
+    %norm = pc.norm %g : tensor<f32>
+    pc.stop %norm below(%tolerance) : tensor<f32>
+    pc.update %g sgd(lr = 0.1, momentum = 0.5)
+  }
+  %r = pc.read @h : tensor<5xf32>
+  pc.output "h" = %r : tensor<5xf32>
+})";
+  if (!canRun("x86-64-v3"))
+    GTEST_SKIP() << "this CPU cannot run x86-64-v3";
+  CompileOptions options;
+  options.batch = 16;
+  std::string message;
+  auto module = CompiledModule::create(source, options, message);
+  ASSERT_TRUE(module) << message;
+  uint32_t seed = 1;
+  for (auto &[name, array] : module->getStorage())
+    array = randomTensor(array.shape, seed++);
+  constexpr int64_t n = 11, broken = 4;
+  Arrays inputs = makeInputs(*module, "converge", n, 7);
+  inputs.at("x").data[broken * 6] = NAN;
+  module->getHypers()["bound"] = 20000;
+  Tensor together = module->run("converge", n, inputs).at("h");
+  module->getHypers()["bound"] = 1e12;
+  for (int64_t sample = 0; sample < n; ++sample) {
+    if (sample == broken)
+      continue;
+    SCOPED_TRACE(sample);
+    Arrays own;
+    for (auto &[name, tensor] : inputs) {
+      int64_t row = tensor.size() / n;
+      auto begin = tensor.data.begin() + sample * row;
+      own[name] = Tensor({1, row}, std::vector<double>(begin, begin + row));
+    }
+    Tensor alone = module->run("converge", 1, own).at("h");
+    for (int64_t k = 0; k < 5; ++k)
+      EXPECT_EQ(alone.data[k], together.data[sample * 5 + k]);
+  }
+}
+
 TEST(ProgramTest, RefusesBatchesOutOfRange) {
   CompileOptions options;
   options.algorithm = "pc";
