@@ -62,12 +62,14 @@ TEST_F(Exec, WritesOutputsAndStorage) {
       exec(with({"--set", "momentum=0", "--set", "noise=0"}), "after.npz");
   EXPECT_OK(result);
   EXPECT_THAT(result.err,
-              HasSubstr("ran 'train' on 3 samples; wrote 7 arrays"));
+              HasSubstr("ran 'train' on 3 samples; wrote 9 arrays"));
   Array before = read("before.npz", "params/fc.weight"),
         after = read("after.npz", "params/fc.weight");
   EXPECT_EQ(before.describe(), "10x64 f32");
   EXPECT_EQ(read("after.npz", "params/sgd.count").at(0), 1);
   EXPECT_EQ(read("after.npz", "label.h.0").describe(), "3x10 f32");
+  // A warning is an output under its text.
+  EXPECT_EQ(read("after.npz", "it is late").at(0), 0);
   // Softmax regression in double: W -= lr * mean((p - y) x^T), energy = mean of
   // -log p[y].
   double energy = 0;
