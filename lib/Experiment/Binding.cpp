@@ -102,6 +102,56 @@ Result<data::Array> experiment::denseInput(const Column &column,
   return rows;
 }
 
+Result<const Column *> experiment::featureColumn(const data::Split &split,
+                                                 const pcx_port_t &port,
+                                                 const pcx_program_t &program,
+                                                 const std::string &setName) {
+  const Column *features = split.find(ColumnKind::Features);
+  if (features && split.find(ColumnKind::Labels))
+    return features;
+  if (const Column *column = split.find(port.name))
+    return column;
+  std::vector<std::string> names;
+  for (const Column &column : split.columns)
+    names.push_back(column.name);
+  return Error{fmt::format(
+      "data set '{}': no array '{}' for the input of program '{}'{}", setName,
+      port.name, program.name, data::suggest(port.name, names))};
+}
+
+Affine experiment::columnAffine(const Column &column, const pcx_port_t &port,
+                                const Normalisation &normalisation) {
+  // Labels and targets are in the units of the energy, whatever the images are.
+  if (column.kind == ColumnKind::Labels ||
+      (column.kind == ColumnKind::Named && port.flags & PCX_PORT_TARGET))
+    return {};
+  return {column.scale, normalisation.mean, normalisation.std};
+}
+
+Result<data::Array> experiment::inputRows(const Column &column,
+                                          const pcx_port_t &port,
+                                          const Normalisation &normalisation,
+                                          int64_t count) {
+  assert(port.per_sample && isFloat(toDType(port.dtype)) && "no such input");
+  if (auto status = checkShape(column, port); !status)
+    return status.error();
+  assert(count <= column.array.rows() && "more rows than there are");
+  std::vector<int64_t> dims = {count};
+  dims.insert(dims.end(), port.dims, port.dims + port.rank);
+  data::Array out = data::Array::zeros(toDType(port.dtype), dims);
+  Affine affine = columnAffine(column, port, normalisation);
+  // As the runtime does it: in double, rounded once.
+  for (int64_t i = 0; i < out.elements(); ++i) {
+    double value =
+        (column.array.at(i) * affine.scale - affine.mean) / affine.std;
+    if (out.dtype == DType::F32)
+      out.as<float>()[static_cast<size_t>(i)] = static_cast<float>(value);
+    else
+      out.as<double>()[static_cast<size_t>(i)] = value;
+  }
+  return out;
+}
+
 namespace {
 
 /// Builds a Binding input by input.
@@ -176,14 +226,7 @@ Result<const Column *> Binder::columnFor(const pcx_port_t &port) const {
   const Column *labels = split.find(ColumnKind::Labels);
   if (features && labels)
     return takesLabels(port, *features, *labels) ? labels : features;
-  if (const Column *column = split.find(port.name))
-    return column;
-  std::vector<std::string> names;
-  for (const Column &column : split.columns)
-    names.push_back(column.name);
-  return Error{fmt::format(
-      "data set '{}': no array '{}' for the input of program '{}'{}", setName,
-      port.name, program.name, data::suggest(port.name, names))};
+  return featureColumn(split, port, program, setName);
 }
 
 void Binder::push(const pcx_port_t &port, const data::Array &array,
@@ -274,15 +317,8 @@ Status Binder::feed(const pcx_port_t &port, const Column &column) {
       return converted.error();
     array = &keep(std::move(*converted));
   }
-  // Labels and targets are in the units of the energy, whatever the images are.
-  bool plain =
-      column.kind == ColumnKind::Labels ||
-      (column.kind == ColumnKind::Named && port.flags & PCX_PORT_TARGET);
-  if (plain)
-    push(port, *array, PCX_ENCODE_AFFINE, 1, 0, 1);
-  else
-    push(port, *array, PCX_ENCODE_AFFINE, column.scale, normalisation.mean,
-         normalisation.std);
+  Affine affine = columnAffine(column, port, normalisation);
+  push(port, *array, PCX_ENCODE_AFFINE, affine.scale, affine.mean, affine.std);
   return success();
 }
 

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "pcx/Experiment/CommandLine.h"
+#include "Images.h"
 #include "Recipe.h"
 #include "pcx/Data/Text.h"
 
@@ -15,6 +16,7 @@
 
 #include <cctype>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <new>
 
@@ -52,6 +54,18 @@ static void addNormalise(CLI::App &verb, std::optional<Normalisation> &out) {
                    ? std::string()
                    : "expected MEAN,STD with STD above 0, found " + text;
       });
+}
+
+/// "0,1" to a range, or "1,0" for a negative.
+static std::optional<PixelRange> parseRange(const std::string &text) {
+  size_t comma = text.find(',');
+  if (comma == std::string::npos)
+    return std::nullopt;
+  auto low = data::parseNumber(text.substr(0, comma));
+  auto high = data::parseNumber(text.substr(comma + 1));
+  if (!low || !high || !std::isfinite(*high - *low) || *low == *high)
+    return std::nullopt;
+  return PixelRange{*low, *high};
 }
 
 /// An option that stays empty unless given.
@@ -98,6 +112,48 @@ static void addThreads(CLI::App &verb, uint32_t &threads) {
       ->type_name("N");
 }
 
+/// What the verbs that draw take; `count` describes --count.
+static void addPicture(CLI::App &verb, PictureOptions &picture,
+                       const std::string &count, const std::string &file,
+                       const std::string &type) {
+  verb.add_option("-o,--save", picture.file, file)->type_name(type);
+  addOptional(verb, "--count", picture.count, count)
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  addOptional(verb, "--size", picture.size,
+              "The image in a sample, with one or three channels (its own "
+              "shape, that of the data, or a square)")
+      ->type_name("HxW|HxWxC|CxHxW")
+      ->check([](const std::string &text) {
+        return parseImageShape(text)
+                   ? std::string()
+                   : "expected HxW, HxWxC or CxHxW with one or three channels, "
+                     "found " +
+                         text;
+      });
+  verb.add_option_function<std::string>(
+          "--range",
+          [&picture](const std::string &text) {
+            picture.range = parseRange(text);
+          },
+          "Values that are drawn black and white (what the normalisation makes "
+          "of 0 and 1)")
+      ->type_name("LOW,HIGH")
+      ->check([](const std::string &text) {
+        return parseRange(text)
+                   ? std::string()
+                   : "expected LOW,HIGH, two different numbers, found " + text;
+      });
+  addOptional(verb, "--columns", picture.columns,
+              "Most images beside each other")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--scale", picture.scale,
+                  "Enlarge images by whole pixels (1)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+}
+
 static void addQuiet(CLI::App &verb, bool &quiet) {
   verb.add_flag("--quiet,-q", quiet, "Print errors only");
 }
@@ -114,12 +170,15 @@ struct CommandLine {
   EvalOptions eval;
   PredictOptions predict;
   EnergyOptions energy;
+  SampleOptions sample;
+  RecallOptions recall;
+  ReconstructOptions reconstruct;
   ExecOptions exec;
   InspectOptions inspect;
   AnalyseOptions analyse;
   bool shuffle = true, dropLast = false;
-  CLI::App *trainVerb, *evalVerb, *predictVerb, *energyVerb, *execVerb,
-      *inspectVerb, *analyseVerb;
+  CLI::App *trainVerb, *evalVerb, *predictVerb, *energyVerb, *sampleVerb,
+      *recallVerb, *reconstructVerb, *execVerb, *inspectVerb, *analyseVerb;
 
   CommandLine();
   Result<int> run(const Console &console);
@@ -127,6 +186,9 @@ struct CommandLine {
 private:
   void addTrain();
   void addAnalyse();
+  void addSample();
+  void addRecall();
+  void addReconstruct();
   void addRunOptions(CLI::App &verb, EvalOptions &options,
                      const std::string &program);
   void addEvalOptions(CLI::App &verb, EvalOptions &options);
@@ -264,6 +326,107 @@ void CommandLine::addRunOptions(CLI::App &verb, EvalOptions &options,
   addThreads(verb, options.threads);
 }
 
+void CommandLine::addSample() {
+  CLI::App &verb = *sampleVerb;
+  EvalOptions &run = sample.eval;
+  addCommon(verb, run.artifact);
+  verb.add_option("--params", run.params,
+                  "Parameters: a checkpoint, a .safetensors or an .npz file; "
+                  "without it they are the initial ones. A checkpoint also "
+                  "says which normalisation it was trained with")
+      ->type_name("FILE");
+  addPicture(verb, sample.picture, "Samples, of each label (16)",
+             ".png: a grid of images, with labels a row for each; .npz: the "
+             "output by its name, and the labels; .csv: a row a sample, the "
+             "label in front",
+             "FILE");
+  verb.get_option("--save")->required();
+  verb.add_option("--label", sample.labels,
+                  "Class to sample, for a program that takes a label; may be "
+                  "repeated. all: every class")
+      ->type_name("K,...|all")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  addOptional(verb, "--program", run.program,
+              "Program to run (the one with the role sample)");
+  addOptional(verb, "--output", sample.output,
+              "The program's output that is the sample (the only one)")
+      ->type_name("NAME");
+  addNormalise(verb, run.data.normalise);
+  addOptional(verb, "--batch", run.batch,
+              "Samples a call (the artifact's largest)")
+      ->type_name("N");
+  addSet(verb, run.set);
+  verb.add_option("--seed", run.seed, "Key of the random numbers (0)")
+      ->type_name("N");
+  addThreads(verb, run.threads);
+  addQuiet(verb, quiet);
+}
+
+void CommandLine::addRecall() {
+  CLI::App &verb = *recallVerb;
+  addRunOptions(verb, recall.eval,
+                "Program to run (the only one, beside those that train or "
+                "sample, from data to an output of their shape; with a mask, "
+                "an input called known or mask, unless there is --noise)");
+  verb.get_option("--split")->description(
+      "train or test (train, if there is one)");
+  addOptional(verb, "--output", recall.output,
+              "The program's output that is recalled (the only one of the "
+              "data's shape)")
+      ->type_name("NAME");
+  Corruption &corruption = recall.corruption;
+  CLI::Option *noise =
+      addOptional(verb, "--noise", corruption.noise,
+                  "Add normal noise of this deviation to the normalised values "
+                  "(0.2, for a program without a mask)")
+          ->type_name("SIGMA")
+          ->check(CLI::NonNegativeNumber);
+  CLI::Option *keep =
+      addOptional(verb, "--keep-top", corruption.keepTop,
+                  "Show this share of an image's rows, from the top (0.5, for "
+                  "a program with a mask)")
+          ->type_name("FRACTION")
+          ->check(CLI::Range(0.0, 1.0))
+          ->excludes(noise);
+  addOptional(verb, "--mask", corruption.mask,
+              "Hide this share of a sample's elements, others in each sample")
+      ->type_name("FRACTION")
+      ->check(CLI::Range(0.0, 1.0))
+      ->excludes(noise)
+      ->excludes(keep);
+  addPicture(verb, recall.picture,
+             "Samples to recall, from the split's start (16, or as many as "
+             "there are)",
+             ".png: a grid whose rows are the originals, what is shown and "
+             "what is recalled; .npz: the same as arrays",
+             "FILE.png|FILE.npz");
+  verb.add_flag("--json", recall.eval.json, "Print one JSON object");
+}
+
+void CommandLine::addReconstruct() {
+  CLI::App &verb = *reconstructVerb;
+  addRunOptions(verb, reconstruct.eval,
+                "Program to run (the only one, beside those that train or "
+                "sample, from data, without a mask, to an output of their "
+                "shape)");
+  addOptional(verb, "--output", reconstruct.output,
+              "The program's output that is the reconstruction (the only one "
+              "of the data's shape)")
+      ->type_name("NAME");
+  addOptional(verb, "--samples", reconstruct.samples,
+              "Samples to reconstruct, from the split's start (all)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  addPicture(verb, reconstruct.picture,
+             "Samples to draw, from the split's start (16, or as many as there "
+             "are)",
+             ".png: a grid whose rows are originals and reconstructions; .npz: "
+             "all of them as arrays",
+             "FILE.png|FILE.npz");
+  verb.add_flag("--json", reconstruct.eval.json, "Print one JSON object");
+}
+
 void CommandLine::addEvalOptions(CLI::App &verb, EvalOptions &options) {
   addRunOptions(verb, options,
                 "Program to run (the one with the role evaluate)");
@@ -317,6 +480,18 @@ CommandLine::CommandLine() {
   energyVerb->add_option("--save", energy.file, "Write the energies")
       ->type_name("FILE.npz|FILE.csv");
   energyVerb->add_flag("--json", energy.eval.json, "Print one JSON object");
+
+  sampleVerb = app.add_subcommand(
+      "sample", "Draw samples from the model, as images or arrays");
+  addSample();
+
+  recallVerb = app.add_subcommand(
+      "recall", "Recall samples from noisy copies or parts of them");
+  addRecall();
+
+  reconstructVerb = app.add_subcommand(
+      "reconstruct", "Reconstruct samples and measure the error");
+  addReconstruct();
 
   execVerb = app.add_subcommand(
       "exec", "Run one program once on arrays and write everything");
@@ -388,6 +563,12 @@ Result<int> CommandLine::run(const Console &console) {
     return experiment::predict(predict, console);
   if (energyVerb->parsed())
     return experiment::energy(energy, console);
+  if (sampleVerb->parsed())
+    return experiment::sample(sample, console);
+  if (recallVerb->parsed())
+    return experiment::recall(recall, console);
+  if (reconstructVerb->parsed())
+    return experiment::reconstruct(reconstruct, console);
   if (execVerb->parsed())
     return experiment::exec(exec, console);
   if (analyseVerb->parsed())

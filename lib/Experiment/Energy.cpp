@@ -122,23 +122,20 @@ static Result<Scores> score(const EvalOptions &options,
   if (!name)
     return name.error();
   auto outputs = collectOutputs(run.session.get(), run.module, run.program,
-                                run.binding, run.batch);
+                                run.binding, INT64_MAX, run.batch);
   if (!outputs)
     return outputs.error();
   Scores scores;
   scores.set = run.set.name;
   scores.split = run.splitName;
   for (const auto &[output, array] : *outputs)
-    if (output == *name)
+    if (output == *name) {
+      if (auto status = checkFinite(array, output, program, run.set.name);
+          !status)
+        return status.error();
       for (int64_t i = 0; i < array.elements(); ++i)
         scores.values.push_back(array.at(i));
-  for (size_t i = 0; i < scores.values.size(); ++i)
-    if (!std::isfinite(scores.values[i]))
-      return Error{fmt::format("output '{}' of program '{}' is {} for sample "
-                               "{} of data set '{}'; a smaller inference rate "
-                               "(--set) may cure it",
-                               *name, program.name, scores.values[i], i,
-                               run.set.name)};
+    }
   summarise(scores);
   normalisation = run.normalisation;
   chosen = *name;

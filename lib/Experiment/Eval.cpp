@@ -105,8 +105,9 @@ Result<int> experiment::predict(const PredictOptions &options,
           prepare(options.eval, options.inputs, findEvaluating, judged);
       !status)
     return status.error();
-  auto outputs = collectOutputs(judged.session.get(), judged.module,
-                                judged.program, judged.binding, judged.batch);
+  auto outputs =
+      collectOutputs(judged.session.get(), judged.module, judged.program,
+                     judged.binding, INT64_MAX, judged.batch);
   if (!outputs)
     return outputs.error();
   const pcx_program_t &info =

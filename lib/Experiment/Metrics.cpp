@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 using namespace pcx;
@@ -257,14 +258,14 @@ experiment::evaluate(pcx_session_t *session, const Module &module,
 Result<std::vector<std::pair<std::string, data::Array>>>
 experiment::collectOutputs(pcx_session_t *session, const Module &module,
                            uint32_t program, const Binding &binding,
-                           int64_t batch) {
+                           int64_t count, int64_t batch) {
   const pcx_program_t &info = pcx_module_info(module.get())->programs[program];
+  count = std::min(count, binding.samples);
   std::vector<bool> wanted(info.output_count);
   for (uint32_t i = 0; i < info.output_count; ++i)
     wanted[i] =
         info.outputs[i].per_sample && !(info.outputs[i].flags & PCX_PORT_TRACE);
-  auto result =
-      sweep(session, info, program, binding, binding.samples, batch, wanted);
+  auto result = sweep(session, info, program, binding, count, batch, wanted);
   if (!result)
     return result.error();
   std::vector<std::pair<std::string, data::Array>> out;
@@ -272,4 +273,18 @@ experiment::collectOutputs(pcx_session_t *session, const Module &module,
     if (wanted[i])
       out.emplace_back(info.outputs[i].name, std::move(result->outputs[i]));
   return out;
+}
+
+Status experiment::checkFinite(const data::Array &rows,
+                               const std::string &output,
+                               const pcx_program_t &program,
+                               const std::string &set) {
+  for (int64_t i = 0; i < rows.elements(); ++i)
+    if (!std::isfinite(rows.at(i)))
+      return Error{fmt::format(
+          "output '{}' of program '{}' is {} for sample {}{}; a smaller "
+          "inference rate (--set) may cure it",
+          output, program.name, rows.at(i), i / rows.rowElements(),
+          set.empty() ? "" : fmt::format(" of data set '{}'", set))};
+  return success();
 }

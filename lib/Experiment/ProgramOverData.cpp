@@ -15,9 +15,9 @@
 using namespace pcx;
 using namespace pcx::experiment;
 
-Status experiment::prepare(const EvalOptions &options,
-                           const std::vector<std::string> &inputs,
-                           const ProgramChooser &choose, ProgramOverData &out) {
+Status experiment::openProgram(const EvalOptions &options,
+                               const ProgramChooser &choose,
+                               ProgramOverData &out) {
   auto loaded = loadModule(options.artifact);
   if (!loaded)
     return loaded.error();
@@ -30,13 +30,13 @@ Status experiment::prepare(const EvalOptions &options,
           check(pcx_session_initialise(out.session.get(), options.seed));
       !status)
     return status;
-  DataChoice choice = options.data;
+  out.choice = options.data;
   if (!options.params.empty()) {
     if (auto status = loadArrays(out.session.get(), out.module, options.params,
                                  LoadScope::Parameters);
         !status)
       return status;
-    RunState::completeChoice(out.session.get(), choice);
+    RunState::completeChoice(out.session.get(), out.choice);
   }
   if (auto status = setHypers(out.session.get(), options.set); !status)
     return status;
@@ -48,30 +48,45 @@ Status experiment::prepare(const EvalOptions &options,
   if (!batch)
     return batch.error();
   out.batch = *batch;
+  return success();
+}
 
-  const data::Split *split;
-  if (!inputs.empty()) {
+Status experiment::openSplit(const EvalOptions &options, bool training,
+                             ProgramOverData &out) {
+  auto opened = openChosen(out.choice, out.module, out.program);
+  if (!opened)
+    return opened.error();
+  out.set = std::move(*opened);
+  bool test = options.split ? *options.split == "test"
+              : training    ? out.set.train.samples == 0
+                            : out.set.test.samples > 0;
+  out.split = test ? &out.set.test : &out.set.train;
+  out.splitName = test ? "test" : "train";
+  if (out.split->samples == 0)
+    return Error{fmt::format("--split {}: data set '{}' has no such split",
+                             out.splitName, out.set.name)};
+  out.normalisation = chosenNormalisation(out.choice, out.set);
+  return success();
+}
+
+Status experiment::prepare(const EvalOptions &options,
+                           const std::vector<std::string> &inputs,
+                           const ProgramChooser &choose, ProgramOverData &out) {
+  if (auto status = openProgram(options, choose, out); !status)
+    return status;
+  if (inputs.empty()) {
+    if (auto status = openSplit(options, /*training=*/false, out); !status)
+      return status;
+  } else {
     auto read = readInputs(inputs);
     if (!read)
       return read.error();
     out.set.name = "--input";
     out.set.train = std::move(*read);
-    split = &out.set.train;
-  } else {
-    auto opened = openChosen(choice, out.module, out.program);
-    if (!opened)
-      return opened.error();
-    out.set = std::move(*opened);
-    bool test =
-        options.split ? *options.split == "test" : out.set.test.samples > 0;
-    split = test ? &out.set.test : &out.set.train;
-    out.splitName = test ? "test" : "train";
-    if (split->samples == 0)
-      return Error{fmt::format("--split {}: data set '{}' has no such split",
-                               out.splitName, out.set.name)};
+    out.split = &out.set.train;
+    out.normalisation = chosenNormalisation(out.choice, out.set);
   }
-  out.normalisation = chosenNormalisation(choice, out.set);
-  auto bound = bindData(out.session.get(), out.module, out.program, *split,
+  auto bound = bindData(out.session.get(), out.module, out.program, *out.split,
                         out.set.name, out.normalisation);
   if (!bound)
     return bound.error();

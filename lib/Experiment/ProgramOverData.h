@@ -22,8 +22,10 @@ struct ProgramOverData {
   Session session;
   uint32_t program = 0;
   int64_t batch = 0;
+  DataChoice choice; ///< the user's, completed from a checkpoint
   data::DataSet set;
-  const char *splitName = ""; ///< "train" or "test"; "" for arrays
+  const data::Split *split = nullptr; ///< of the set
+  const char *splitName = "";         ///< "train" or "test"; "" for arrays
   Normalisation normalisation;
   Binding binding;
 };
@@ -33,9 +35,18 @@ struct ProgramOverData {
 using ProgramChooser = std::function<Result<uint32_t>(
     const Module &, const std::optional<std::string> &)>;
 
-/// Loads the artifact and the parameters and binds the chosen split to the
-/// chosen program. `inputs` (NAME=FILE), if there are any, replace the data
-/// set.
+/// Loads the artifact and the parameters and chooses the program; no data.
+Status openProgram(const EvalOptions &options, const ProgramChooser &choose,
+                   ProgramOverData &out);
+
+/// Opens the data set for the program that openProgram() chose. Without
+/// options.split it takes the test split if there is one, or, if `training`,
+/// the training split.
+Status openSplit(const EvalOptions &options, bool training,
+                 ProgramOverData &out);
+
+/// Both, and binds the split to the program. `inputs` (NAME=FILE), if there are
+/// any, replace the data set.
 Status prepare(const EvalOptions &options,
                const std::vector<std::string> &inputs,
                const ProgramChooser &choose, ProgramOverData &out);

@@ -55,6 +55,28 @@ Result<Binding> bindData(const pcx_session_t *session, const Module &module,
                          const std::string &setName,
                          const Normalisation &normalisation);
 
+/// The column of `split` that bindData() feeds to an input for features: the
+/// features, or the column of its name.
+Result<const data::Column *> featureColumn(const data::Split &split,
+                                           const pcx_port_t &port,
+                                           const pcx_program_t &program,
+                                           const std::string &setName);
+
+/// How bindData() feeds a column that is not one-hot: (x * scale - mean) / std.
+struct Affine {
+  double scale = 1.0, mean = 0.0, std = 1.0;
+};
+Affine columnAffine(const data::Column &column, const pcx_port_t &port,
+                    const Normalisation &normalisation);
+
+/// Rows 0 to `count` - 1 of a column, count x the port's dimensions, as
+/// bindData() feeds them to a per-sample input of a float type. Shapes are
+/// checked; `count` is at most the rows that there are.
+Result<data::Array> inputRows(const data::Column &column,
+                              const pcx_port_t &port,
+                              const Normalisation &normalisation,
+                              int64_t count);
+
 /// One array for one call: the column as the port's dtype, whole numbers
 /// one-hot where the port is wider than one. Shapes are checked; a per-sample
 /// port takes any number of rows.

@@ -89,6 +89,49 @@ struct EnergyOptions {
   std::string file;                  ///< .npz or .csv; "" for none
 };
 
+/// The values that are drawn black and white.
+struct PixelRange {
+  double low = 0, high = 1;
+};
+
+/// Samples as images in a grid.
+struct PictureOptions {
+  std::string file;                ///< .png or an array file; "" for none
+  std::optional<int64_t> count;    ///< samples (16, or as many as there are)
+  std::optional<std::string> size; ///< "28x28", "64x64x3", "3x64x64"
+  std::optional<PixelRange> range; ///< what the normalisation says
+  std::optional<int64_t> columns;
+  int64_t scale = 1; ///< pixels of the file to one of the image, either way
+};
+
+struct SampleOptions {
+  EvalOptions eval; ///< of its data, the normalisation alone
+  std::optional<std::string> output;
+  std::vector<std::string> labels; ///< whole numbers, or "all"
+  PictureOptions picture;          ///< .png, .npz or .csv
+};
+
+/// What is done to samples before they are recalled; one at most is set.
+struct Corruption {
+  std::optional<double> noise;   ///< standard deviation, of normalised values
+  std::optional<double> keepTop; ///< share of an image's rows that is known
+  std::optional<double> mask;    ///< share of a sample's elements that is not
+};
+
+struct RecallOptions {
+  EvalOptions eval;
+  std::optional<std::string> output;
+  Corruption corruption;
+  PictureOptions picture; ///< .png or .npz
+};
+
+struct ReconstructOptions {
+  EvalOptions eval;
+  std::optional<std::string> output;
+  std::optional<int64_t> samples; ///< of the split, from its start (all)
+  PictureOptions picture;         ///< .png or .npz
+};
+
 struct ExecOptions {
   std::string artifact;
   std::string params;              ///< parameters: .npz or .safetensors
@@ -122,6 +165,10 @@ Result<int> train(const TrainOptions &options, const Console &console);
 Result<int> eval(const EvalOptions &options, const Console &console);
 Result<int> predict(const PredictOptions &options, const Console &console);
 Result<int> energy(const EnergyOptions &options, const Console &console);
+Result<int> sample(const SampleOptions &options, const Console &console);
+Result<int> recall(const RecallOptions &options, const Console &console);
+Result<int> reconstruct(const ReconstructOptions &options,
+                        const Console &console);
 Result<int> exec(const ExecOptions &options, const Console &console);
 Result<int> inspect(const InspectOptions &options, const Console &console);
 Result<int> analyse(const AnalyseOptions &options, const Console &console);

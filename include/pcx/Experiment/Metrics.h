@@ -69,11 +69,16 @@ Result<Evaluation> evaluate(pcx_session_t *session, const Module &module,
                             int64_t count, int64_t batch,
                             const std::optional<std::string> &prediction);
 
-/// Runs the program over all samples in their order and returns its per-sample
-/// outputs, one row a sample, without the traces.
+/// Runs the program over the first `count` samples in their order and returns
+/// its per-sample outputs, one row a sample, without the traces.
 Result<std::vector<std::pair<std::string, data::Array>>>
 collectOutputs(pcx_session_t *session, const Module &module, uint32_t program,
-               const Binding &binding, int64_t batch);
+               const Binding &binding, int64_t count, int64_t batch);
+
+/// Fails if an output, floats with one row a sample, holds a number that is not
+/// finite. `set` names the data that it was computed from, "" for none.
+Status checkFinite(const data::Array &rows, const std::string &output,
+                   const pcx_program_t &program, const std::string &set);
 
 } // namespace pcx::experiment
 
