@@ -35,11 +35,10 @@ enum class MaskUse {
 
 /// The program called `name` or, without a name, the only one beside those that
 /// train or sample with exactly one input for data, the widest one, and a mask
-/// as `use` says.
-/// `alone`: there is no input beside these. Its output is the one called
-/// `output` or, without a name, the only one of the data's shape. `flags` are
-/// what else chooses among programs ("--noise, ..."; "" for nothing). Errors
-/// name the candidates.
+/// as `use` says. `alone`: there is no input beside these. Its output is the
+/// one called `output` or, without a name, the only one of the data's shape.
+/// `flags` are what else chooses among programs ("--noise, ..."; "" for
+/// nothing). Errors name the candidates.
 Result<ImageMap> findImageMap(const Module &module,
                               const std::optional<std::string> &name,
                               const std::optional<std::string> &output,

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Images.h"
+#include "ImageMap.h"
 #include "TestSupport.h"
 
 #include <limits>
@@ -85,6 +86,23 @@ TEST(Images, PixelsOfValues) {
   EXPECT_EQ(pixelOf(std::numeric_limits<double>::max(), range), 255);
   EXPECT_EQ(pixelOf(0, {1, 0}), 255);
   EXPECT_EQ(pixelOf(0.8, {1, 0}), 51);
+}
+
+TEST(Images, RangesOfData) {
+  auto range = [](data::ColumnKind kind, double scale, uint32_t flags) {
+    data::Column column{"x", "x", kind, {}, scale};
+    pcx_port_t input = port({4});
+    input.flags = flags;
+    PixelRange found = dataRange(column, input, {0.5, 0.25});
+    return std::pair(found.low, found.high);
+  };
+  using enum data::ColumnKind;
+  EXPECT_EQ(range(Features, 1.0 / 255, 0), std::pair(-2.0, 2.0));
+  EXPECT_EQ(range(Features, 1.0 / 16, PCX_PORT_TARGET), std::pair(-2.0, 2.0));
+  EXPECT_EQ(range(Named, 1, 0), std::pair(-2.0, 2.0));
+  // Targets of their own name are fed as they are, bytes up to 255.
+  EXPECT_EQ(range(Named, 1, PCX_PORT_TARGET), std::pair(0.0, 1.0));
+  EXPECT_EQ(range(Named, 1.0 / 255, PCX_PORT_TARGET), std::pair(0.0, 255.0));
 }
 
 /// A grid as rows of digits: 0 to 8 for their bytes, "." for grey.

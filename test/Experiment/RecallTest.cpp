@@ -166,6 +166,9 @@ TEST_F(Recall, Errors) {
   EXPECT_MISTAKE(
       recall({"--noise", "1", "--output", "recall", "--program", "noisy"}),
       HasSubstr("did you mean 'recalled'?"));
+  EXPECT_MISTAKE(recall({"--program", "classed"}),
+                 HasSubstr("program 'classed': expected no input beside the "
+                           "data and a mask, found 'label'"));
   EXPECT_MISTAKE(recall({"--mask", "0.5", "--count", "101"}),
                  HasSubstr("--count 101: expected at most 100 samples"));
   EXPECT_MISTAKE(recall({"--mask", "0.5", "--split", "test"}),

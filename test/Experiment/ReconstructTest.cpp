@@ -10,6 +10,7 @@
 #include "test/Support/FullDevice.h"
 #include "test/Support/ReadPng.h"
 
+#include <algorithm>
 #include <limits>
 
 using namespace pcx;
@@ -88,6 +89,23 @@ TEST_F(Reconstruct, Arrays) {
   EXPECT_EQ(rows->at(1), 0.5);
 }
 
+TEST_F(Reconstruct, OtherInputsComeFromTheData) {
+  std::vector<float> pixels = {0, 1, 0.5, 1, 1, 1, 0, 0};
+  Array image = Array::of({2, 4}, std::span<const float>(pixels));
+  Array label = Array::zeros(data::DType::I32, {2});
+  label.as<int32_t>()[1] = 1;
+  ASSERT_TRUE(data::writeNpz(dir / "labelled.npz",
+                             {{"image", &image}, {"label", &label}}));
+  EXPECT_OK(reconstruct({"--program", "classed", "-o", dir / "r.npz"},
+                        "labelled.npz", "pcx-test-images-several"));
+  auto npz = data::NpzFile::open(dir / "r.npz");
+  ASSERT_TRUE(npz) << messageOf(npz);
+  auto rows = npz->read("reconstruction");
+  ASSERT_TRUE(rows);
+  const std::vector<float> wanted = {0, 0.5, 0.25, 0.5, 1.5, 1.5, 1, 1};
+  EXPECT_TRUE(std::ranges::equal(rows->as<float>(), wanted));
+}
+
 TEST_F(Reconstruct, ImagesKnowTheirSize) {
   // Three images of 1x4 bytes in a folder.
   std::filesystem::create_directory(dir / "idx");
@@ -112,7 +130,7 @@ TEST_F(Reconstruct, Errors) {
       reconstruct({}, "d.npz", several),
       HasSubstr("model 'images' has more than one program that takes data, no "
                 "mask, and outputs values of their shape; choose one with "
-                "--program: 'reconstruct', 'noisy'"));
+                "--program: 'reconstruct', 'noisy', 'classed'"));
   EXPECT_MISTAKE(reconstruct({"--program", "masked"}, "d.npz", several),
                  HasSubstr("program 'masked': expected one that takes data, no "
                            "mask, and"));

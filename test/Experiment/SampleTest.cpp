@@ -72,6 +72,20 @@ TEST_F(Sample, Csv) {
             "0,0,0,0,7\n1,1,0,1,7\n2,2,0,2,7\n");
 }
 
+TEST_F(Sample, LabelsOfOneElementAreNumbers) {
+  const std::string several = "pcx-test-images-several";
+  EXPECT_OK(sample({"--program", "graded", "--label", "7,-2", "--count", "1",
+                    "-o", dir / "s.csv", "-q"},
+                   several));
+  EXPECT_EQ(readText(dir / "s.csv"), "label,sample.0,sample.1,sample.2,"
+                                     "sample.3\n7,7,0,0,0\n-2,-2,0,0,0\n");
+  EXPECT_MISTAKE(
+      sample({"--program", "graded", "--label", "all", "-o", dir / "s.csv"},
+             several),
+      HasSubstr("--label all: expected a whole number for input "
+                "'grade' of program 'graded'"));
+}
+
 TEST_F(Sample, GridOfClasses) {
   EXPECT_OK(sample({"--label", "all", "--count", "2", "--range", "0,2", "-o",
                     dir / "s.png"}));

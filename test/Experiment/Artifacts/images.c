@@ -21,6 +21,8 @@
 //   noisy        recalled = image / 2
 //   masked       recalled = image where known is 1; where it is 0, 0.25, or 99
 //                if what is hidden can be seen
+//   classed      half = image / 2 + 1 for class 1 of a label
+//   graded       sample = a label of one element, 0, ...
 //   pair         from two images, first and second, to half and other
 //
 //===----------------------------------------------------------------------===//
@@ -102,6 +104,21 @@ static int32_t masked(const pcx_run_args_t *args) {
   return PCX_RUN_OK;
 }
 
+static int32_t classed(const pcx_run_args_t *args) {
+  for (int64_t i = 0; i < args->n * pixels; ++i)
+    ((float *)args->outputs[0])[i] =
+        ((const float *)args->inputs[0])[i] / 2 +
+        ((const float *)args->inputs[1])[i / pixels * classes + 1];
+  return PCX_RUN_OK;
+}
+
+static int32_t graded(const pcx_run_args_t *args) {
+  for (int64_t i = 0; i < args->n * pixels; ++i)
+    ((float *)args->outputs[0])[i] =
+        i % pixels ? 0 : ((const float *)args->inputs[0])[i / pixels];
+  return PCX_RUN_OK;
+}
+
 static int32_t pair(const pcx_run_args_t *args) {
   for (int64_t i = 0; i < args->n * pixels; ++i)
     for (int output = 0; output < 2; ++output)
@@ -132,6 +149,9 @@ static const pcx_port_t pairOutputs[] = {IMAGE("half"), IMAGE("other")};
 static const pcx_variant_t freeVariants[] = VARIANT(freely);
 static const pcx_variant_t noisyVariants[] = VARIANT(noisy);
 static const pcx_variant_t maskedVariants[] = VARIANT(masked);
+static const pcx_port_t grade[] = {{PORT, "grade", PCX_F32, 1, 1, {1}, 0, 0}};
+static const pcx_variant_t classedVariants[] = VARIANT(classed);
+static const pcx_variant_t gradedVariants[] = VARIANT(graded);
 static const pcx_variant_t pairVariants[] = VARIANT(pair);
 #endif
 #define PROGRAM(name, role, n, inputs, m, outputs, variants)                   \
@@ -160,6 +180,8 @@ static const pcx_program_t programs[] = {
     PROGRAM("noisy", PCX_ROLE_OTHER, 1, labelled, 1, recalled, noisyVariants),
     PROGRAM("masked", PCX_ROLE_OTHER, 2, maskedInputs, 1, recalled,
             maskedVariants),
+    PROGRAM("classed", PCX_ROLE_OTHER, 2, labelled, 1, halves, classedVariants),
+    PROGRAM("graded", PCX_ROLE_OTHER, 1, grade, 1, samples, gradedVariants),
     PROGRAM("pair", PCX_ROLE_OTHER, 2, pairInputs, 2, pairOutputs,
             pairVariants),
 #endif
