@@ -97,6 +97,22 @@ TEST_F(Recall, Defaults) {
   EXPECT_EQ(json({"--mask", "0.5"})["program"], "masked");
 }
 
+TEST_F(Recall, TrainingSplitUnlessSaid) {
+  Array train = Array::zeros(data::DType::F32, {2, 4});
+  Array test = Array::zeros(data::DType::F32, {3, 4});
+  ASSERT_TRUE(data::writeNpz(dir / "both.npz",
+                             {{"train_image", &train}, {"test_image", &test}}));
+  auto result = json({"--mask", "0.5"}, "both.npz");
+  EXPECT_EQ(result["split"], "train");
+  // As many as there are.
+  EXPECT_EQ(result["samples"], 2);
+  result = json({"--mask", "0.5", "--split", "test"}, "both.npz");
+  EXPECT_EQ(result["split"], "test");
+  EXPECT_EQ(result["samples"], 3);
+  ASSERT_TRUE(data::writeNpz(dir / "test.npz", {{"test_image", &test}}));
+  EXPECT_EQ(json({"--mask", "0.5"}, "test.npz")["split"], "test");
+}
+
 TEST_F(Recall, UpperPart) {
   auto result =
       json({"--keep-top", "0.5", "--count", "2", "-o", dir / "r.png"});

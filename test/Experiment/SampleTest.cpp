@@ -108,6 +108,19 @@ TEST_F(Sample, GridOfClasses) {
   EXPECT_EQ(at(image, 0, 2), 128);
 }
 
+TEST_F(Sample, RowsOfClassesBreakAtTheColumns) {
+  auto size = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--label", "0,1", "--count", "5", "--range", "0,2",
+                             "-o", dir / "s.png"});
+    EXPECT_OK(sample(more));
+    data::Image image = readPng(dir / "s.png");
+    return std::pair(image.height, image.width);
+  };
+  EXPECT_EQ(size({}), std::pair(int64_t(5), int64_t(14)));
+  // The second class starts a row of its own.
+  EXPECT_EQ(size({"--columns", "4"}), std::pair(int64_t(11), int64_t(11)));
+}
+
 TEST_F(Sample, GridWithoutClasses) {
   EXPECT_OK(sample({"--program", "free", "--output", "other", "--count", "5",
                     "--normalise", "0,2", "--scale", "3", "-o", dir / "s.png"},
