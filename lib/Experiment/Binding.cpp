@@ -256,7 +256,7 @@ Status Binder::feedClasses(const pcx_port_t &port, const Column &column) {
 }
 
 /// Classes that a column of a named data set holds, for the accuracy: indices,
-/// or the largest element of each row of a target.
+/// or the largest element of each row of a target as wide as an output.
 void Binder::noteLabels(const pcx_port_t &port, const Column &column) {
   if (!binding.labels.empty())
     return;
@@ -266,7 +266,13 @@ void Binder::noteLabels(const pcx_port_t &port, const Column &column) {
   } else if (!(port.flags & PCX_PORT_TARGET)) {
     return;
   } else if (isFloat(column.array.dtype) && portElements(port) > 1) {
-    binding.labels = rowArgmax(column.array);
+    // An image that is clamped has no class: something must predict as wide.
+    std::span outputs(program.outputs, program.output_count);
+    if (std::any_of(outputs.begin(), outputs.end(), [&](const auto &output) {
+          return output.per_sample &&
+                 portElements(output) == portElements(port);
+        }))
+      binding.labels = rowArgmax(column.array);
   } else if (!isFloat(column.array.dtype) && portElements(port) == 1) {
     // The program makes the one-hot rows itself.
     if (auto classes = data::convert(column.array, DType::I32, column.file)) {
