@@ -8,6 +8,7 @@
 
 #include "ImageMap.h"
 #include "pcx/Data/Text.h"
+#include "pcx/Experiment/Metrics.h"
 
 #include <fmt/format.h>
 
@@ -229,6 +230,26 @@ Status experiment::checkData(const data::Array &rows,
                                column.file, rows.at(i),
                                i / rows.rowElements())};
   return success();
+}
+
+Result<data::Array> experiment::runImageMap(const ImageMap &map,
+                                            const ProgramOverData &run,
+                                            const Binding &binding,
+                                            int64_t count) {
+  auto outputs = collectOutputs(run.session.get(), run.module, map.program,
+                                binding, count, run.batch);
+  if (!outputs)
+    return outputs.error();
+  const pcx_program_t &program =
+      pcx_module_info(run.module.get())->programs[map.program];
+  std::string name = program.outputs[map.output].name;
+  data::Array &rows =
+      std::find_if(outputs->begin(), outputs->end(), [&](const auto &output) {
+        return output.first == name;
+      })->second;
+  if (auto status = checkFinite(rows, name, program, run.set.name); !status)
+    return status.error();
+  return std::move(rows);
 }
 
 PixelRange experiment::dataRange(const data::Column &column,

@@ -62,6 +62,11 @@ Result<int64_t> chosenCount(const std::optional<int64_t> &count, int64_t usual,
 /// finite.
 Status checkData(const data::Array &rows, const data::Column &column);
 
+/// Runs the map over the first `count` samples of a binding and returns its
+/// output, one row a sample. Fails if a number of it is not finite.
+Result<data::Array> runImageMap(const ImageMap &map, const ProgramOverData &run,
+                                const Binding &binding, int64_t count);
+
 /// The range of the values that bindData() feeds to an input: where the
 /// normalisation of the column's unit, [0, 1] for images, puts its ends.
 PixelRange dataRange(const data::Column &column, const pcx_port_t &port,

@@ -7,12 +7,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "ImageMap.h"
-#include "pcx/Experiment/Metrics.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -179,24 +177,16 @@ Result<int> experiment::recall(const RecallOptions &options,
                         run.set.name, Normalisation());
   if (!bound)
     return bound.error();
-  auto outputs = collectOutputs(run.session.get(), run.module, run.program,
-                                *bound, *count, run.batch);
-  if (!outputs)
-    return outputs.error();
-  std::string name = program.outputs[map.output].name;
-  const data::Array &recalled =
-      std::find_if(outputs->begin(), outputs->end(), [&](const auto &output) {
-        return output.first == name;
-      })->second;
-  if (auto status = checkFinite(recalled, name, program, run.set.name); !status)
-    return status.error();
+  auto recalled = runImageMap(map, run, *bound, *count);
+  if (!recalled)
+    return recalled.error();
   double shownError = meanSquaredError(*original, shown.values);
-  double error = meanSquaredError(*original, recalled);
+  double error = meanSquaredError(*original, *recalled);
 
   if (auto status = writeRows(picture, grid,
                               {{"original", &*original},
                                {"shown", &shown.values},
-                               {"recalled", &recalled}});
+                               {"recalled", &*recalled}});
       !status)
     return status.error();
   const char *what = corruption.noise     ? "noise"
@@ -211,7 +201,7 @@ Result<int> experiment::recall(const RecallOptions &options,
     json["split"] = run.splitName;
     json["samples"] = *count;
     json["program"] = program.name;
-    json["output"] = name;
+    json["output"] = program.outputs[map.output].name;
     json[what] = much;
     json["mse_shown"] = shownError;
     json["mse"] = error;

@@ -7,12 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "ImageMap.h"
-#include "pcx/Experiment/Metrics.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
-#include <algorithm>
 
 using namespace pcx;
 using namespace pcx::experiment;
@@ -83,24 +80,15 @@ Result<int> experiment::reconstruct(const ReconstructOptions &options,
     return original.error();
   if (auto status = checkData(*original, **column); !status)
     return status.error();
-  auto outputs = collectOutputs(run.session.get(), run.module, run.program,
-                                run.binding, *samples, run.batch);
-  if (!outputs)
-    return outputs.error();
-  std::string name = program.outputs[map.output].name;
-  const data::Array &reconstruction =
-      std::find_if(outputs->begin(), outputs->end(), [&](const auto &output) {
-        return output.first == name;
-      })->second;
-  if (auto status = checkFinite(reconstruction, name, program, run.set.name);
-      !status)
-    return status.error();
-  double error = meanSquaredError(*original, reconstruction);
+  auto reconstruction = runImageMap(map, run, run.binding, *samples);
+  if (!reconstruction)
+    return reconstruction.error();
+  double error = meanSquaredError(*original, *reconstruction);
   double ofMean = errorOfMean(*original);
 
   if (auto status = writeRows(
           picture, grid,
-          {{"original", &*original}, {"reconstruction", &reconstruction}});
+          {{"original", &*original}, {"reconstruction", &*reconstruction}});
       !status)
     return status.error();
   if (options.eval.json) {
@@ -109,7 +97,7 @@ Result<int> experiment::reconstruct(const ReconstructOptions &options,
     json["split"] = run.splitName;
     json["samples"] = *samples;
     json["program"] = program.name;
-    json["output"] = name;
+    json["output"] = program.outputs[map.output].name;
     json["mse"] = error;
     json["mse_mean_image"] = ofMean;
     fmt::print(console.out, "{}\n", json.dump());
