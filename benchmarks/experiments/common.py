@@ -65,6 +65,26 @@ class Tools:
         return [json.loads(line) for line in log.read_text().splitlines()
                 if '"epoch"' in line]
 
+    def try_train(self, artifact: pathlib.Path, name: str, epochs: int,
+                  *flags) -> list[dict] | None:
+        """As train(), or None where training ended early.
+
+        Rates that are too large end in NaN, which is a result.
+        """
+        done = self.folder / f"{name}.done"
+        log = self.folder / f"{name}.jsonl"
+        if not done.exists():
+            log.unlink(missing_ok=True)
+            command = [self.pcx_run, "train", artifact, "--epochs", epochs, *flags,
+                       "--train-accuracy-samples", 0, "--threads", self.threads,
+                       "--quiet", "--log", log]
+            ended = subprocess.run([str(part) for part in command],
+                                   capture_output=True, text=True)
+            done.write_text(ended.stderr)
+        lines = [json.loads(line) for line in log.read_text().splitlines()
+                 if '"test_accuracy"' in line] if log.exists() else []
+        return lines if len(lines) == epochs else None
+
     def saved(self, name: str) -> pathlib.Path:
         return self.folder / f"{name}.safetensors"
 

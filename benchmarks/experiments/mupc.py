@@ -28,30 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--deep", type=int, nargs="*", default=[8, 16, 32])
 
 
-def accuracy(options, tools, model, width, depth, rate, epochs):
-    """Test accuracy in per cent, or None where training ended in NaN."""
-    import json
-    import subprocess
+def compiled(tools, model, width, depth):
+    return tools.compile(MODELS[model], "-D", f"width={width}", "-D",
+                         f"blocks={depth - 2}", "-D", f"steps={depth}", "--batch",
+                         "64")
 
-    name = f"{model}-{width}-{depth}-{rate:.4g}-{epochs}"
-    done = tools.folder / f"{name}.done"
-    log = tools.folder / f"{name}.jsonl"
-    if not done.exists():
-        artifact = tools.compile(MODELS[model], "-D", f"width={width}", "-D",
-                                 f"blocks={depth - 2}", "-D", f"steps={depth}",
-                                 "--batch", "64")
-        log.unlink(missing_ok=True)
-        # Rates that are too large end in NaN, which is a result here.
-        ended = subprocess.run(
-            [tools.pcx_run, "train", artifact, "--data", options.mnist,
-             "--epochs", str(epochs), "--batch", "64", "--set", f"w_lr={rate}",
-             "--set", f"h_lr={options.h_lr}", "--threads", tools.threads,
-             "--train-accuracy-samples", "0", "--quiet", "--log", log],
-            capture_output=True, text=True)
-        done.write_text(ended.stderr)
-    lines = [json.loads(line) for line in log.read_text().splitlines()
-             if '"test_accuracy"' in line] if log.exists() else []
-    return 100 * lines[-1]["test_accuracy"] if len(lines) == epochs else None
+
+def accuracy(options, tools, artifact, name, rate, epochs):
+    """Test accuracy in per cent, or None where training ended in NaN."""
+    log = tools.try_train(
+        artifact, f"{name}-{rate:.4g}-{epochs}", epochs, "--data", options.mnist,
+        "--batch", 64, "--set", f"w_lr={rate}", "--set", f"h_lr={options.h_lr}")
+    return 100 * log[-1]["test_accuracy"] if log else None
 
 
 def run(options: argparse.Namespace) -> None:
@@ -61,7 +49,9 @@ def run(options: argparse.Namespace) -> None:
         rows = []
         for depth in options.depth:
             for width in options.width:
-                found = [accuracy(options, tools, model, width, depth, rate,
+                artifact = compiled(tools, model, width, depth)
+                found = [accuracy(options, tools, artifact,
+                                  f"{model}-{width}-{depth}", rate,
                                   options.epochs) for rate in options.w_lr]
                 most = max(value for value in found if value is not None)
                 best.setdefault(model, options.w_lr[found.index(most)])
@@ -75,7 +65,8 @@ def run(options: argparse.Namespace) -> None:
               rows)
     rows = []
     for depth in options.deep:
-        found = accuracy(options, tools, "muPC", 128, depth, best["muPC"], 3)
+        found = accuracy(options, tools, compiled(tools, "muPC", 128, depth),
+                         f"muPC-128-{depth}", best["muPC"], 3)
         rows.append([depth, f"{found:.1f}" if found else "NaN",
                      PUBLISHED.get(depth, "")])
     if rows:

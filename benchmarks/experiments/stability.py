@@ -8,7 +8,6 @@ the training; energies by inference step are those of the best run with AdamW.
 """
 
 import argparse
-import json
 
 from common import Tools, table
 
@@ -33,26 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def train(tools, artifact, options, width, optimiser, h_lr, w_lr):
     """The log of a run, or None where it ended with numbers that are none."""
-    import subprocess
-
     name = f"{optimiser}-{width}-{h_lr:g}-{w_lr:g}"
-    done = tools.folder / f"{name}.done"
-    log = tools.folder / f"{name}.jsonl"
-    if not done.exists():
-        log.unlink(missing_ok=True)
-        # Rates that are too large end in NaN, which is a result here.
-        ended = subprocess.run(
-            [tools.pcx_run, "train", artifact, "--program",
-             OPTIMISERS[optimiser][0], "--data", options.data, "--normalise",
-             f"{MEAN},{DEVIATION}", "--batch", str(options.batch),
-             "--drop-last", "--epochs", str(options.epochs), "--set",
-             f"h_lr={h_lr}", "--set", f"w_lr={w_lr}", "--threads",
-             tools.threads, "--train-accuracy-samples", "0", "--quiet", "--log",
-             log, "--save", tools.saved(name)], capture_output=True, text=True)
-        done.write_text(ended.stderr)
-    lines = [json.loads(line) for line in log.read_text().splitlines()
-             if '"test_accuracy"' in line] if log.exists() else []
-    return lines if len(lines) == options.epochs else None
+    return tools.try_train(
+        artifact, name, options.epochs, "--program", OPTIMISERS[optimiser][0],
+        "--data", options.data, "--normalise", f"{MEAN},{DEVIATION}", "--batch",
+        options.batch, "--drop-last", "--set", f"h_lr={h_lr}", "--set",
+        f"w_lr={w_lr}", "--save", tools.saved(name))
 
 
 def layer_energies(tools, options, width, optimiser, h_lr, w_lr):
