@@ -292,6 +292,15 @@ TEST(Table, WrongOnesAreRefused) {
   EXPECT_TRUE(refusedTable("more than", [](Table &t) {
     t.storage[0].strides[0] = int64_t(1) << 62;
   }));
+  EXPECT_TRUE(refusedTable("'w' lies in panels of -4 columns",
+                           [](Table &t) { t.storage[0].panel = -4; }));
+  EXPECT_TRUE(refusedTable("expected a dense matrix", [](Table &t) {
+    t.storage[0].panel = 2;
+    t.storage[0].strides[0] = 8;
+    t.storage[0].bytes = 96;
+  }));
+  EXPECT_TRUE(refusedTable("'b' lies in panels",
+                           [](Table &t) { t.storage[1].panel = 2; }));
   EXPECT_TRUE(refusedTable("'lr' is 2", [](Table &t) { t.hyper.value = 2; }));
   EXPECT_TRUE(refusedTable("'lr'", [](Table &t) { t.hyper.value = NAN; }));
   EXPECT_TRUE(
