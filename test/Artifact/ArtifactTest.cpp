@@ -295,7 +295,6 @@ TEST_F(ArtifactTest, TablesReachTheRuntime) {
   w.dims = {10, 5};
   w.strides = {16, 1};
   w.bytes = 10 * 16 * 4;
-  w.panel = 4;
   w.init = PCX_INIT_UNIFORM;
   w.initArg0 = -0.25;
   w.initArg1 = 0.5;
@@ -371,7 +370,7 @@ TEST_F(ArtifactTest, TablesReachTheRuntime) {
   EXPECT_EQ(s0.strides[0], 16);
   EXPECT_EQ(s0.strides[1], 1);
   EXPECT_EQ(s0.bytes, 640u);
-  EXPECT_EQ(s0.panel, 4);
+  EXPECT_EQ(s0.panel, 0);
   EXPECT_EQ(s0.init, uint32_t(PCX_INIT_UNIFORM));
   EXPECT_EQ(s0.init_arg0, -0.25);
   EXPECT_EQ(s0.init_arg1, 0.5);
@@ -381,7 +380,6 @@ TEST_F(ArtifactTest, TablesReachTheRuntime) {
   EXPECT_EQ(s1.dtype, uint32_t(PCX_I64));
   EXPECT_EQ(s1.rank, 0u);
   EXPECT_EQ(s1.bytes, 8u);
-  EXPECT_EQ(s1.panel, 0);
   EXPECT_EQ(s2.bytes, 2u * 3 * 4 * 8);
   EXPECT_EQ(s2.strides[0], 12);
   EXPECT_EQ(s2.strides[1], 4);
