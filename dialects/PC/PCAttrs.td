@@ -136,6 +136,20 @@ def PC_DimsAttr : PC_Attr<"Dims", "dims", [
   let hasCustomAssemblyFormat = 1;
 }
 
+def PC_PanelsAttr : PC_Attr<"Panels", "panels", [
+    DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
+  let summary = "a matrix that lies in panels of columns";
+  let description = [{
+    As the encoding of a matrix type: `tensor<784x128xf32, #pc.panels<32>>` has
+    its columns 0 to 31 first, row after row, then the columns 32 to 63, and so
+    on; the last panel has the columns that are left. A product reads a panel
+    from one end to the other. Only the place of the elements differs, not the
+    shape, and there is no padding.
+  }];
+  let parameters = (ins "int64_t":$columns);
+  let assemblyFormat = "`<` $columns `>`";
+}
+
 def PC_InitAttr : PC_Attr<"Init", "init"> {
   let summary = "initialiser of a parameter";
   let description = [{
@@ -182,7 +196,8 @@ def PC_PortAttr : PC_Attr<"Port", "port"> {
       `warning` (unit), `trace` (unit);
     - parameter, buffer, state, optimiser: `init` (#pc.init, fan-in resolved),
       `stream` (i64, Philox stream of the initialiser), after layouts were
-      chosen `strides` (array<i64>, in elements, where not dense and row major);
+      chosen `strides` (array<i64>, in elements, where not dense and row major)
+      and `panel` (i64, columns of a panel, where the type is in panels);
     - hyper (an f64 scalar): `value` (f64 default), `min`, `max` (f64),
       `integral` (unit);
     - counter (an f64 scalar): the name is `total_steps` or `epoch`; (an i64

@@ -52,4 +52,21 @@ def PC_GroupOp : PC_Op<"group", [IsolatedFromAbove, SingleBlock, Pure]> {
   let hasRegionVerifier = 1;
 }
 
+def PC_RelayoutOp : PC_ComputeOp<"relayout"> {
+  let summary = "the same matrix in another place and order";
+  let description = [{
+    ```mlir
+    %p = pc.relayout %w : tensor<784x128xf32> -> tensor<784x128xf32, #pc.panels<32>>
+    ```
+
+    Stands where one that makes or reads a matrix knows another layout than the
+    rest (see `pc-pack-weights`).
+  }];
+  let arguments = (ins PC_Tensor:$input);
+  let results = (outs PC_Tensor:$output);
+  let assemblyFormat =
+      "$input attr-dict `:` type($input) `->` type($output)";
+  let hasVerifier = 1;
+}
+
 #endif // PC_SCHEDULE_OPS_TD

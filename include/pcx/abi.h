@@ -38,7 +38,7 @@
 extern "C" {
 #endif
 
-#define PCX_ABI_VERSION 1u
+#define PCX_ABI_VERSION 2u
 #define PCX_QUERY_SYMBOL "pcx_artifact_query"
 #define PCX_TRAILER_MAGIC "PCXTRAIL" /* eight bytes, not terminated */
 #define PCX_TRAILER_BYTES 192u
@@ -119,8 +119,15 @@ typedef enum pcx_init_kind_t {
 
 /// One persistent array. The runtime owns its memory; programs read and write
 /// it in place. Elements lie at sum(index[d] * strides[d]); users, checkpoints
-/// and the C API see the dense row-major array of `dims` whatever the strides
-/// are.
+/// and the C API see the dense row-major array of `dims` wherever its elements
+/// lie.
+///
+/// With `panel` set, a matrix lies in panels of that many columns, where
+/// columns are the dimension of stride 1 and rows the other one: the columns 0
+/// to panel - 1 of all rows, row after row, then those of the next panel; the
+/// last panel has the columns that are left. Element (r, c) of a matrix of R
+/// rows and C columns lies at p * R + r * min(panel, C - p) + c - p, p = c - c
+/// % panel.
 typedef struct pcx_storage_t {
   uint32_t struct_size;
   const char *name; ///< e.g. "fc1.weight", "adamw.m.fc1.weight"
@@ -133,6 +140,7 @@ typedef struct pcx_storage_t {
   uint32_t init;                 ///< pcx_init_kind_t
   double init_arg0, init_arg1;
   uint64_t init_stream; ///< PCX_STREAM_INIT + a number below 2^56
+  int64_t panel;        ///< 0, or columns of a panel; since ABI version 2
 } pcx_storage_t;
 
 /// A number that can be set at run time without compiling again.

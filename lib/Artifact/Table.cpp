@@ -188,6 +188,7 @@ llvm::Constant *TableBuilder::get(const Storage &storage) {
   FIELD(r, pcx_storage_t, init_arg0, f64(storage.initArg0));
   FIELD(r, pcx_storage_t, init_arg1, f64(storage.initArg1));
   FIELD(r, pcx_storage_t, init_stream, i64(storage.initStream));
+  FIELD(r, pcx_storage_t, panel, i64(storage.panel));
   return r.finish();
 }
 

@@ -529,6 +529,8 @@ static artifact::Storage makeStorage(const PortInfo &info, int64_t rows,
   if (auto strides =
           dyn_cast_or_null<DenseI64ArrayAttr>(info.port.getDetail("strides")))
     llvm::append_range(storage.strides, strides.asArrayRef());
+  if (auto panel = dyn_cast_or_null<IntegerAttr>(info.port.getDetail("panel")))
+    storage.panel = panel.getInt();
   if (auto stream =
           dyn_cast_or_null<IntegerAttr>(info.port.getDetail("stream")))
     storage.initStream = stream.getInt();

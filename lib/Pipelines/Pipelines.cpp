@@ -119,6 +119,7 @@ static uint64_t getCacheBytes(const PipelineOptions &options) {
 
 static void buildScheduled(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createChooseLayoutsPass());
+  pm.addPass(createPackWeightsPass());
   auto &functions = pm.nest<func::FuncOp>();
   functions.addPass(createCSEPass());
   SchedulePassOptions schedule;

@@ -307,6 +307,15 @@ void Checker::storage(const pcx_storage_t &entry) const {
                inside <= maxBytes,
            "storage '{}' has more than {} bytes", entry.name, maxBytes);
   }
+  if (entry.panel) {
+    bool dense = entry.rank == 2 && entry.panel > 0;
+    for (int d : {0, 1})
+      dense = dense &&
+              (entry.strides[d] == 1 || entry.strides[d] == entry.dims[1 - d]);
+    expect(dense && entry.strides[0] != entry.strides[1],
+           "storage '{}' lies in panels of {} columns, expected a dense matrix",
+           entry.name, entry.panel);
+  }
   uint64_t needed = uint64_t(inside) * dtypeBytes(entry.dtype);
   expect(entry.bytes >= needed && entry.bytes <= uint64_t(maxBytes),
          "storage '{}' has {} bytes, expected at least {} for its strides",

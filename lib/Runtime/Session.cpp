@@ -39,10 +39,32 @@ Buffer::Buffer(uint64_t bytes, const std::string &purpose) {
   std::memset(memory.get(), 0, size);
 }
 
-/// Calls copy(strided offset, dense offset, elements) for every run of elements
-/// that is dense in both.
+/// forRuns for a matrix in panels.
+template <typename Copy>
+static void forPanelRuns(const pcx_storage_t &storage, Copy copy) {
+  // The user's rows are the panels' rows unless the transpose lies there.
+  bool byRows = storage.strides[1] == 1;
+  int64_t rows = storage.dims[byRows ? 0 : 1];
+  int64_t columns = storage.dims[byRows ? 1 : 0];
+  for (int64_t first = 0; first < columns; first += storage.panel) {
+    int64_t width = std::min(storage.panel, columns - first);
+    for (int64_t row = 0; row < rows; ++row) {
+      int64_t place = first * rows + row * width;
+      if (byRows)
+        copy(place, row * columns + first, width);
+      else
+        for (int64_t c = 0; c < width; ++c)
+          copy(place + c, (first + c) * rows + row, 1);
+    }
+  }
+}
+
+/// Calls copy(offset in storage, dense offset, elements) for every run of
+/// elements that lie together in both.
 template <typename Copy>
 static void forRuns(const pcx_storage_t &storage, Copy copy) {
+  if (storage.panel)
+    return forPanelRuns(storage, copy);
   uint32_t outer = storage.rank;
   int64_t run = 1;
   while (outer &&

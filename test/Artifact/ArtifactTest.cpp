@@ -370,6 +370,7 @@ TEST_F(ArtifactTest, TablesReachTheRuntime) {
   EXPECT_EQ(s0.strides[0], 16);
   EXPECT_EQ(s0.strides[1], 1);
   EXPECT_EQ(s0.bytes, 640u);
+  EXPECT_EQ(s0.panel, 0);
   EXPECT_EQ(s0.init, uint32_t(PCX_INIT_UNIFORM));
   EXPECT_EQ(s0.init_arg0, -0.25);
   EXPECT_EQ(s0.init_arg1, 0.5);

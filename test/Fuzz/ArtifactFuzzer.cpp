@@ -26,7 +26,7 @@ static void verify(std::span<const uint8_t> bytes) {
   try {
     pcx_trailer_t trailer = verifyArtifact(bytes, "input.pcx", 0);
     if (trailer.payload_bytes + sizeof(trailer) != bytes.size() ||
-        trailer.abi_version != PCX_ABI_VERSION ||
+        trailer.abi_version == 0 || trailer.abi_version > PCX_ABI_VERSION ||
         !std::memchr(trailer.isa, 0, sizeof(trailer.isa)))
       std::abort();
   } catch (const Error &) {

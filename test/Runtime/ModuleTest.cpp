@@ -100,7 +100,9 @@ TEST(Module, ObjectsWithoutAUsableTableAreRefused) {
   bytes = makeArtifact(readFile(PCX_TEST_REFUSES));
   EXPECT_TRUE(failedWith(
       pcx_module_load_bytes(bytes.data(), bytes.size(), "a.pcx", &module),
-      PCX_ERROR_VERSION, {"'a.pcx'", "does not serve ABI version 1"}));
+      PCX_ERROR_VERSION,
+      {"'a.pcx'",
+       "does not serve ABI version " + std::to_string(PCX_ABI_VERSION)}));
 }
 
 TEST(Module, AnObjectThatTheLinkerRefusesIsNamed) {
@@ -241,8 +243,9 @@ TEST(Table, ACorrectOneIsAccepted) {
 TEST(Table, WrongOnesAreRefused) {
   EXPECT_TRUE(refusedTable("artifact of at least",
                            [](Table &t) { t.artifact.struct_size = 8; }));
-  EXPECT_TRUE(refusedTable("ABI version",
-                           [](Table &t) { t.artifact.abi_version = 2; }));
+  EXPECT_TRUE(refusedTable("ABI version", [](Table &t) {
+    t.artifact.abi_version = PCX_ABI_VERSION + 1;
+  }));
   EXPECT_TRUE(
       refusedTable("dtype", [](Table &t) { t.artifact.dtype = PCX_I32; }));
   EXPECT_TRUE(refusedTable("largest batch",
@@ -292,6 +295,15 @@ TEST(Table, WrongOnesAreRefused) {
   EXPECT_TRUE(refusedTable("more than", [](Table &t) {
     t.storage[0].strides[0] = int64_t(1) << 62;
   }));
+  EXPECT_TRUE(refusedTable("'w' lies in panels of -4 columns",
+                           [](Table &t) { t.storage[0].panel = -4; }));
+  EXPECT_TRUE(refusedTable("expected a dense matrix", [](Table &t) {
+    t.storage[0].panel = 2;
+    t.storage[0].strides[0] = 8;
+    t.storage[0].bytes = 96;
+  }));
+  EXPECT_TRUE(refusedTable("'b' lies in panels",
+                           [](Table &t) { t.storage[1].panel = 2; }));
   EXPECT_TRUE(refusedTable("'lr' is 2", [](Table &t) { t.hyper.value = 2; }));
   EXPECT_TRUE(refusedTable("'lr'", [](Table &t) { t.hyper.value = NAN; }));
   EXPECT_TRUE(

@@ -10,6 +10,7 @@
 #include "Fixtures.h"
 #include "Random.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -99,6 +100,34 @@ TEST_F(SessionTest, ElementsLieWhereTheStridesSay) {
     for (int b = 0; b < 3; ++b)
       for (int c = 0; c < 2; ++c)
         EXPECT_EQ(bytes[a * 2 + b * 10 + c], mask[size_t(a * 6 + b * 2 + c)]);
+}
+
+TEST(Panels, LieWhereTheInterfaceSaysAndAreSeenDense) {
+  constexpr int64_t rows = 3, columns = 10, panel = 4;
+  for (bool transposed : {false, true}) {
+    pcx_storage_t storage = {};
+    storage.dtype = PCX_I32;
+    storage.rank = 2;
+    storage.panel = panel;
+    storage.dims[transposed ? 1 : 0] = rows;
+    storage.dims[transposed ? 0 : 1] = columns;
+    storage.strides[transposed ? 1 : 0] = columns;
+    storage.strides[transposed ? 0 : 1] = 1;
+    std::vector<int32_t> dense(rows * columns), placed(rows * columns, -1);
+    std::iota(dense.begin(), dense.end(), 0);
+    copyFromDense(storage, dense.data(), placed.data());
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c) {
+        int64_t p = c - c % panel;
+        EXPECT_EQ(
+            placed[size_t(p * rows + r * std::min(panel, columns - p) + c - p)],
+            dense[size_t(transposed ? c * rows + r : r * columns + c)])
+            << r << ", " << c << (transposed ? ", transposed" : "");
+      }
+    std::vector<int32_t> back(rows * columns, -1);
+    copyToDense(storage, placed.data(), back.data());
+    EXPECT_EQ(back, dense);
+  }
 }
 
 TEST_F(SessionTest, ArraysOfTheWrongSizeOrNameAreRefused) {

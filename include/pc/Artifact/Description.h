@@ -35,6 +35,7 @@ struct Storage {
   pcx_dtype_t dtype = PCX_F32;
   std::vector<int64_t> dims;
   std::vector<int64_t> strides;
+  int64_t panel = 0;
   uint64_t bytes = 0;
   pcx_init_kind_t init = PCX_INIT_ZERO;
   double initArg0 = 0, initArg1 = 0;

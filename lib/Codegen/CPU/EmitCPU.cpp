@@ -184,11 +184,13 @@ LogicalResult ModuleTables::add(func::FuncOp func) {
       if (!inserted)
         continue;
       storageIndex[name] = storage.size();
-      // The user sees the matrix whose transpose lies in memory.
+      // The user sees the matrix whose transpose, or panels, lie in memory.
       if (port.getDetail("strides")) {
         auto matrix = cast<RankedTensorType>(type);
         type = matrix.clone({matrix.getDimSize(1), matrix.getDimSize(0)});
       }
+      if (auto array = dyn_cast<RankedTensorType>(type))
+        type = RankedTensorType::get(array.getShape(), array.getElementType());
       storage.push_back(b.getArrayAttr({port, TypeAttr::get(type)}));
     } else if (port.getKind() == PortKind::Hyper &&
                hyperIndex.try_emplace(name, hypers.size()).second) {

@@ -154,12 +154,32 @@ GroupCost pc::estimateCost(GroupOp group, StageKind stage,
 
 namespace {
 
-/// Elements of an array as a linear function of the indices of the space.
+/// Elements of an array as a linear function of the indices of the space, or of
+/// a matrix in panels as a function of two of them.
 struct Access {
   Value pointer;
   Type element;
   SmallVector<int64_t> strides;
   int64_t offset = 0;
+  /// Columns of a panel, 0 for none; the matrix's size and its two indices.
+  int64_t panel = 0;
+  int64_t rows = 0, columns = 0;
+  unsigned rowDim = 0, columnDim = 0;
+};
+
+/// Columns that a contraction computes, in their panel: it begins at column
+/// `start`, they begin `within` behind it, and the matrix has `span` columns
+/// from `start` on, or more, in whole panels.
+struct Columns {
+  Value start;
+  int64_t within;
+  int64_t span;
+};
+
+/// The panel that a point's columns are in.
+struct Panel {
+  Value start;
+  int64_t width;
 };
 
 /// One loop of a nest: consecutive dimensions of the space, merged.
@@ -228,8 +248,13 @@ private:
                    unsigned rank);
   Value getPointer(Value arrayInGroup);
   Value getAddress(const Access &access, ArrayRef<Value> indices);
+  Value getPanelAddress(const Access &access, Value row, Value column);
+  Value getPanelWidth(const Access &access, Value column);
+  bool flattenPanels();
   Value loadElements(const Access &access, ArrayRef<Value> indices,
                      const Lanes &active);
+  Value loadColumn(Type type, const Lanes &active,
+                   function_ref<Value(int64_t)> address);
   Value getScalar(Value value);
   SmallVector<Value> emitBody(linalg::GenericOp op, ArrayRef<Value> arguments,
                               ArrayRef<Value> indices);
@@ -247,8 +272,8 @@ private:
                  SmallVectorImpl<Value> &accumulators);
   void emitBatchReduction(ArrayRef<Value> indices, const Lanes &active);
   void emitContraction();
-  void emitTile(Value row, Value column, int64_t tileRows, int64_t vectors,
-                int64_t lastCount);
+  void emitTile(Value row, const Columns &columns, int64_t tileRows,
+                int64_t vectors, int64_t lastCount);
   void emitUpdates();
   void emitTranspose();
   /// One block of the result, of at most `lanes` by `lanes` elements.
@@ -277,6 +302,11 @@ private:
   SmallVector<std::pair<Value, Access>> results;
   /// Memory for a tile whose epilogue is a loop; null when it has none.
   Value tileMemory;
+  /// Columns of a panel of the contraction's weight or result; 0 for none.
+  int64_t panelColumns = 0;
+  /// Where the point that is being emitted lies in matrices in panels, if that
+  /// is known; they all have the columns of the space.
+  std::optional<Panel> panel;
 };
 
 } // namespace
@@ -385,8 +415,16 @@ static void addLinear(AffineExpr expr, int64_t factor, Access &access) {
 
 Access KernelEmitter::getAccess(Value pointer, RankedTensorType type,
                                 AffineMap map, unsigned rank) {
-  Access access{pointer, type.getElementType(), SmallVector<int64_t>(rank, 0),
-                0};
+  Access access{pointer, type.getElementType(), SmallVector<int64_t>(rank, 0)};
+  if (auto panels = dyn_cast_or_null<PanelsAttr>(type.getEncoding())) {
+    access.panel = panels.getColumns();
+    assert(access.panel % lanes == 0 && "vectors do not cross panels");
+    access.rows = type.getDimSize(0);
+    access.columns = type.getDimSize(1);
+    access.rowDim = map.getDimPosition(0);
+    access.columnDim = map.getDimPosition(1);
+    return access;
+  }
   int64_t stride = 1;
   for (int64_t dim = type.getRank() - 1; dim >= 0; --dim) {
     addLinear(map.getResult(dim), stride, access);
@@ -405,7 +443,36 @@ Value KernelEmitter::getPointer(Value array) {
   return func.getArgument(binding.operandPointers[argument.getArgNumber()]);
 }
 
+/// Columns of the panel that has `column`: the last one may have fewer.
+Value KernelEmitter::getPanelWidth(const Access &access, Value column) {
+  if (panel && access.columnDim == 1)
+    return number(panel->width);
+  int64_t rest = access.columns % access.panel;
+  if (rest == 0)
+    return number(access.panel);
+  Value whole = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, column,
+                                      number(access.columns - rest));
+  return arith::SelectOp::create(b, loc, whole, number(access.panel),
+                                 number(rest));
+}
+
+Value KernelEmitter::getPanelAddress(const Access &access, Value row,
+                                     Value column) {
+  Value start =
+      panel && access.columnDim == 1
+          ? panel->start
+          : arith::AndIOp::create(b, loc, column, number(-access.panel));
+  Value line =
+      arith::MulIOp::create(b, loc, row, getPanelWidth(access, column));
+  Value within = arith::SubIOp::create(b, loc, column, start);
+  Value index = add(add(scaled(start, access.rows), within), line);
+  return element(access.pointer, access.element, index);
+}
+
 Value KernelEmitter::getAddress(const Access &access, ArrayRef<Value> indices) {
+  if (access.panel)
+    return getPanelAddress(access, indices[access.rowDim],
+                           indices[access.columnDim]);
   Value index;
   for (auto [value, stride] : llvm::zip_equal(indices, access.strides)) {
     if (stride == 0)
@@ -423,21 +490,35 @@ Value KernelEmitter::loadElements(const Access &access, ArrayRef<Value> indices,
                                   const Lanes &active) {
   Value address = getAddress(access, indices);
   int64_t stride = access.strides.empty() ? 0 : access.strides.back();
+  if (access.panel && access.columnDim + 1 == indices.size())
+    stride = 1;
   if (stride == 1)
     return load(access.element, address, active);
+  if (access.panel) {
+    assert(access.rowDim + 1 == indices.size() && "a matrix or its transpose");
+    return loadColumn(access.element, active, [&](int64_t lane) {
+      Value width = getPanelWidth(access, indices[access.columnDim]);
+      return element(address, access.element, scaled(width, lane));
+    });
+  }
   if (stride == 0)
     return splat(LLVM::LoadOp::create(b, loc, access.element, address,
                                       alignmentOf(access.element)));
-  // A column: element by element, no further than the array reaches.
+  return loadColumn(access.element, active, [&](int64_t lane) {
+    return elementAt(address, access.element, lane * stride);
+  });
+}
+
+/// A column: element by element, no further than the array reaches.
+Value KernelEmitter::loadColumn(Type type, const Lanes &active,
+                                function_ref<Value(int64_t)> address) {
   assert((!active.mask || active.count >= 0) && "columns have a known length");
   int64_t count = active.mask ? active.count : lanes;
-  Value result = arith::ConstantOp::create(
-      b, loc, b.getZeroAttr(vectorOf(access.element)));
+  Value result =
+      arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorOf(type)));
   for (int64_t lane = 0; lane < count; ++lane) {
     Value scalar =
-        LLVM::LoadOp::create(b, loc, access.element,
-                             elementAt(address, access.element, lane * stride),
-                             alignmentOf(access.element));
+        LLVM::LoadOp::create(b, loc, type, address(lane), alignmentOf(type));
     result = vector::InsertOp::create(b, loc, scalar, result, lane);
   }
   return result;
@@ -605,7 +686,7 @@ void KernelEmitter::prepareSpace(bool mergeLoops) {
                           : rowReductions.front().getNumParallelLoops();
   for (unsigned dim = 0; dim < rank; ++dim)
     loops.push_back({space[dim], dim >= parallel, dim == 0 && parallel > 0, 1});
-  if (!mergeLoops)
+  if (!mergeLoops || !flattenPanels())
     return;
 
   // Merge neighbours that every access walks through as one.
@@ -641,6 +722,34 @@ void KernelEmitter::prepareSpace(bool mergeLoops) {
     left.elementsPerRow *= right.extent;
     loops.erase(loops.begin() + outer + 1);
   }
+}
+
+/// Where all arrays are in the same panels (or have no element of their own for
+/// each point), their order does not matter: makes them matrices by rows. False
+/// where some are and some are not.
+bool KernelEmitter::flattenPanels() {
+  SmallVector<Access *> accesses;
+  for (auto &entry : operandAccess)
+    accesses.push_back(&entry.second);
+  for (auto &[value, access] : results)
+    accesses.push_back(&access);
+  if (llvm::none_of(accesses, [](Access *access) { return access->panel; }))
+    return true;
+  bool alike = llvm::all_of(accesses, [](Access *access) {
+    return access->panel
+               ? access->rowDim == 0 && access->columnDim == 1
+               : llvm::all_equal(access->strides) &&
+                     (access->strides.empty() || access->strides.front() == 0);
+  });
+  if (!alike)
+    return false;
+  for (Access *access : accesses)
+    if (access->panel) {
+      access->panel = 0;
+      access->strides[0] = access->columns;
+      access->strides[1] = 1;
+    }
+  return true;
 }
 
 void KernelEmitter::emitNest() {
@@ -891,18 +1000,28 @@ void KernelEmitter::emitTranspose() {
 /// Rows [row, row + rows) and columns [column, column + columns) of the result.
 void KernelEmitter::emitTransposeBlock(Value row, Value column, int64_t rows,
                                        int64_t columns) {
-  linalg::GenericOp op = ops.front();
-  Value source = getPointer(op.getDpsInputOperand(0)->get());
-  Value target = func.getArgument(binding.resultPointers.front());
+  Value source = ops.front().getDpsInputOperand(0)->get();
+  Value result = ops.front().getResult(0);
   Lanes inRow = firstLanes(rows), outRow = firstLanes(columns);
-  Value from = element(source, elementType, add(scaled(column, space[0]), row));
-  Value to = element(target, elementType, add(scaled(row, space[1]), column));
+  // The first element of the block, and how far apart its rows are.
+  auto locate = [&](Value pointer, Value matrix, Value r,
+                    Value c) -> std::pair<Value, Value> {
+    auto type = cast<RankedTensorType>(matrix.getType());
+    Access access = getAccess(
+        pointer, type, AffineMap::getMultiDimIdentityMap(2, b.getContext()), 2);
+    return {getAddress(access, {r, c}), access.panel
+                                            ? getPanelWidth(access, c)
+                                            : number(access.strides[0])};
+  };
+  auto [from, fromStride] = locate(getPointer(source), source, column, row);
+  auto [to, toStride] = locate(func.getArgument(binding.resultPointers.front()),
+                               result, row, column);
   Value zero =
       arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorOf(elementType)));
   SmallVector<Value> vectors(lanes, zero);
   for (int64_t i = 0; i < columns; ++i)
-    vectors[i] =
-        load(elementType, elementAt(from, elementType, i * space[0]), inRow);
+    vectors[i] = load(elementType,
+                      element(from, elementType, scaled(fromStride, i)), inRow);
   // Exchange halves of ever larger blocks.
   for (int64_t step = 1; step < lanes; step *= 2) {
     SmallVector<int64_t> lower, upper;
@@ -919,7 +1038,7 @@ void KernelEmitter::emitTransposeBlock(Value row, Value column, int64_t rows,
     }
   }
   for (int64_t i = 0; i < rows; ++i)
-    store(vectors[i], elementAt(to, elementType, i * space[1]), outRow);
+    store(vectors[i], element(to, elementType, scaled(toStride, i)), outRow);
 }
 
 //===----------------------------------------------------------------------===//
@@ -942,10 +1061,18 @@ void KernelEmitter::emitContraction() {
         b, loc, LLVM::LLVMPointerType::get(b.getContext()),
         vectorOf(elementType), number(tile.rows * tile.vectors), 64);
 
+  for (Value matrix : {root.getDpsInputOperand(1)->get(), root.getResult(0)})
+    if (auto panels = dyn_cast_or_null<PanelsAttr>(
+            cast<RankedTensorType>(matrix.getType()).getEncoding()))
+      panelColumns = panels.getColumns();
+
   // In a samples stage whole tiles cover the rows; in a params stage the last
   // cut ends with the array.
   int64_t restRows = stage == StageKind::Params ? rows % tile.rows : 0;
-  auto emitPanel = [&](Value column, int64_t vectors, int64_t lastCount) {
+  // A number of columns, at most a tile's, of all rows.
+  auto emitColumns = [&](const Columns &place, int64_t count) {
+    int64_t vectors = llvm::divideCeil(count, lanes);
+    int64_t lastCount = count - (vectors - 1) * lanes;
     Value until = high;
     if (restRows > 0) {
       Value count = arith::SubIOp::create(b, loc, high, low);
@@ -954,7 +1081,7 @@ void KernelEmitter::emitContraction() {
     }
     if (rows >= tile.rows)
       loop(low, until, tile.rows, {}, [&](Value row, ValueRange) {
-        emitTile(row, column, tile.rows, vectors, lastCount);
+        emitTile(row, place, tile.rows, vectors, lastCount);
         return SmallVector<Value>();
       });
     if (restRows == 0)
@@ -964,25 +1091,30 @@ void KernelEmitter::emitContraction() {
     auto branch = scf::IfOp::create(b, loc, some, /*withElseRegion=*/false);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPoint(branch.thenBlock()->getTerminator());
-    emitTile(until, column, restRows, vectors, lastCount);
+    emitTile(until, place, restRows, vectors, lastCount);
   };
-  int64_t panel = tile.vectors * lanes;
-  int64_t whole = columns / panel * panel;
+  // Steps of whole tiles and, with panels, of whole panels; then the rest.
+  int64_t width = tile.vectors * lanes;
+  int64_t step = std::max(width, panelColumns);
+  int64_t whole = columns / step * step;
+  auto emitStep = [&](Value start, int64_t span) {
+    for (int64_t within = 0; within < span; within += width)
+      emitColumns({start, within, span}, std::min(width, span - within));
+  };
   if (whole > 0)
-    loop(number(0), number(whole), panel, {}, [&](Value column, ValueRange) {
-      emitPanel(column, tile.vectors, lanes);
+    loop(number(0), number(whole), step, {}, [&](Value start, ValueRange) {
+      emitStep(start, step);
       return SmallVector<Value>();
     });
-  if (int64_t rest = columns - whole) {
-    int64_t vectors = llvm::divideCeil(rest, lanes);
-    emitPanel(number(whole), vectors, rest - (vectors - 1) * lanes);
-  }
+  if (columns > whole)
+    emitStep(number(whole), columns - whole);
 }
 
-/// Columns [column, column + (vectors - 1) * lanes + lastCount) of `tileRows`
+/// `vectors` vectors of columns, of the last one `lastCount`, of `tileRows`
 /// rows.
-void KernelEmitter::emitTile(Value row, Value column, int64_t tileRows,
-                             int64_t vectors, int64_t lastCount) {
+void KernelEmitter::emitTile(Value row, const Columns &columns,
+                             int64_t tileRows, int64_t vectors,
+                             int64_t lastCount) {
   OpOperand *left = root.getDpsInputOperand(0),
             *right = root.getDpsInputOperand(1);
   auto operand = [&](OpOperand *use) {
@@ -991,26 +1123,49 @@ void KernelEmitter::emitTile(Value row, Value column, int64_t tileRows,
                      root.getMatchingIndexingMap(use), 3);
   };
   Access a = operand(left), w = operand(right);
-  assert(a.strides[1] == 0 && w.strides[0] == 0 && w.strides[1] == 1 &&
-         "expected C_mn = sum_k A_mk B_kn with rows of B in memory");
+  assert(
+      a.strides[1] == 0 &&
+      (w.panel ? w.columnDim == 1 : w.strides[0] == 0 && w.strides[1] == 1) &&
+      "expected C_mn = sum_k A_mk B_kn with rows of B in memory");
   int64_t depth = root.getStaticLoopRanges()[2];
   Value until = ShapedType::isDynamic(depth) ? samples : number(depth);
   SmallVector<Lanes> active(vectors);
   active.back() = firstLanes(lastCount);
 
   Value aBase = element(a.pointer, elementType, scaled(row, a.strides[0]));
-  Value wBase = element(w.pointer, elementType, column);
+  Value column = add(columns.start, number(columns.within));
+  // The panel of each vector of columns, its place in it, and of the weight
+  // the address of its first row and the distance of rows.
+  struct Column {
+    Panel panel;
+    Value weight;
+    int64_t stride;
+  };
+  SmallVector<Column> places;
+  for (int64_t j = 0; j < vectors; ++j) {
+    int64_t behind = columns.within + j * lanes;
+    int64_t first = panelColumns ? behind / panelColumns * panelColumns : 0;
+    int64_t width =
+        panelColumns ? std::min(panelColumns, columns.span - first) : 0;
+    Value start = add(columns.start, number(first));
+    Value index = w.panel ? add(scaled(start, w.rows), number(behind - first))
+                          : add(columns.start, number(behind));
+    places.push_back({{start, width},
+                      element(w.pointer, elementType, index),
+                      w.panel ? width : w.strides[2]});
+  }
   Value zero =
       arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorOf(elementType)));
   SmallVector<Value> sums(tileRows * vectors, zero);
   auto product =
       loop(number(0), until, 1, sums, [&](Value k, ValueRange carried) {
         Value aRow = element(aBase, elementType, scaled(k, a.strides[2]));
-        Value wRow = element(wBase, elementType, scaled(k, w.strides[2]));
-        SmallVector<Value> columns;
+        SmallVector<Value> weights;
         for (int64_t j = 0; j < vectors; ++j)
-          columns.push_back(load(
-              elementType, elementAt(wRow, elementType, j * lanes), active[j]));
+          weights.push_back(load(elementType,
+                                 element(places[j].weight, elementType,
+                                         scaled(k, places[j].stride)),
+                                 active[j]));
         SmallVector<Value> next;
         for (int64_t i = 0; i < tileRows; ++i) {
           Value scalar = LLVM::LoadOp::create(
@@ -1021,7 +1176,7 @@ void KernelEmitter::emitTile(Value row, Value column, int64_t tileRows,
           for (int64_t j = 0; j < vectors; ++j)
             // math.fma is fused whatever the optimisation level; vector.fma
             // becomes LLVM's fmuladd, which need not be.
-            next.push_back(math::FmaOp::create(b, loc, factor, columns[j],
+            next.push_back(math::FmaOp::create(b, loc, factor, weights[j],
                                                carried[i * vectors + j]));
         }
         return next;
@@ -1030,7 +1185,10 @@ void KernelEmitter::emitTile(Value row, Value column, int64_t tileRows,
   auto finish = [&](Value r, int64_t j, Value sum) {
     llvm::DenseMap<Value, Value> known;
     known[root.getResult(0)] = sum;
+    if (panelColumns)
+      panel = places[j].panel;
     emitPoint({r, add(column, number(j * lanes))}, active[j], known);
+    panel.reset();
   };
   if (!tileMemory) {
     for (int64_t i = 0; i < tileRows; ++i)

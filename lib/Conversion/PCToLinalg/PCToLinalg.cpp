@@ -62,7 +62,7 @@ private:
   }
   Value empty(RankedTensorType type) {
     return tensor::EmptyOp::create(b, loc, type.getShape(),
-                                   type.getElementType());
+                                   type.getElementType(), type.getEncoding());
   }
   Value filled(RankedTensorType type, double value) {
     Value number = constant(type.getElementType(), value);
@@ -619,7 +619,8 @@ struct ConvertPCToLinalgPass
     SmallVector<Operation *> ops;
     getOperation().walk([&](StageOp stage) {
       stage.getBody().walk<WalkOrder::PreOrder>([&](Operation *op) {
-        if (!isa<YieldOp>(op) &&
+        // A copy in linalg is one that canonicalisation takes for a cast.
+        if (!isa<YieldOp, RelayoutOp>(op) &&
             (isa<PCDialect>(op->getDialect()) || isComputation(op)))
           ops.push_back(op);
         // The region of an element-wise operation goes into the body.

@@ -159,8 +159,11 @@ private:
 struct Array {
   Type element;
   std::unique_ptr<Memory> memory;
-  /// Of a matrix whose transpose lies in memory; 0 for all others.
+  /// Of a matrix whose transpose or panels lie in memory; 0 for all others.
   int64_t rows = 0, columns = 0;
+  bool transposed = false;
+  /// Columns of a panel of what lies in memory.
+  int64_t panel = 0;
 
   Array(const PortInfo &info, int64_t paddedRows) {
     auto tensor = cast<RankedTensorType>(info.type);
@@ -170,6 +173,13 @@ struct Array {
       rows = tensor.getDimSize(0);
       columns = tensor.getDimSize(1);
       assert(strides.asArrayRef() == ArrayRef<int64_t>({1, rows}));
+      transposed = true;
+    }
+    if (auto columnsOfPanel =
+            dyn_cast_or_null<IntegerAttr>(info.port.getDetail("panel"))) {
+      rows = tensor.getDimSize(0);
+      columns = tensor.getDimSize(1);
+      panel = columnsOfPanel.getInt();
     }
     int64_t elements = 1;
     for (int64_t dim : tensor.getShape())
@@ -188,7 +198,18 @@ struct Array {
   }
   /// Where element i of the dense array lies.
   int64_t at(int64_t i) const {
-    return columns ? i / columns + i % columns * rows : i;
+    if (!columns)
+      return i;
+    int64_t r = i / columns, c = i % columns;
+    int64_t height = rows, width = columns;
+    if (transposed) {
+      std::swap(r, c);
+      std::swap(height, width);
+    }
+    if (!panel)
+      return r * width + c;
+    int64_t first = c - c % panel;
+    return first * height + r * std::min(panel, width - first) + c - first;
   }
   void set(const Tensor &values) {
     visit([&](auto *data) {

@@ -150,3 +150,38 @@ func.func @group_c2(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   }
   return %0 : tensor<?x8xf32>
 }
+
+// -----
+
+// CHECK-LABEL: func.func @relayout
+// CHECK: pc.relayout %{{.*}} : tensor<4x8xf32> -> tensor<4x8xf32, #pc.panels<4>>
+func.func @relayout(%w: tensor<4x8xf32>) -> tensor<4x8xf32, #pc.panels<4>> {
+  %p = pc.relayout %w : tensor<4x8xf32> -> tensor<4x8xf32, #pc.panels<4>>
+  return %p : tensor<4x8xf32, #pc.panels<4>>
+}
+
+// -----
+
+func.func @relayout_c1(%w: tensor<8xf32>) {
+  // expected-error @below {{'pc.relayout' op expects a matrix, but found 'tensor<8xf32>'}}
+  %p = pc.relayout %w : tensor<8xf32> -> tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @relayout_c2(%w: tensor<4x8xf32>) {
+  // expected-error @below {{'pc.relayout' op expects one shape and one element type, but found 'tensor<4x8xf32>' and 'tensor<8x4xf32>'}}
+  %p = pc.relayout %w : tensor<4x8xf32> -> tensor<8x4xf32>
+  return
+}
+
+// -----
+
+// expected-error @below {{#pc.panels expects at least one column, but found 0}}
+func.func @panels_c1(%w: tensor<4x8xf32, #pc.panels<0>>)
+
+// -----
+
+// expected-error @below {{#pc.panels expects a matrix of known size}}
+func.func @panels_c2(%w: tensor<?x8xf32, #pc.panels<4>>)

@@ -32,6 +32,7 @@ static const pcx_storage_t storage[] = {
      PCX_INIT_ZERO,
      0,
      0,
+     0,
      0},
 };
 static const pcx_port_t outputs[] = {

@@ -157,6 +157,19 @@ DimsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
   return success();
 }
 
+LogicalResult
+PanelsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
+                           function_ref<InFlightDiagnostic()> emitError) const {
+  // panels_c1
+  if (getColumns() < 1)
+    return emitError() << "#pc.panels expects at least one column, but found "
+                       << getColumns();
+  // panels_c2
+  if (shape.size() != 2 || ShapedType::isDynamicShape(shape))
+    return emitError() << "#pc.panels expects a matrix of known size";
+  return success();
+}
+
 /// Number of numbers in parentheses after an initialiser's name.
 static unsigned getInitArity(InitKind kind) {
   switch (kind) {

@@ -143,3 +143,20 @@ LogicalResult GroupOp::verifyRegions() {
   return verifyYield(*this, getResultTypes(),
                      [](Type inner, Type outer) { return inner == outer; });
 }
+
+//===----------------------------------------------------------------------===//
+// RelayoutOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult RelayoutOp::verify() {
+  RankedTensorType input = getInput().getType(), output = getOutput().getType();
+  // relayout_c1
+  if (input.getRank() != 2)
+    return emitOpError("expects a matrix, but found ") << input;
+  // relayout_c2
+  if (input.getShape() != output.getShape() ||
+      input.getElementType() != output.getElementType())
+    return emitOpError("expects one shape and one element type, but found ")
+           << input << " and " << output;
+  return success();
+}

@@ -15,10 +15,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "pc/Dialect/PC/Transforms/MatrixClasses.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
-#include "llvm/ADT/EquivalenceClasses.h"
-#include "llvm/ADT/MapVector.h"
-#include "llvm/ADT/StringMap.h"
 
 using namespace mlir;
 
@@ -31,20 +29,6 @@ using namespace pc;
 
 namespace {
 
-/// A matrix that all samples share.
-bool isSharedMatrix(Type type) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor && tensor.getRank() == 2 && tensor.hasStaticShape() &&
-         isa<FloatType>(tensor.getElementType());
-}
-
-/// What an argument of a program is.
-PortAttr getPort(BlockArgument argument) {
-  auto program = cast<func::FuncOp>(argument.getOwner()->getParentOp());
-  return program.getArgAttrOfType<PortAttr>(argument.getArgNumber(),
-                                            PCDialect::kPortAttrName);
-}
-
 RankedTensorType transposed(Type type) {
   auto tensor = cast<RankedTensorType>(type);
   return tensor.clone({tensor.getDimSize(1), tensor.getDimSize(0)});
@@ -56,16 +40,6 @@ public:
   void run();
 
 private:
-  void collect(func::FuncOp program);
-  void link(Value a, Value b) {
-    if (isSharedMatrix(a.getType()) && isSharedMatrix(b.getType()))
-      classes.unionSets(key(a), key(b));
-  }
-  const void *key(Value value) {
-    classes.insert(value.getAsOpaquePointer());
-    values.insert({value.getAsOpaquePointer(), value});
-    return value.getAsOpaquePointer();
-  }
   /// Work that transposing the matrices of a class saves (or costs, when
   /// negative), in elements.
   double getGain(Value value);
@@ -73,10 +47,7 @@ private:
   void rewrite(func::FuncOp program);
 
   ArrayRef<func::FuncOp> programs;
-  llvm::EquivalenceClasses<const void *> classes;
-  llvm::MapVector<const void *, Value> values;
   llvm::DenseSet<Value> flipped;
-  llvm::StringMap<Value> storage;
 };
 
 } // namespace
@@ -89,39 +60,6 @@ static double getWeight(Value value) {
     if (isa<scf::ForOp>(parent))
       weight *= 8;
   return weight;
-}
-
-void LayoutChooser::collect(func::FuncOp program) {
-  auto addStorage = [&](PortAttr port, Value value) {
-    if (!port.isStorage() || !isSharedMatrix(value.getType()))
-      return;
-    auto [known, inserted] =
-        storage.try_emplace(port.getName().getValue(), value);
-    if (inserted)
-      key(value);
-    else
-      link(known->second, value);
-  };
-  for (BlockArgument argument : program.getArguments())
-    addStorage(getPort(argument), argument);
-  for (OpOperand &result :
-       program.getBody().front().getTerminator()->getOpOperands())
-    addStorage(program.getResultAttrOfType<PortAttr>(result.getOperandNumber(),
-                                                     PCDialect::kPortAttrName),
-               result.get());
-  program.walk([&](Operation *op) {
-    if (isa<ElementwiseOpInterface, IdentityOp, DetachOp>(op)) {
-      for (Value value :
-           llvm::concat<Value>(op->getOperands(), op->getResults()))
-        link(op->getResult(0), value);
-    } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
-      for (unsigned i = 0; i < loop.getNumResults(); ++i) {
-        link(loop.getResult(i), loop.getInitArgs()[i]);
-        link(loop.getResult(i), loop.getRegionIterArg(i));
-        link(loop.getResult(i), loop.getYieldedValues()[i]);
-      }
-    }
-  });
 }
 
 double LayoutChooser::getGain(Value value) {
@@ -139,16 +77,14 @@ double LayoutChooser::getGain(Value value) {
                                                     PCDialect::kPortAttrName)
                      .isStorage();
     } else {
-      isRead |= !isa<ElementwiseOpInterface, IdentityOp, DetachOp, scf::ForOp,
-                     scf::YieldOp>(user);
+      isRead |= !keepsLayout(user) && !isa<scf::ForOp, scf::YieldOp>(user);
     }
   }
   int transposes = isTransposed - isRead;
   if (Operation *def = value.getDefiningOp()) {
     if (isa<TransposeOp>(def))
       ++transposes;
-    else if (!isa<ElementwiseOpInterface, IdentityOp, DetachOp, scf::ForOp,
-                  SplatOp, BatchOuterOp>(def))
+    else if (!keepsLayout(def) && !isa<scf::ForOp, SplatOp, BatchOuterOp>(def))
       --transposes;
   } else {
     // So does the caller of an input.
@@ -203,8 +139,7 @@ void LayoutChooser::rewrite(func::FuncOp program) {
       continue;
     }
     // Its elements lie as those of what it works on.
-    if (isa<ElementwiseOpInterface, IdentityOp, DetachOp, scf::ForOp,
-            scf::YieldOp, SplatOp>(op))
+    if (keepsLayout(op) || isa<scf::ForOp, scf::YieldOp, SplatOp>(op))
       continue;
     // What a reader of the matrix as it is gets.
     for (OpOperand &operand : op->getOpOperands()) {
@@ -333,18 +268,14 @@ void LayoutChooser::run() {
   for (func::FuncOp program : programs) {
     separateConstants(program);
     makeTransposesExplicit(program);
-    collect(program);
   }
-  // Matrices that nothing links are their own class: a transpose's result.
-  llvm::MapVector<const void *, double> gains;
-  for (auto &[opaque, value] : values)
-    gains[classes.getLeaderValue(opaque)] += getGain(value);
-  llvm::DenseSet<const void *> leaders;
-  for (auto &[leader, gain] : gains)
-    if (gain > 0)
-      leaders.insert(leader);
-  for (auto &[opaque, value] : values)
-    if (leaders.contains(classes.getLeaderValue(opaque)))
+  MatrixClasses classes(programs);
+  SmallVector<Value> matrices = classes.getMatrices();
+  llvm::DenseMap<const void *, double> gains;
+  for (Value value : matrices)
+    gains[classes.getClass(value)] += getGain(value);
+  for (Value value : matrices)
+    if (gains[classes.getClass(value)] > 0)
       flip(value);
   for (func::FuncOp program : programs)
     rewrite(program);

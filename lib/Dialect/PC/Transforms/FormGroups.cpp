@@ -332,6 +332,13 @@ struct FormGroupsPass : public pc::impl::FormGroupsPassBase<FormGroupsPass> {
 
   void runOnOperation() final {
     getOperation().walk([](StageOp stage) {
+      stage.getBody().walk([](RelayoutOp relayout) {
+        OpBuilder builder(relayout);
+        auto copy = buildCopy(builder, relayout.getLoc(), relayout.getType(),
+                              relayout.getInput());
+        relayout.replaceAllUsesWith(copy.getResult(0));
+        relayout.erase();
+      });
       SmallVector<Block *> blocks;
       stage.getBody().walk(
           [&](scf::ForOp loop) { blocks.push_back(loop.getBody()); });

@@ -297,17 +297,7 @@ Value Planner::copy(OpBuilder &builder, Location loc, Value value) {
     OpBuilder::InsertionGuard guard(builder);
     Block *body = builder.createBlock(&group.getBody());
     BlockArgument argument = body->addArgument(blockType, loc);
-    Value empty = tensor::EmptyOp::create(builder, loc, blockType.getShape(),
-                                          blockType.getElementType());
-    AffineMap map =
-        AffineMap::getMultiDimIdentityMap(blockType.getRank(), context);
-    auto generic = linalg::GenericOp::create(
-        builder, loc, blockType, argument, empty, ArrayRef<AffineMap>{map, map},
-        SmallVector<utils::IteratorType>(blockType.getRank(),
-                                         utils::IteratorType::parallel),
-        [&](OpBuilder &inner, Location, ValueRange elements) {
-          linalg::YieldOp::create(inner, loc, elements.front());
-        });
+    auto generic = buildCopy(builder, loc, blockType, argument);
     YieldOp::create(builder, loc, generic.getResults());
     return group.getResult(0);
   };

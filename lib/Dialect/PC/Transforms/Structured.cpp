@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "pc/Dialect/PC/Transforms/Structured.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 using namespace pc;
@@ -52,4 +53,20 @@ SmallVector<int64_t> pc::getSpace(linalg::GenericOp op) {
         cast<RankedTensorType>(op.getResult(0).getType()).getShape());
   }
   llvm_unreachable("unknown structured operation");
+}
+
+linalg::GenericOp pc::buildCopy(OpBuilder &builder, Location loc,
+                                RankedTensorType type, Value source) {
+  Value empty =
+      tensor::EmptyOp::create(builder, loc, type.getShape(),
+                              type.getElementType(), type.getEncoding());
+  AffineMap map =
+      AffineMap::getMultiDimIdentityMap(type.getRank(), builder.getContext());
+  return linalg::GenericOp::create(
+      builder, loc, type, source, empty, ArrayRef<AffineMap>{map, map},
+      SmallVector<utils::IteratorType>(type.getRank(),
+                                       utils::IteratorType::parallel),
+      [&](OpBuilder &inner, Location, ValueRange elements) {
+        linalg::YieldOp::create(inner, loc, elements.front());
+      });
 }

@@ -170,6 +170,28 @@ def LowerProgramsPass : Pass<"pc-lower-programs", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def PackWeightsPass : Pass<"pc-pack-weights", "::mlir::ModuleOp"> {
+  let summary = "Lay matrices that products read in panels of columns";
+  let description = [{
+    A tile of a product reads a few columns of every row of its weight. By rows,
+    those lie a whole row apart: of a wide weight in as many pages, and in the
+    few sets of a cache that such a stride meets. Weights wider than a panel, and
+    everything that lies like them (moments, gradients, the same array in other
+    programs), therefore get a type in panels (`#pc.panels`): the update writes
+    what the next product reads from one end to the other. What knows rows only
+    reads or makes a `pc.relayout` of such a matrix. Ports of persistent arrays
+    say the columns of a panel (detail `panel`). Runs behind
+    `pc-choose-layouts`.
+
+    ```mlir
+    pc.dense %x, %w transposed
+      : tensor<?x784xf32>, tensor<784x128xf32, #pc.panels<32>> -> tensor<?x128xf32>
+    ```
+  }];
+  let options = [Option<"panelBytes", "panel-bytes", "int64_t", "128",
+                        "bytes of a row of a panel">];
+}
+
 def PeelErrorFrontPass
     : Pass<"pc-peel-error-front", "::mlir::func::FuncOp"> {
   let summary = "Peel the inference steps that exact elimination shortens";

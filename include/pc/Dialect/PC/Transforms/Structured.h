@@ -32,6 +32,12 @@ bool readsSameElement(mlir::linalg::GenericOp op, mlir::OpOperand &operand);
 /// reduction reads.
 llvm::SmallVector<int64_t> getSpace(mlir::linalg::GenericOp op);
 
+/// Emits an element-wise operation that copies `source` to an array of type
+/// `type`: of its shape and element type, however it lies.
+mlir::linalg::GenericOp buildCopy(mlir::OpBuilder &builder, mlir::Location loc,
+                                  mlir::RankedTensorType type,
+                                  mlir::Value source);
+
 } // namespace pc
 
 #endif // PC_DIALECT_PC_TRANSFORMS_STRUCTURED_H
