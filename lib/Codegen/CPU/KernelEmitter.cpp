@@ -1217,6 +1217,12 @@ void KernelEmitter::run() {
   high = func.getArgument(arguments - 3);
   first = func.getArgument(arguments - 2);
   samples = func.getArgument(arguments - 1);
+  // The entry function has refused an empty batch: a sum over samples has a
+  // first term, and the code for one without is not worth its registers.
+  LLVM::AssumeOp::create(b, loc,
+                         arith::CmpIOp::create(b, loc,
+                                               arith::CmpIPredicate::sgt,
+                                               samples, number(0)));
   if (root && getStructuredKind(root) == StructuredKind::Contraction)
     emitContraction();
   else if (getStructuredKind(ops.front()) == StructuredKind::Update)

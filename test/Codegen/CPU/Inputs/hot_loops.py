@@ -7,8 +7,7 @@ Prints a line for each innermost loop of a kernel:
   <kernel>: <n> fma <register>, <n> loads, <n> broadcasts, <n> stores, <n> spills, <n> calls
 
 where loads and broadcasts are vector instructions that read memory (a broadcast
-may be folded into a multiply-add), spills are accesses to the stack (of vectors
-alone where a loop has no multiply-add: an address there costs nothing), and the
+may be folded into a multiply-add), spills are accesses to the stack, and the
 register is the widest of the multiply-adds. Then one line for each function that
 is called and not defined in the file, "undefined: <name>"; a call through a
 pointer is "indirect" and stands in no kernel.
@@ -81,11 +80,9 @@ def describe(loop, stack):
             operands = re.sub(r"\{%k\d\}|\{z\}", "", code).rstrip()
             counts["store" if operands.endswith(")") else "load"] += 1
         if stack.search(code):
-            counts["spill" if vector else "address"] += 1
+            counts["spill"] += 1
         if mnemonic.startswith("call"):
             counts["call"] += 1
-    if counts["fma"]:
-        counts["spill"] += counts["address"]
     widest = max(registers, default="none")
     return (
         f"{counts['fma']} fma {widest}, {counts['load']} loads, "
