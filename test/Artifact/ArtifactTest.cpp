@@ -432,6 +432,21 @@ TEST_F(ArtifactTest, TablesReachTheRuntime) {
   EXPECT_EQ(variant.kernels[0].bytes_per_sample, 4);
 }
 
+TEST_F(ArtifactTest, PanelsReachTheRuntime) {
+  Description d = describe({"double"});
+  Storage weight;
+  weight.name = "fc1.weight";
+  weight.dims = {3, 10};
+  weight.panel = 4;
+  d.storage = {weight};
+  std::string bytes = emitTo(doubling, d);
+  ASSERT_FALSE(bytes.empty()) << messages;
+  ASSERT_EQ(pcx_module_load_bytes(bytes.data(), bytes.size(), "toy", &loaded),
+            PCX_OK)
+      << pcx_last_error();
+  EXPECT_EQ(pcx_module_info(loaded)->storage[0].panel, 4);
+}
+
 /// Copies and fills whose size nobody knows: the back end calls memcpy and its
 /// kin, which the artifact brings along.
 TEST_F(ArtifactTest, BringsItsOwnMemoryFunctions) {
