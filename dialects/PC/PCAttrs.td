@@ -213,6 +213,13 @@ def PC_PortAttr : PC_Attr<"Port", "port"> {
     ::mlir::Attribute getDetail(::llvm::StringRef key) const {
       return getDetails() ? getDetails().get(key) : ::mlir::Attribute();
     }
+    /// The port with the named detail added or replaced.
+    PortAttr withDetail(::llvm::StringRef key, ::mlir::Attribute value) const {
+      ::mlir::NamedAttrList details(getDetails());
+      details.set(key, value);
+      return get(getContext(), getKind(), getName(),
+                 details.getDictionary(getContext()));
+    }
     /// True for arrays that outlive a call: parameter, buffer, state, optimiser.
     bool isStorage() const {
       return getKind() == PortKind::Parameter || getKind() == PortKind::Buffer ||

@@ -190,7 +190,7 @@ LogicalResult ModuleTables::add(func::FuncOp func) {
         type = matrix.clone({matrix.getDimSize(1), matrix.getDimSize(0)});
       }
       if (auto array = dyn_cast<RankedTensorType>(type))
-        type = RankedTensorType::get(array.getShape(), array.getElementType());
+        type = array.dropEncoding();
       storage.push_back(b.getArrayAttr({port, TypeAttr::get(type)}));
     } else if (port.getKind() == PortKind::Hyper &&
                hyperIndex.try_emplace(name, hypers.size()).second) {

@@ -185,12 +185,10 @@ void LayoutChooser::rewrite(func::FuncOp program) {
     }
 
   // Signature and ports.
-  auto turn = [&](PortAttr port, RankedTensorType type) -> Attribute {
-    Builder b(port.getContext());
-    NamedAttrList details(port.getDetails());
-    details.set("strides", b.getDenseI64ArrayAttr({1, type.getDimSize(1)}));
-    return PortAttr::get(port.getContext(), port.getKind(), port.getName(),
-                         details.getDictionary(port.getContext()));
+  auto turn = [](PortAttr port, RankedTensorType type) {
+    return port.withDetail("strides",
+                           Builder(port.getContext())
+                               .getDenseI64ArrayAttr({1, type.getDimSize(1)}));
   };
   for (BlockArgument argument : program.getArguments())
     if (isFlipped(argument)) {
@@ -207,9 +205,7 @@ void LayoutChooser::rewrite(func::FuncOp program) {
           i, PCDialect::kPortAttrName,
           turn(port, cast<RankedTensorType>(value.getType())));
     }
-  program.setType(FunctionType::get(program.getContext(),
-                                    program.getBody().getArgumentTypes(),
-                                    exit->getOperandTypes()));
+  updateSignature(program);
 }
 
 /// Every product reads its weight's rows along the contraction: `pc.dense`

@@ -24,6 +24,13 @@ PortAttr pc::getPort(BlockArgument argument) {
                                             PCDialect::kPortAttrName);
 }
 
+void pc::updateSignature(func::FuncOp program) {
+  Operation *exit = program.getBody().front().getTerminator();
+  program.setType(FunctionType::get(program.getContext(),
+                                    program.getBody().getArgumentTypes(),
+                                    exit->getOperandTypes()));
+}
+
 bool pc::keepsLayout(Operation *op) {
   return isa<ElementwiseOpInterface, IdentityOp, DetachOp>(op);
 }

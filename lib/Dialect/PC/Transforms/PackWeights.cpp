@@ -55,17 +55,10 @@ static bool isWeight(Value matrix) {
   });
 }
 
-/// The type by rows.
-static RankedTensorType byRows(Type type) {
-  auto tensor = cast<RankedTensorType>(type);
-  return RankedTensorType::get(tensor.getShape(), tensor.getElementType());
-}
-
 void WeightPacker::pack(Value matrix) {
-  RankedTensorType type = byRows(matrix.getType());
-  auto panels = PanelsAttr::get(type.getContext(), getPanel(type));
-  matrix.setType(
-      RankedTensorType::get(type.getShape(), type.getElementType(), panels));
+  auto type = cast<RankedTensorType>(matrix.getType());
+  matrix.setType(type.cloneWithEncoding(
+      PanelsAttr::get(type.getContext(), getPanel(type))));
   packed.insert(matrix);
 }
 
@@ -92,7 +85,7 @@ void WeightPacker::rewrite(func::FuncOp program) {
   // What the caller gives or what a step can only make by rows.
   auto packResult = [&](Value value, OpBuilder builder) {
     RankedTensorType type = cast<RankedTensorType>(value.getType());
-    value.setType(byRows(type));
+    value.setType(type.dropEncoding());
     auto relayout = RelayoutOp::create(builder, value.getLoc(), type, value);
     value.replaceAllUsesExcept(relayout, relayout);
     packed.erase(value);
@@ -120,8 +113,9 @@ void WeightPacker::rewrite(func::FuncOp program) {
       if (!rows) {
         OpBuilder builder(op->getContext());
         builder.setInsertionPointAfterValue(value);
-        rows = RelayoutOp::create(builder, op->getLoc(),
-                                  byRows(value.getType()), value);
+        rows = RelayoutOp::create(
+            builder, op->getLoc(),
+            cast<RankedTensorType>(value.getType()).dropEncoding(), value);
       }
       operand.set(rows);
     }
@@ -137,15 +131,12 @@ void WeightPacker::rewrite(func::FuncOp program) {
 }
 
 void WeightPacker::setPorts(func::FuncOp program) {
-  auto withPanel = [&](PortAttr port, Value value) -> Attribute {
-    Builder builder(port.getContext());
-    auto type = cast<RankedTensorType>(value.getType());
-    NamedAttrList details(port.getDetails());
-    details.set("panel",
-                builder.getI64IntegerAttr(
-                    cast<PanelsAttr>(type.getEncoding()).getColumns()));
-    return PortAttr::get(port.getContext(), port.getKind(), port.getName(),
-                         details.getDictionary(port.getContext()));
+  auto withPanel = [](PortAttr port, Value value) {
+    auto panels =
+        cast<PanelsAttr>(cast<RankedTensorType>(value.getType()).getEncoding());
+    return port.withDetail(
+        "panel",
+        Builder(port.getContext()).getI64IntegerAttr(panels.getColumns()));
   };
   for (BlockArgument argument : program.getArguments())
     if (packed.contains(argument))
@@ -158,9 +149,7 @@ void WeightPacker::setPorts(func::FuncOp program) {
                             withPanel(program.getResultAttrOfType<PortAttr>(
                                           i, PCDialect::kPortAttrName),
                                       value));
-  program.setType(FunctionType::get(program.getContext(),
-                                    program.getBody().getArgumentTypes(),
-                                    exit->getOperandTypes()));
+  updateSignature(program);
 }
 
 void WeightPacker::run() {

@@ -23,6 +23,9 @@ bool isSharedMatrix(mlir::Type type);
 /// What an argument of a program is.
 PortAttr getPort(mlir::BlockArgument argument);
 
+/// Makes the type of `program` that of its body, whose values changed type.
+void updateSignature(mlir::func::FuncOp program);
+
 /// True for operations whose results' elements lie where their operands'
 /// elements do, however that is.
 bool keepsLayout(mlir::Operation *op);
