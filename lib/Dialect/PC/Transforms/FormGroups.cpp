@@ -48,6 +48,12 @@ private:
   int64_t getPosition(Value value) const;
   /// Last position of what `op` reads, leaving out results of `group`.
   int64_t getReadyPosition(linalg::GenericOp op, const Group *group) const;
+  /// Makes the operations of `from` part of `to`, all in the order of the
+  /// block.
+  void moveOps(Group &from, Group &to);
+  /// Puts `group` at the end of `contraction`, whose product is what `group` is
+  /// combined with next, if all that it reads is there by then.
+  bool joinContraction(Group &group, Group &contraction);
   /// Puts `op` into a group that computes what it reads, if there is one.
   bool joinProducer(linalg::GenericOp op);
   /// Puts `group` into the one group that reads it, if that is possible.
@@ -91,6 +97,31 @@ int64_t GroupFormer::getReadyPosition(linalg::GenericOp op,
   return position;
 }
 
+void GroupFormer::moveOps(Group &from, Group &to) {
+  unsigned index = &to - groups.data();
+  for (linalg::GenericOp op : from.ops) {
+    groupOf[op] = index;
+    to.ops.push_back(op);
+  }
+  llvm::sort(to.ops, [&](linalg::GenericOp lhs, linalg::GenericOp rhs) {
+    return order.lookup(lhs) < order.lookup(rhs);
+  });
+  to.hasRowReduction |= from.hasRowReduction;
+  from.ops.clear();
+}
+
+bool GroupFormer::joinContraction(Group &group, Group &contraction) {
+  if (group.kind != StructuredKind::Elementwise || group.hasRowReduction ||
+      group.position < contraction.position)
+    return false;
+  for (linalg::GenericOp op : group.ops) {
+    if (getReadyPosition(op, &group) >= contraction.position)
+      return false;
+  }
+  moveOps(group, contraction);
+  return true;
+}
+
 bool GroupFormer::joinProducer(linalg::GenericOp op) {
   StructuredKind kind = getStructuredKind(op);
   Group *best = nullptr;
@@ -113,7 +144,14 @@ bool GroupFormer::joinProducer(linalg::GenericOp op) {
           (kind == StructuredKind::RowReduction &&
            group.kind != StructuredKind::Elementwise))
         continue;
-      if (!best || group.position > best->position)
+      // The state's own share of its step meets the product in registers.
+      if (best && group.kind == StructuredKind::Contraction &&
+          joinContraction(*best, group))
+        best = &group;
+      else if (best && best->kind == StructuredKind::Contraction &&
+               joinContraction(group, *best))
+        continue;
+      else if (!best || group.position > best->position)
         best = &group;
     }
   }
@@ -176,18 +214,7 @@ bool GroupFormer::joinConsumer(Group &group) {
         getStructuredKind(def) == StructuredKind::RowReduction)
       return false;
   }
-  // The results of the target were computed in the order of the block; so are
-  // those of both.
-  unsigned index = target - groups.data();
-  for (linalg::GenericOp op : group.ops) {
-    groupOf[op] = index;
-    target->ops.push_back(op);
-  }
-  llvm::sort(target->ops, [&](linalg::GenericOp lhs, linalg::GenericOp rhs) {
-    return order.lookup(lhs) < order.lookup(rhs);
-  });
-  target->hasRowReduction |= group.hasRowReduction;
-  group.ops.clear();
+  moveOps(group, *target);
   return true;
 }
 

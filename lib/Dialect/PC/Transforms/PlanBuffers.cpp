@@ -94,8 +94,10 @@ bool isTensor(Value value) { return isa<RankedTensorType>(value.getType()); }
 
 class Planner {
 public:
-  Planner(func::FuncOp func)
-      : func(func), context(func.getContext()),
+  /// `copied` keeps, from one try to the next, the arguments of loops that
+  /// stages copy on entry.
+  Planner(func::FuncOp func, llvm::DenseSet<Value> &copied)
+      : func(func), copied(copied), context(func.getContext()),
         sampleBlock(
             func->getAttrOfType<IntegerAttr>(PCDialect::kSampleBlockAttrName)
                 .getInt()),
@@ -117,6 +119,7 @@ private:
   bool isReplacedInPlace(Value old, Value replacement, int64_t slot);
   bool tryMerge(Value a, Value b);
   Value copy(OpBuilder &builder, Location loc, Value value);
+  bool copyOnEntry(scf::ForOp loop, OpOperand &yielded);
 
   /// The type with the block's rows in place of a batch's.
   RankedTensorType getBlockType(Value value) {
@@ -135,6 +138,7 @@ private:
   }
 
   func::FuncOp func;
+  llvm::DenseSet<Value> &copied;
   MLIRContext *context;
   int64_t sampleBlock, maxBatch;
   int64_t slots = 0;
@@ -315,6 +319,56 @@ Value Planner::copy(OpBuilder &builder, Location loc, Value value) {
   return stage.getResult(0);
 }
 
+/// Ends the life of a loop's argument where a stage first reads it, if that
+/// lets `yielded` replace it: the stage copies its rows, and all else reads the
+/// copy. So a step that needs the old states after it made the new ones, as
+/// iPC's weight gradients do, has no stage, and no barrier, that only copies.
+bool Planner::copyOnEntry(scf::ForOp loop, OpOperand &yielded) {
+  BlockArgument argument = loop.getRegionIterArg(yielded.getOperandNumber());
+  auto type = cast<RankedTensorType>(argument.getType());
+  if (type.getRank() == 0 || !type.isDynamicDim(0) ||
+      loop->getParentOfType<StageOp>() || argument.use_empty())
+    return false;
+  Operation *first = *llvm::min_element(
+      argument.getUsers(), [](Operation *lhs, Operation *rhs) {
+        return lhs->getBlock() == rhs->getBlock() && lhs->isBeforeInBlock(rhs);
+      });
+  auto stage = dyn_cast<StageOp>(first);
+  if (!stage || stage->getBlock() != loop.getBody() ||
+      stage.getKind() != StageKind::Samples ||
+      lives[getRootArray(yielded.get())].start <= times[stage].start)
+    return false;
+  if (!copied.insert(argument).second)
+    return false; // it did not help
+
+  OpBuilder builder(stage);
+  auto result =
+      StageOp::create(builder, stage.getLoc(),
+                      llvm::to_vector(llvm::concat<const Type>(
+                          stage.getResultTypes(), ArrayRef<Type>(type))),
+                      stage.getKind(), stage.getInputs());
+  result.getBody().takeBody(stage.getBody());
+  stage.replaceAllUsesWith(
+      result.getResults().take_front(stage.getNumResults()));
+  stage->erase();
+
+  Block &body = result.getBody().front();
+  builder.setInsertionPointToStart(&body);
+  Value old;
+  for (auto [input, local] :
+       llvm::zip_equal(result.getInputs(), body.getArguments())) {
+    if (input != argument)
+      continue;
+    if (!old)
+      old = copy(builder, loop.getLoc(), local);
+    local.replaceAllUsesExcept(old, old.getDefiningOp());
+  }
+  body.getTerminator()->insertOperands(body.getTerminator()->getNumOperands(),
+                                       old);
+  argument.replaceAllUsesExcept(result.getResults().back(), result);
+  return true;
+}
+
 bool Planner::merge() {
   collectLives();
   for (auto &[root, life] : lives) {
@@ -400,13 +454,18 @@ bool Planner::merge() {
     }
     if (stuck.empty())
       return WalkResult::advance();
+    complete = false;
+    bool moved = false;
+    for (OpOperand *operand : stuck)
+      moved |= copyOnEntry(loop, *operand);
+    if (moved)
+      return WalkResult::interrupt();
     // All are read before any is written: values may change places.
     OpBuilder builder(yield);
     for (OpOperand *operand : stuck)
       operand->set(copy(builder, loop.getLoc(), operand->get()));
     for (OpOperand *operand : stuck)
       operand->set(copy(builder, loop.getLoc(), operand->get()));
-    complete = false;
     return WalkResult::interrupt();
   });
   if (!complete)
@@ -558,8 +617,9 @@ struct PlanBuffersPass : public pc::impl::PlanBuffersPassBase<PlanBuffersPass> {
     // Each round that fails made one more copy; there are only so many values.
     int64_t rounds = 0;
     func.walk([&](Operation *op) { rounds += op->getNumOperands() + 1; });
+    llvm::DenseSet<Value> copied;
     for (; rounds > 0; --rounds) {
-      Planner planner(func);
+      Planner planner(func, copied);
       if (!planner.merge())
         continue;
       planner.layOut();

@@ -82,6 +82,30 @@ func.func @rows(%x: tensor<?x6xf32>, %w: tensor<6x4xf32>) -> (tensor<?x6xf32>, t
   return %r#0, %r#1, %r#2 : tensor<?x6xf32>, tensor<?xf32>, tensor<?x4xf32>
 }
 
+// What the product is added to is computed after it, from what was there before:
+// the trace of a state's momentum. It comes into the epilogue, too.
+// CHECK-LABEL: func.func @momentum(
+// CHECK: pc.group {{.*}} -> (tensor<8x4xf32>, tensor<8x4xf32>) {
+// CHECK: "reduction"
+// CHECK: arith.mulf
+// CHECK: arith.addf
+// CHECK: arith.mulf
+// CHECK: arith.addf
+// CHECK: arith.subf
+// CHECK-NOT: pc.group
+// CHECK: return
+func.func @momentum(%e: tensor<?x6xf32>, %h: tensor<?x4xf32>, %v: tensor<?x4xf32>, %w: tensor<6x4xf32>, %m: f64) -> (tensor<?x4xf32>, tensor<?x4xf32>) {
+  %r:2 = pc.stage samples ins(%e, %h, %v, %w, %m : tensor<?x6xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<6x4xf32>, f64) -> (tensor<?x4xf32>, tensor<?x4xf32>) {
+  ^bb0(%eb: tensor<8x6xf32>, %hb: tensor<8x4xf32>, %vb: tensor<8x4xf32>, %w0: tensor<6x4xf32>, %m0: f64):
+    %g = pc.dense %eb, %w0 transposed : tensor<8x6xf32>, tensor<6x4xf32> -> tensor<8x4xf32>
+    %k = pc.scale %vb, %m0 : tensor<8x4xf32>
+    %n = pc.add %g, %k : tensor<8x4xf32>
+    %s = pc.sub %hb, %n : tensor<8x4xf32>
+    pc.yield %n, %s : tensor<8x4xf32>, tensor<8x4xf32>
+  }
+  return %r#0, %r#1 : tensor<?x4xf32>, tensor<?x4xf32>
+}
+
 // Parts of one array are written by one kernel.
 // CHECK-LABEL: func.func @parts(
 // CHECK: %[[C:.*]] = pc.group ins(%{{.*}}, %{{.*}} : tensor<8x6xf32>, tensor<8x3xf32>) -> tensor<8x9xf32> {

@@ -77,6 +77,38 @@ func.func @loop(%x: tensor<?x16xf32> {pc.port = #pc.port<input "x">},
 
 // -----
 
+// The weights' step needs the old states after the new ones are made. The stage
+// that first reads the old ones copies its rows; nothing else moves between the
+// stages, and the new states are written over what was copied.
+// CHECK-LABEL: func.func @both(
+// CHECK: scf.for {{.*}} iter_args(%[[S:.*]] = %{{.*}}, %[[W:.*]] = %{{.*}}) ->
+// CHECK-NEXT: %[[R:.*]]:2 = pc.stage samples ins(%[[S]], %[[W]] : {{.*}} -> (tensor<?x16xf32>, tensor<?x16xf32>)
+// CHECK-NEXT: ^bb0(%[[OLD:.*]]: tensor<8x16xf32>, %{{.*}}: tensor<16x16xf32
+// CHECK-NEXT: %[[COPY:.*]] = pc.group ins(%[[OLD]] : {{.*}} attributes {pc.buffers = [#pc.buffer<workspace, [[PLACE:[0-9]+]]>]}
+// CHECK: %[[NEW:.*]] = pc.group ins(%[[COPY]], {{.*}} attributes {pc.buffers = [#pc.buffer<output, 0>]}
+// CHECK: pc.yield %[[NEW]], %[[COPY]]
+// CHECK: pc.stage params ins(%[[R]]#0, %[[R]]#1,
+// CHECK-NOT: pc.stage
+// CHECK: scf.yield %[[R]]#0,
+func.func @both(%x: tensor<?x16xf32> {pc.port = #pc.port<input "x">},
+                %w: tensor<16x16xf32> {pc.port = #pc.port<parameter "w">})
+    -> (tensor<?x16xf32> {pc.port = #pc.port<output "y">}, tensor<16x16xf32> {pc.port = #pc.port<parameter "w">})
+    attributes {pc.program = #pc.program_info<"toy", train, 3>} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  %t = pc.tanh %x : tensor<?x16xf32>
+  %r:2 = scf.for %i = %c0 to %c3 step %c1 iter_args(%s = %t, %v = %w) -> (tensor<?x16xf32>, tensor<16x16xf32>) {
+    %n = pc.dense %s, %v transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+    %g = pc.batch_outer %n, %s : tensor<?x16xf32>, tensor<?x16xf32> -> tensor<16x16xf32>
+    %p = pc.sub %v, %g : tensor<16x16xf32>
+    scf.yield %n, %p : tensor<?x16xf32>, tensor<16x16xf32>
+  }
+  return %r#0, %r#1 : tensor<?x16xf32>, tensor<16x16xf32>
+}
+
+// -----
+
 // Two arrays change places: both are read before either is written.
 // CHECK-LABEL: func.func @swap(
 // CHECK-SAME: %[[A:[^:]*]]: tensor<16xf32>
