@@ -150,6 +150,28 @@ def PC_PanelsAttr : PC_Attr<"Panels", "panels", [
   let assemblyFormat = "`<` $columns `>`";
 }
 
+def PC_OriginAttr : PC_Attr<"Origin", "origin"> {
+  let summary = "what an operation of a lowered program is for";
+  let description = [{
+    As the metadata of a fused location:
+    `fused<#pc.origin<"infer" "h2", 3>>["mlp.pcir":15:9]` is work of a `pc.infer`
+    for the vode `h2` (its prediction, its energy, their gradients, its step) in
+    inference step 3. The vode is empty for what belongs to none, the step -1
+    outside of peeled steps. `pcc --emit=work` counts by it; nothing else
+    depends on it.
+  }];
+  let parameters = (ins "::mlir::StringAttr":$statement,
+                        "::mlir::StringAttr":$vode,
+                        DefaultValuedParameter<"int64_t", "-1">:$step);
+  let assemblyFormat = "`<` $statement $vode (`,` $step^)? `>`";
+  let extraClassDeclaration = [{
+    /// The origin of what stands at `loc`; null if that has none.
+    static OriginAttr of(::mlir::Location loc);
+    /// `loc` with this origin in place of the one that it has.
+    ::mlir::Location attachTo(::mlir::Location loc) const;
+  }];
+}
+
 def PC_InitAttr : PC_Attr<"Init", "init"> {
   let summary = "initialiser of a parameter";
   let description = [{

@@ -7,58 +7,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "pc/Driver/Dot.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/IR/Matchers.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/GraphWriter.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
 using namespace pc;
-
-//===----------------------------------------------------------------------===//
-// Work
-//===----------------------------------------------------------------------===//
-
-/// How often `op` runs in a call; `known` becomes false at a loop whose bound
-/// is no constant.
-static int64_t getRepetitions(Operation *op, bool &known) {
-  int64_t repetitions = 1;
-  for (auto loop = op->getParentOfType<scf::ForOp>(); loop;
-       loop = loop->getParentOfType<scf::ForOp>()) {
-    if (std::optional<APInt> count = loop.getStaticTripCount())
-      repetitions *= count->getSExtValue();
-    else
-      known = false;
-  }
-  return repetitions;
-}
-
-std::vector<ProgramWork> pc::countWork(ModuleOp module) {
-  std::vector<ProgramWork> work;
-  for (auto function : module.getOps<func::FuncOp>()) {
-    if (!function->hasAttr(PCDialect::kProgramAttrName))
-      continue;
-    ProgramWork &program = work.emplace_back();
-    program.program = function.getSymName().str();
-    function.walk([&](Operation *op) {
-      RankedTensorType matrix;
-      if (auto dense = dyn_cast<DenseOp>(op))
-        matrix = dense.getWeight().getType();
-      else if (auto outer = dyn_cast<BatchOuterOp>(op))
-        matrix = outer.getOutput().getType();
-      else
-        return;
-      bool known = true;
-      int64_t times = getRepetitions(op, known);
-      (isa<DenseOp>(op) ? program.products : program.outerProducts) += times;
-      program.multiplyAdds += times * matrix.getNumElements();
-      program.atLeast |= !known;
-    });
-  }
-  return work;
-}
 
 //===----------------------------------------------------------------------===//
 // Models
@@ -135,6 +89,25 @@ void DotWriter::addPhase(StringRef phase, ModuleOp module) {
   phases.emplace_back(phase.str(), countWork(module));
 }
 
+namespace {
+/// Products of a program and their multiply-adds for one sample, as often as
+/// their loops run.
+struct Products {
+  int64_t products = 0, outerProducts = 0, multiplyAdds = 0;
+  /// A loop with a bound that is known at run time only counts once.
+  bool atLeast = false;
+
+  explicit Products(const ProgramWork &work) {
+    for (const WorkRow &row : work.rows) {
+      products += row.products * row.times;
+      outerProducts += row.outerProducts * row.times;
+      multiplyAdds += static_cast<int64_t>(row.flops.perSample / 2) * row.times;
+      atLeast |= !row.boundKnown;
+    }
+  }
+};
+} // namespace
+
 void DotWriter::write(raw_ostream &os) const {
   os << "digraph pc {\n  rankdir = LR;\n  node [fontname = \"Helvetica\"];\n"
      << models;
@@ -148,11 +121,10 @@ void DotWriter::write(raw_ostream &os) const {
         "<td>weight gradients</td><td>multiply-adds a sample</td>"
         "<td>removed</td></tr>\n",
         index, llvm::DOT::EscapeString(first.program));
+    int64_t most = Products(first).multiplyAdds;
     for (const auto &[phase, programs] : phases) {
-      const ProgramWork &work = programs[index];
-      double removed = first.multiplyAdds ? 100.0 - 100.0 * work.multiplyAdds /
-                                                        first.multiplyAdds
-                                          : 0.0;
+      Products work(programs[index]);
+      double removed = most ? 100.0 - 100.0 * work.multiplyAdds / most : 0.0;
       os << llvm::formatv(
           "    <tr><td>{0}</td><td>{1}</td><td>{2}</td><td>{3}{4}</td>"
           "<td>{5:f1} %</td></tr>\n",

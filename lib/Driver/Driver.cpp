@@ -34,6 +34,7 @@
 #include "pc/Dialect/PC/IR/Suggest.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
 #include "pc/Driver/Dot.h"
+#include "pc/Driver/Work.h"
 #include "pc/Pipelines/Passes.h"
 #include "pc/Pipelines/Pipelines.h"
 #include "llvm/ADT/StringExtras.h"
@@ -73,7 +74,21 @@ void pc::registerPasses() {
 
 namespace {
 /// What pcc writes.
-enum class EmitKind { PCIR, MLIR, Dot, LLVMIR, Assembly, Object, Artifact };
+enum class EmitKind {
+  PCIR,
+  MLIR,
+  Dot,
+  Work,
+  LLVMIR,
+  Assembly,
+  Object,
+  Artifact
+};
+
+/// True for what shows the programs before they are scheduled.
+static bool showsPrograms(EmitKind kind) {
+  return kind == EmitKind::Dot || kind == EmitKind::Work;
+}
 
 /// What the command line says. A copy, because running lld in this process puts
 /// every registered option back to its default.
@@ -83,6 +98,7 @@ struct Options {
   std::string compileTo;
   std::string dumpPhases;
   EmitKind emit = EmitKind::Artifact;
+  std::string machine;
   bool bytecode = false;
   int64_t batch = 128;
   std::vector<std::string> define;
@@ -135,11 +151,20 @@ struct CommandLine {
           clEnumValN(EmitKind::Dot, "dot",
                      "a Graphviz picture of the models, and of what "
                      "elimination removed from each program"),
+          clEnumValN(EmitKind::Work, "work",
+                     "FLOPs and bytes by statement, step and vode, before and "
+                     "after elimination, and the predicted time on --machine; "
+                     "as JSON if the output's name ends in .json"),
           clEnumValN(EmitKind::LLVMIR, "llvm-ir", "optimised LLVM IR"),
           clEnumValN(EmitKind::Assembly, "asm", "assembly"),
           clEnumValN(EmitKind::Object, "obj", "an ELF object"),
           clEnumValN(EmitKind::Artifact, "pcx", "an artifact (default)")),
       cl::init(EmitKind::Artifact), cl::cat(category)};
+  cl::opt<std::string> machine{
+      "machine",
+      cl::desc("The machine that --emit=work predicts for: gflops of a core "
+               "(100), bandwidth in GB/s (20), cores (1)"),
+      cl::value_desc("gflops=G,bandwidth=B,cores=N"), cl::cat(category)};
   cl::opt<bool> bytecode{"emit-bytecode", cl::desc("Write MLIR as bytecode"),
                          cl::cat(category)};
 
@@ -228,6 +253,7 @@ struct CommandLine {
     values.compileTo = compileTo;
     values.dumpPhases = dumpPhases;
     values.emit = emit;
+    values.machine = machine;
     values.bytecode = bytecode;
     values.batch = batch;
     values.define.assign(define.begin(), define.end());
@@ -286,6 +312,8 @@ private:
   SmallVector<std::pair<Phase, OpPassManager>> passAfter;
   PipelineOptions pipeline;
   DotWriter dot;
+  /// With --emit=work.
+  std::optional<WorkReport> work;
   Phase last = Phase::Artifact;
 };
 } // namespace
@@ -306,17 +334,29 @@ LogicalResult Driver::checkOptions() {
   }
   if (options.emit == EmitKind::PCIR)
     last = Phase::Input;
-  else if (options.emit == EmitKind::Dot &&
+  else if (showsPrograms(options.emit) &&
            (options.compileTo.empty() || last > Phase::Simplified))
     last = Phase::Simplified;
   else if (options.emit == EmitKind::MLIR && options.compileTo.empty())
     last = Phase::LLVM;
-  else if (options.emit != EmitKind::MLIR && options.emit != EmitKind::Dot &&
+  else if (options.emit != EmitKind::MLIR && !showsPrograms(options.emit) &&
            options.emit != EmitKind::Artifact && !options.compileTo.empty() &&
            last != Phase::Artifact)
     return success(error("--compile-to=" + Twine(stringifyPhase(last)) +
                          " stops before there is anything to emit; use "
                          "--emit=mlir or leave one of them out"));
+  if (!options.machine.empty() && options.emit != EmitKind::Work)
+    return success(error("--machine is for --emit=work"));
+  if (options.emit == EmitKind::Work) {
+    if (last < Phase::Functional)
+      return success(error("--compile-to=" + Twine(stringifyPhase(last)) +
+                           " stops before there is work to count"));
+    std::string message;
+    std::optional<Machine> machine = Machine::parse(options.machine, message);
+    if (!machine)
+      return success(error("--machine: " + message));
+    work.emplace(options.batch, *machine);
+  }
   if (options.batch < 1)
     return success(
         error("--batch must be at least 1, found " + Twine(options.batch)));
@@ -785,6 +825,10 @@ LogicalResult Driver::compile(MLIRContext &context, llvm::SourceMgr &sources) {
     if (info.phase <= last && info.phase != Phase::Artifact) {
       if (failed(runPhase(*module, info.phase, timing)))
         return failure();
+      if (work && info.phase == Phase::Functional)
+        work->setBefore(countWork(*module));
+      if (work && info.phase == last)
+        work->setAfter(countWork(*module));
       if (options.emit != EmitKind::Dot)
         continue;
       if (info.phase == Phase::Model)
@@ -801,6 +845,18 @@ LogicalResult Driver::compile(MLIRContext &context, llvm::SourceMgr &sources) {
     dot.write(os);
     return artifact::writeFile(
         getOutput("dot"), ArrayRef<char>(text.data(), text.size()),
+        [&]() { return mlir::emitError(module->getLoc()); });
+  }
+  if (work) {
+    std::string path = options.output.empty() ? "-" : options.output;
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    if (StringRef(path).ends_with(".json"))
+      work->writeJSON(os);
+    else
+      work->writeText(os);
+    return artifact::writeFile(
+        path, ArrayRef<char>(text.data(), text.size()),
         [&]() { return mlir::emitError(module->getLoc()); });
   }
   if (last != Phase::Artifact) {

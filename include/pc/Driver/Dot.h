@@ -11,28 +11,12 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "pc/Dialect/PC/IR/PC.h"
+#include "pc/Driver/Work.h"
 
 #include <string>
 #include <vector>
 
 namespace pc {
-
-/// Work of one program in one phase.
-struct ProgramWork {
-  std::string program;
-  /// Products with a weight (pc.dense) and outer products over the batch
-  /// (pc.batch_outer), as often as their loops run.
-  int64_t products = 0, outerProducts = 0;
-  /// Multiply-adds of both for one sample.
-  int64_t multiplyAdds = 0;
-  /// A loop with a bound that is known at run time only counts as one
-  /// repetition.
-  bool atLeast = false;
-};
-
-/// Counts the work of every program of a module in the functional or the
-/// simplified phase.
-std::vector<ProgramWork> countWork(mlir::ModuleOp module);
 
 /// Collects, phase by phase, what --emit=dot draws.
 class DotWriter {

@@ -170,6 +170,23 @@ PanelsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
   return success();
 }
 
+OriginAttr OriginAttr::of(Location loc) {
+  OriginAttr origin;
+  loc->walk([&](Location inner) {
+    if (auto fused = dyn_cast<FusedLoc>(inner))
+      origin = dyn_cast_if_present<OriginAttr>(fused.getMetadata());
+    return origin ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  return origin;
+}
+
+Location OriginAttr::attachTo(Location loc) const {
+  auto fused = dyn_cast<FusedLoc>(loc);
+  if (fused && isa_and_present<OriginAttr>(fused.getMetadata()))
+    return FusedLoc::get(getContext(), fused.getLocations(), *this);
+  return FusedLoc::get(getContext(), loc, *this);
+}
+
 /// Number of numbers in parentheses after an initialiser's name.
 static unsigned getInitArity(InitKind kind) {
   switch (kind) {

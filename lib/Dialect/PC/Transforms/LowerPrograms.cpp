@@ -13,6 +13,7 @@
 #include "pc/Dialect/PC/IR/Suggest.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 namespace pc {
 #define GEN_PASS_DEF_LOWERPROGRAMSPASS
@@ -264,7 +265,26 @@ static LogicalResult checkConstantSettings(Operation *op, OptimiserKind kind,
   return success();
 }
 
+void ProgramLowering::OriginListener::notifyOperationInserted(
+    Operation *op, OpBuilder::InsertPoint previous) {
+  Operation *statement = lowering.statement;
+  // What moves keeps its origin.
+  if (previous.isSet() || !statement)
+    return;
+  Builder builder(op->getContext());
+  // Operations of the model, and their gradients, know their vode.
+  OriginAttr known = OriginAttr::of(op->getLoc());
+  StringAttr vode =
+      known ? known.getVode() : builder.getStringAttr(lowering.share);
+  op->setLoc(OriginAttr::get(
+                 op->getContext(),
+                 builder.getStringAttr(statement->getName().stripDialect()),
+                 vode, /*step=*/-1)
+                 .attachTo(op->getLoc()));
+}
+
 LogicalResult ProgramLowering::lower(Operation *op) {
+  llvm::SaveAndRestore<Operation *> current(statement, op);
   LogicalResult checked =
       llvm::TypeSwitch<Operation *, LogicalResult>(op)
           .Case<InferOp, LearnOp, BackpropOp, UpdateOp>([](auto statement) {
@@ -427,6 +447,8 @@ struct LowerProgramsPass
     llvm::MapVector<StringAttr, ModelGraph> graphs;
     for (ModelOp model : module.getOps<ModelOp>())
       graphs.insert({model.getSymNameAttr(), ModelGraph(model)});
+    for (auto &[name, graph] : graphs)
+      graph.nameOrigins();
     bool failedAny = failed(checkHypers(module));
     SmallVector<ProgramOp> programs(module.getOps<ProgramOp>());
     for (ProgramOp program : programs) {

@@ -58,6 +58,33 @@ ModelGraph::ModelGraph(ModelOp model) : model(model) {
     if (term.getEnergy())
       node.terms.push_back(term);
   }
+  for (const ModelNode &node : nodes) {
+    SmallVector<Value> worklist = {node.prediction};
+    for (TermOp term : node.terms)
+      worklist.push_back(term.getEnergy());
+    DenseSet<Value> seen;
+    while (!worklist.empty()) {
+      Value value = worklist.pop_back_val();
+      if (!value || !seen.insert(value).second || getNodeOf(value))
+        continue;
+      if (std::optional<unsigned> param = getParamOf(value)) {
+        if (params[*param].vode.empty())
+          params[*param].vode = node.name;
+      } else if (Operation *op = value.getDefiningOp()) {
+        vodeOf.insert({op, node.name});
+        llvm::append_range(worklist, op->getOperands());
+      }
+    }
+  }
+}
+
+void ModelGraph::nameOrigins() const {
+  for (auto [op, vode] : vodeOf) {
+    Builder builder(op->getContext());
+    op->setLoc(OriginAttr::get(op->getContext(), builder.getStringAttr(""),
+                               builder.getStringAttr(vode), /*step=*/-1)
+                   .attachTo(op->getLoc()));
+  }
 }
 
 template <typename Map>

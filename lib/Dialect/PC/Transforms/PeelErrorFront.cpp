@@ -87,9 +87,16 @@ public:
         known.insert(&op);
   }
 
+  /// The step that is cloned, for the locations; -1 where it stays in a loop.
+  int64_t step = -1;
+
   /// Clones `op`; maps its results to new or known values.
   void clone(Operation *op, IRMapping &mapping) {
     Operation *copy = builder.clone(*op, mapping);
+    if (OriginAttr origin = OriginAttr::of(copy->getLoc()); origin && step >= 0)
+      copy->setLoc(OriginAttr::get(copy->getContext(), origin.getStatement(),
+                                   origin.getVode(), step)
+                       .attachTo(copy->getLoc()));
     SmallVector<Value> results;
     if (!simplify(copy, results)) {
       if (isReusable(copy)) {
@@ -283,6 +290,7 @@ void PeelErrorFrontPass::peel(scf::ForOp loop) {
     mapping.map(loop.getInductionVar(),
                 arith::ConstantIndexOp::create(builder, loop.getLoc(), t));
     mapping.map(loop.getRegionIterArgs(), carried);
+    cloner.step = t;
     for (Operation &op : loop.getBody()->without_terminator())
       cloner.clone(&op, mapping);
     SmallVector<Value> next;

@@ -113,8 +113,9 @@ class ProgramLowering {
 public:
   ProgramLowering(ProgramOp program, const ModelGraph &graph,
                   const LowerProgramsPassOptions &options)
-      : program(program), graph(graph), options(options),
-        builder(program.getContext()), context(program.getContext()) {}
+      : program(program), graph(graph), options(options), origins(*this),
+        builder(program.getContext(), &origins), context(program.getContext()) {
+  }
 
   llvm::LogicalResult run();
 
@@ -395,11 +396,23 @@ private:
   // Trace.
   llvm::LogicalResult traceStates(mlir::Operation *op);
 
+  /// Notes for which statement and vode an operation was built.
+  struct OriginListener : mlir::OpBuilder::Listener {
+    OriginListener(ProgramLowering &lowering) : lowering(lowering) {}
+    void notifyOperationInserted(mlir::Operation *op,
+                                 mlir::OpBuilder::InsertPoint previous) final;
+    ProgramLowering &lowering;
+  };
+
   ProgramOp program;
   const ModelGraph &graph;
   const LowerProgramsPassOptions &options;
+  OriginListener origins;
   mlir::OpBuilder builder;
   mlir::MLIRContext *context;
+  /// The statement that is lowered, and the vode whose share of it.
+  mlir::Operation *statement = nullptr;
+  llvm::StringRef share;
 
   mlir::func::FuncOp function;
   Environment env;

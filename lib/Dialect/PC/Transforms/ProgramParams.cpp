@@ -9,6 +9,7 @@
 #include "ProgramLowering.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "pc/Autodiff/ReverseMode.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 using namespace pc;
@@ -94,6 +95,7 @@ LogicalResult ProgramLowering::updateParams(Operation *op, OptimiserKind kind,
     if (!value)
       continue;
     const ModelParam &param = graph.getParams()[index];
+    llvm::SaveAndRestore<StringRef> own(share, param.vode);
     Value &target = env.params[index];
     Type type = target.getType();
     if (options.trace)

@@ -9,6 +9,7 @@
 #include "ProgramLowering.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/EquivalenceClasses.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 using namespace pc;
@@ -372,6 +373,7 @@ LogicalResult ProgramLowering::updateStates(Operation *op, OptimiserKind kind,
   for (auto [index, value] : llvm::enumerate(gradient.values)) {
     if (!value)
       continue;
+    llvm::SaveAndRestore<StringRef> own(share, graph.getNodes()[index].name);
     Type type = value.getType();
     Value step = value;
     if (noise)

@@ -37,6 +37,8 @@ struct ModelParam {
   mlir::Location loc;
   /// Stream of the initialiser: the position among the file's parameters.
   int64_t stream;
+  /// The first vode whose prediction or energy depends on it; may be empty.
+  llvm::StringRef vode = {};
 };
 
 /// A view of a model in its explicit form (after pc-expand-layers): what the
@@ -71,6 +73,10 @@ public:
   /// "; did you mean '...'?" for a name that is no node, or nothing.
   std::string suggestNode(llvm::StringRef name) const;
 
+  /// Notes in the locations of the model's operations whose prediction or energy
+  /// they compute (OriginAttr); of several vodes, the first.
+  void nameOrigins() const;
+
 private:
   ModelOp model;
   llvm::SmallVector<ModelNode> nodes;
@@ -78,6 +84,7 @@ private:
   llvm::StringMap<unsigned> nodeIndex, paramIndex;
   llvm::StringMap<mlir::Value> probes;
   llvm::DenseMap<mlir::Value, unsigned> nodeValues, paramValues;
+  llvm::MapVector<mlir::Operation *, llvm::StringRef> vodeOf;
 };
 
 } // namespace pc
