@@ -88,6 +88,8 @@ static void buildSimplified(OpPassManager &pm, const PipelineOptions &options) {
   if (options.eliminate) {
     functions.addPass(createPeelErrorFrontPass());
     clean();
+    functions.addPass(createPeelLastStepPass());
+    clean();
     functions.addPass(createLoopInvariantCodeMotionPass());
     clean();
   }

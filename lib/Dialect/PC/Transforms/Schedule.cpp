@@ -360,10 +360,32 @@ struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
     });
   }
 
+  /// Larger blocks gain nothing: a weight that is read is used 64 times.
+  static constexpr uint64_t kMostRows = 64;
+
   /// Kernels work on whole tiles of rows, a power of two up to eight: a block
   /// has no part of one.
   static int64_t roundToTiles(int64_t rows) {
     return rows < 8 ? llvm::PowerOf2Ceil(rows) : llvm::alignTo(rows, 8);
+  }
+
+  /// Bytes of the matrices that products over samples read, in the block of
+  /// code that has the most: a step that updates a weight reads another value
+  /// of it than the next one.
+  static uint64_t getWeightBytes(func::FuncOp func) {
+    llvm::DenseMap<Block *, uint64_t> bytes;
+    llvm::DenseSet<std::pair<Block *, Value>> seen;
+    uint64_t most = 0;
+    func.walk([&](DenseOp dense) {
+      Value weight = dense.getWeight();
+      if (!seen.insert({dense->getBlock(), weight}).second)
+        return;
+      auto type = cast<RankedTensorType>(weight.getType());
+      uint64_t &sum = bytes[dense->getBlock()];
+      sum += type.getNumElements() * type.getElementTypeBitWidth() / 8;
+      most = std::max(most, sum);
+    });
+    return most;
   }
 
   /// Rows of a sample block: as many as keep what lives at one time in half of
@@ -413,8 +435,11 @@ struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
     int64_t live = 0, most = 1;
     for (int64_t bytes : change)
       most = std::max(most, live += bytes);
-    int64_t rows =
-        llvm::bit_floor(std::clamp<uint64_t>(cacheBytes / 2 / most, 8, 64));
+    // Weights that do not fit come from beyond that cache once for each block,
+    // whatever its size: rows are what pays for them.
+    uint64_t least = getWeightBytes(func) > cacheBytes ? kMostRows : 8;
+    int64_t rows = llvm::bit_floor(
+        std::clamp<uint64_t>(cacheBytes / 2 / most, least, kMostRows));
     return std::min<int64_t>(rows, llvm::PowerOf2Ceil(maxBatch));
   }
 };

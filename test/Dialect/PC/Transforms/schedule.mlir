@@ -76,9 +76,18 @@ func.func @step(%x: tensor<?x6xf32> {pc.port = #pc.port<input "x">},
 
 // -----
 
+// Weights of 4 MiB do not stay in a cache of 4 KiB: every block reads them from
+// behind it, so a block has all the rows that pay, 64, whatever lives with them.
+// CACHE-LABEL: func.func @streams(
+// CACHE-SAME: pc.sample_block = 64 : i64
+func.func @streams(%x: tensor<?x1024xf32> {pc.port = #pc.port<input "x">}, %w: tensor<1024x1024xf32> {pc.port = #pc.port<parameter "w">}) -> (tensor<?x1024xf32> {pc.port = #pc.port<output "y">}) attributes {pc.program = #pc.program_info<"toy", other, 0>} {
+  %a = pc.dense %x, %w transposed : tensor<?x1024xf32>, tensor<1024x1024xf32> -> tensor<?x1024xf32>
+  %t = pc.tanh %a : tensor<?x1024xf32>
+  return %t : tensor<?x1024xf32>
+}
+
 // A loop that moves weights stays in the function, with stages inside. What it
 // starts with needs a place in memory, so a stage writes the constant.
-
 // CHECK-LABEL: func.func @joint(
 // CHECK: %[[S0:.*]] = pc.stage samples -> tensor<?x4xf32> {
 // CHECK: pc.splat

@@ -209,6 +209,19 @@ def PeelErrorFrontPass
                            "::mlir::scf::SCFDialect"];
 }
 
+def PeelLastStepPass : Pass<"pc-peel-last-step", "::mlir::func::FuncOp"> {
+  let summary = "Drop what the last step of a loop does for nobody";
+  let description = [{
+    A loop moves states and weights in every step. Where nothing reads the states
+    after it, as after the last joint step of incremental predictive coding, the
+    last step need not move them: it becomes code of its own behind the loop,
+    without the products that only they depend on. A loop of which all results
+    are read, and one with a bound that is not constant, stays.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
 def PlanBuffersPass : Pass<"pc-plan-buffers", "::mlir::func::FuncOp"> {
   let summary = "Give every array of a scheduled program its place in memory";
   let description = [{
