@@ -53,7 +53,8 @@ namespace {
 
 enum class Transpose { No, Yes };
 
-/// C = op(A) op(B), row-major, C of rows x columns, `inner` products an element.
+/// C = op(A) op(B), row-major, C of rows x columns, `inner` products an
+/// element.
 void multiply(Transpose transposeA, Transpose transposeB, int64_t rows,
               int64_t columns, int64_t inner, const float *a, int64_t strideA,
               const float *b, int64_t strideB, float *c) {
@@ -109,7 +110,8 @@ private:
 
 enum class Activation { Identity, ReLU, LeakyReLU };
 
-template <Activation kind> inline float activate(float a) {
+template <Activation kind>
+inline float activate(float a) {
   if (kind == Activation::ReLU)
     return a > 0 ? a : 0.0f;
   if (kind == Activation::LeakyReLU)
@@ -117,7 +119,8 @@ template <Activation kind> inline float activate(float a) {
   return a;
 }
 
-template <Activation kind> inline float slope(float a) {
+template <Activation kind>
+inline float slope(float a) {
   if (kind == Activation::ReLU)
     return a > 0 ? 1.0f : 0.0f;
   if (kind == Activation::LeakyReLU)
@@ -130,8 +133,7 @@ template <typename Function>
 inline void dispatch(Activation kind, Function function) {
   switch (kind) {
   case Activation::Identity:
-    return function(
-        std::integral_constant<Activation, Activation::Identity>());
+    return function(std::integral_constant<Activation, Activation::Identity>());
   case Activation::ReLU:
     return function(std::integral_constant<Activation, Activation::ReLU>());
   case Activation::LeakyReLU:
@@ -527,10 +529,12 @@ void Trainer::update(int lowest) {
     });
   };
   for (int l = 1; l <= last; ++l) {
-    sum(weights[l], firstW[l], secondW[l], s.dims[l - 1] * s.dims[l],
+    sum(
+        weights[l], firstW[l], secondW[l], s.dims[l - 1] * s.dims[l],
         [l](Share &share) -> const float * { return share.gradients[l]; },
         l < lowest);
-    sum(biases[l], firstB[l], secondB[l], s.dims[l],
+    sum(
+        biases[l], firstB[l], secondB[l], s.dims[l],
         [l](Share &share) -> const float * { return share.biasGradients[l]; },
         l < lowest);
   }

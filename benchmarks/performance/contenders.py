@@ -50,6 +50,10 @@ class Workshop:
                 array.tofile(self.folder / f"{name}.bin")
             self.data_of = key
 
+    def forget_caches(self) -> None:
+        """Lets compilers of the libraries start from nothing."""
+        shutil.rmtree(self.folder / "inductor", ignore_errors=True)
+
     @property
     def parameters(self) -> pathlib.Path:
         return self.folder / "parameters.npz"
@@ -216,9 +220,8 @@ class Peer(Contender):
 class PythonPeer(Peer):
     """A script of benchmarks/peers."""
 
-    def __init__(self, case, shop, name, script: str, cache: str = "", **options):
+    def __init__(self, case, shop, name, script: str, **options):
         self.script, self.options = script, options
-        self.cache = cache or "inductor"
         super().__init__(case, shop, name)
 
     def launch(self):
@@ -229,7 +232,7 @@ class PythonPeer(Peer):
         return Dialogue(
             [self.shop.python, PEERS / self.script, given], self.case.threads,
             given.with_suffix(".log"), self.shop.timeout,
-            TORCHINDUCTOR_CACHE_DIR=str(self.shop.folder / self.cache),
+            TORCHINDUCTOR_CACHE_DIR=str(self.shop.folder / "inductor"),
             PYTHONDONTWRITEBYTECODE="1")
 
     def first_step(self):
@@ -278,8 +281,10 @@ class Kind:
 
     title: str
     make: object
-    # Those that must not be tried: unrolled graphs that compile for minutes.
+    # Of steps times layers; unrolled graphs beyond compile for minutes.
     largest_depth: int = 10 ** 9
+    # Where it is measured unless it is named; everywhere if empty.
+    sections: tuple[str, ...] = ()
 
     def refuses(self, case: Case) -> str:
         depth = case.steps * case.layers if case.algorithm != "bp" else 0
@@ -306,12 +311,19 @@ KINDS: dict[str, Kind] = {
         "torch_hand.py", compile=True, eliminate=True), 100),
     "torch-compile-plain": Kind("PyTorch by hand, torch.compile, nothing eliminated",
                                 python("torch_hand.py", compile=True,
-                                       eliminate=False), 100),
-    "torch-autograd": Kind("PyTorch autograd", python("torch_autograd.py")),
+                                       eliminate=False), 100, ("mlp",)),
+    "torch-autograd": Kind("PyTorch autograd", python("torch_autograd.py"),
+                           sections=("mlp", "batch", "start")),
     "openblas": Kind("C++ on OpenBLAS", library("openblas", True)),
     "openblas-plain": Kind("C++ on OpenBLAS, nothing eliminated",
-                           library("openblas", False)),
+                           library("openblas", False), sections=("mlp",)),
     "onednn": Kind("C++ on oneDNN", library("onednn", True)),
     "onednn-plain": Kind("C++ on oneDNN, nothing eliminated",
-                         library("onednn", False)),
+                         library("onednn", False), sections=("mlp",)),
 }
+
+
+def default_names(section: str) -> list[str]:
+    """Who is measured in a section."""
+    return [name for name, kind in KINDS.items()
+            if not kind.sections or section in kind.sections]
