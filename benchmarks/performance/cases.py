@@ -106,7 +106,8 @@ def width(threads: list[int]) -> list[Case]:
 def start(threads: list[int]) -> list[Case]:
     """From the command to the first step: time, memory and size."""
     return [Case("start", name.upper() if name != "ipc" else "iPC",
-                 max(threads), algorithm=name) for name in ("pc", "ipc", "bp")]
+                 max(threads), algorithm=name, batches=64)
+            for name in ("pc", "ipc", "bp")]
 
 
 SECTIONS = {function.__name__: function

@@ -38,17 +38,19 @@ def first_step_agrees(case: Case, found: dict, expected: dict) -> str:
     return ""
 
 
-def check(cases: list[Case], names: list[str], shop: Workshop) -> list[str]:
-    """Checks all contenders on all cases; returns what is wrong."""
+def check(cases: list[Case], names: dict[str, list[str]], shop: Workshop
+          ) -> list[str]:
+    """Checks the contenders of each section; returns what is wrong."""
     wrong, seen = [], set()
     for case in cases:
         case = dataclasses.replace(case, batches=1, **RATES)
-        if (case.network(), case.threads) in seen:
+        key = (case.network(), case.threads, *names[case.section])
+        if key in seen:
             continue
-        seen.add((case.network(), case.threads))
+        seen.add(key)
         shop.prepare(case)
         expected = KINDS["pcc"].make(case, shop, "pcc").first_step()
-        for name in names:
+        for name in names[case.section]:
             if name == "pcc":
                 continue
             where = (f"{case.section} {case.label}, {case.algorithm}, "
