@@ -7,10 +7,10 @@
 //===----------------------------------------------------------------------===//
 //
 // What a good programmer gets from a library: the training step of a network of
-// linear layers in C++, products by OpenBLAS (-DUSE_OPENBLAS) or oneDNN
-// (-DUSE_ONEDNN), everything else in fused loops that the compiler vectorises.
-// Each thread takes a share of the samples through all inference steps with
-// products of its own; threads meet at the weight update alone.
+// linear layers in C++, products by OpenBLAS (-DUSE_OPENBLAS), MKL (-DUSE_MKL)
+// or oneDNN (-DUSE_ONEDNN), everything else in fused loops that the compiler
+// vectorises. Each thread takes a share of the samples through all inference
+// steps with products of its own; threads meet at the weight update alone.
 //
 // With eliminate=1 it leaves out what pcc leaves out: feedback to states that
 // the error has not reached, predictions whose parent has not moved, weight
@@ -43,10 +43,20 @@
 
 #if defined(USE_OPENBLAS)
 #include <cblas.h>
+#if defined(OPENBLAS_OF_SCIPY) // The package scipy-openblas32 has a prefix.
+#define cblas_sgemm scipy_cblas_sgemm
+#define cblas_sgemv scipy_cblas_sgemv
+#define openblas_get_config scipy_openblas_get_config
+#define openblas_get_corename scipy_openblas_get_corename
+#define openblas_set_num_threads scipy_openblas_set_num_threads
+#endif
+#elif defined(USE_MKL)
+#include <mkl_cblas.h>
+#include <mkl_service.h>
 #elif defined(USE_ONEDNN)
 #include <oneapi/dnnl/dnnl.h>
 #else
-#error "define USE_OPENBLAS or USE_ONEDNN"
+#error "define USE_OPENBLAS, USE_MKL or USE_ONEDNN"
 #endif
 
 namespace {
@@ -58,7 +68,7 @@ enum class Transpose { No, Yes };
 void multiply(Transpose transposeA, Transpose transposeB, int64_t rows,
               int64_t columns, int64_t inner, const float *a, int64_t strideA,
               const float *b, int64_t strideB, float *c) {
-#if defined(USE_OPENBLAS)
+#if !defined(USE_ONEDNN)
   if (rows == 1 && transposeA == Transpose::No) {
     // A vector: y = op(B)^T a.
     bool transposed = transposeB == Transpose::Yes;
@@ -82,6 +92,12 @@ std::string libraryVersion() {
 #if defined(USE_OPENBLAS)
   return std::string(openblas_get_config()) + ", kernels for " +
          openblas_get_corename();
+#elif defined(USE_MKL)
+  MKLVersion version;
+  mkl_get_version(&version);
+  return "MKL " + std::to_string(version.MajorVersion) + "." +
+         std::to_string(version.MinorVersion) + ", kernels for " +
+         version.Processor;
 #else
   const dnnl_version_t *version = dnnl_version();
   return "oneDNN " + std::to_string(version->major) + "." +
@@ -632,6 +648,8 @@ int main(int argc, char **argv) {
   Settings settings = readSettings(given);
 #if defined(USE_OPENBLAS)
   openblas_set_num_threads(1);
+#elif defined(USE_MKL)
+  mkl_set_num_threads(1);
 #endif
   Trainer trainer(settings, given.at("parameters"));
   std::vector<float> images = readFloats(given.at("images"));

@@ -2,8 +2,7 @@
 """FabricPC (JAX): its graph, inference and training step, from a Python loop.
 
 The library's inference is gradient descent; momentum, where a case has it, is
-added through its own extension point, so that all do the same work. Analytic
-gradients (LinearExplicitGrad) are its faster form of a layer.
+added through its own extension point, so that all do the same work.
 """
 
 from __future__ import annotations

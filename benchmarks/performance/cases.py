@@ -41,10 +41,8 @@ class Case:
     @property
     def key(self) -> str:
         """A name for files and results."""
-        shape = "x".join(map(str, self.dims)) if self.layers < 6 else \
-            f"{self.dims[0]}x{self.layers}layers"
-        return (f"{self.section}-{self.algorithm}-{shape}-b{self.batch}"
-                f"-t{self.steps}-{self.threads}threads")
+        label = self.label.replace(" ", "").replace("=", "")
+        return f"{self.section}-{label}-{self.threads}threads"
 
     def network(self) -> Case:
         """The same without what does not change the compiled program."""

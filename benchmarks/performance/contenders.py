@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -12,7 +13,8 @@ import time
 
 import numpy as np
 
-import models
+import data
+import networks
 from cases import Case
 from process import Dialogue, Failed, run, run_measured
 
@@ -38,15 +40,15 @@ class Workshop:
 
         Cases follow each other; only the files of the last one are kept.
         """
-        parameters = models.parameters(case)
+        parameters = data.parameters(case)
         np.savez(self.parameters, **parameters)
         flat = np.concatenate([array.ravel() for array in parameters.values()])
         flat.tofile(self.folder / "parameters.bin")
         key = (case.dims[0], case.dims[-1], case.batch, case.batches, case.images)
         if key != self.data_of:
-            data = models.batches(case)
-            np.savez(self.data, **data)
-            for name, array in data.items():
+            arrays = data.batches(case)
+            np.savez(self.data, **arrays)
+            for name, array in arrays.items():
                 array.tofile(self.folder / f"{name}.bin")
             self.data_of = key
 
@@ -67,7 +69,7 @@ class Workshop:
         network = case.network()
         if network not in self.made:
             source = self.folder / f"model{len(self.made)}.pcir"
-            source.write_text(models.pcir(case))
+            source.write_text(networks.pcir(case))
             artifact = source.with_suffix(".pcx")
             run([self.build / "bin/pcc", source, "-o", artifact,
                  f"--batch={case.batch}", "--mcpu=native"])
@@ -75,20 +77,41 @@ class Workshop:
         return self.made[network]
 
     def library(self, name: str) -> pathlib.Path:
-        """The C++ program on a library, compiled once."""
+        """The C++ program on a library, compiled where it is newer."""
         program = self.folder / f"step-{name}"
-        if not program.exists():
+        if (not program.exists()
+                or program.stat().st_mtime < LIBRARY.stat().st_mtime):
             compiler = shutil.which("g++") or shutil.which("c++")
-            link = {"openblas": "-lopenblas", "onednn": "-ldnnl"}[name]
             try:
                 run([compiler, *CXX_FLAGS, f"-DUSE_{name.upper()}", LIBRARY, "-o",
-                     program, link])
+                     program, *link_flags(name)])
             except Failed as failed:
-                package = {"openblas": "libopenblas-dev",
-                           "onednn": "libdnnl-dev"}[name]
+                package = {"openblas": "libopenblas-dev", "onednn": "libdnnl-dev",
+                           "mkl": "the Python package mkl-devel"}[name]
                 raise Failed(f"does not compile; is {package} installed? "
                              f"({failed})") from None
         return program
+
+
+def link_flags(name: str) -> list[str]:
+    """Where a library is: in the virtual environment or in the system.
+
+    A distribution's OpenBLAS may be too old to know the processor, and then
+    falls back to kernels without AVX; the Python package is up to date.
+    """
+    prefix = pathlib.Path(sys.prefix)
+    path = lambda folder: [f"-L{folder}", f"-Wl,-rpath,{folder}"]
+    if name == "mkl":
+        found = sorted((prefix / "lib").glob("libmkl_rt.so*"))
+        link = [f"-l:{found[-1].name}"] if found else ["-lmkl_rt"]
+        return [f"-I{prefix}/include", *path(prefix / "lib"), *link]
+    if name == "openblas":
+        with contextlib.suppress(ImportError):
+            import scipy_openblas32 as package
+
+            return ["-DOPENBLAS_OF_SCIPY", f"-I{package.get_include_dir()}",
+                    *path(package.get_lib_dir()), "-lscipy_openblas"]
+    return [{"openblas": "-lopenblas", "onednn": "-ldnnl"}[name]]
 
 
 class Contender:
@@ -243,7 +266,7 @@ class PythonPeer(Peer):
 
 
 class LibraryPeer(Peer):
-    """benchmarks/library/step.cpp on OpenBLAS or oneDNN."""
+    """benchmarks/library/step.cpp on OpenBLAS, MKL or oneDNN."""
 
     def __init__(self, case, shop, name, library: str, eliminate: bool):
         self.library, self.eliminate = library, eliminate
@@ -262,14 +285,15 @@ class LibraryPeer(Peer):
         return Dialogue([self.shop.library(self.library),
                          *(f"{key}={value}" for key, value in values.items())],
                         case.threads, folder / f"{self.name}.log",
-                        self.shop.timeout)
+                        self.shop.timeout, MKL_THREADING_LAYER="SEQUENTIAL",
+                        MKL_INTERFACE_LAYER="LP64")
 
     def first_step(self):
         result = self.shop.folder / f"{self.name}.bin"
         self.dialogue.ask(f"check {result}")
         values = np.fromfile(result, np.float32)
         arrays, position = {"energy": values[0]}, 1
-        for name, array in models.parameters(self.case).items():
+        for name, array in data.parameters(self.case).items():
             arrays[name] = values[position:position + array.size].reshape(array.shape)
             position += array.size
         return arrays
@@ -317,6 +341,9 @@ KINDS: dict[str, Kind] = {
     "openblas": Kind("C++ on OpenBLAS", library("openblas", True)),
     "openblas-plain": Kind("C++ on OpenBLAS, nothing eliminated",
                            library("openblas", False), sections=("mlp",)),
+    "mkl": Kind("C++ on MKL", library("mkl", True)),
+    "mkl-plain": Kind("C++ on MKL, nothing eliminated", library("mkl", False),
+                      sections=("mlp",)),
     "onednn": Kind("C++ on oneDNN", library("onednn", True)),
     "onednn-plain": Kind("C++ on oneDNN, nothing eliminated",
                          library("onednn", False), sections=("mlp",)),

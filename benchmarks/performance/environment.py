@@ -20,6 +20,8 @@ PEERS: list[tuple[str, list[list[list[str]]]]] = [
               ["--no-deps", "pcx"]]]),
     ("FabricPC", [[["jax[cpu]", "optax", "jaxtyping", "tqdm"],
                    ["--no-deps", "fabricpc"]]]),
+    ("OpenBLAS", [[["scipy-openblas32"]]]),
+    ("MKL", [[["mkl-devel"]]]),
     ("PyTorch", [[["--retries", "0", "--timeout", "20", "--index-url",
                    TORCH_CPU, "torch"]],
                  [["torch"]]]),

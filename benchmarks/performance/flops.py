@@ -57,3 +57,7 @@ def self_check() -> None:
         case = Case("", "", 1, algorithm=algorithm)
         counted = needed_flops(case) * 468 / 1e9
         assert abs(counted - gflop) < 0.05, (algorithm, counted)
+
+
+if __name__ == "__main__":
+    self_check()

@@ -15,7 +15,8 @@ COLOURS = {"pcc": "#c1272d", "pcx": "#1f77b4", "pcx-unrolled": "#6baed6",
            "fabricpc": "#2ca02c", "torch-eager": "#fdae6b",
            "torch-compile": "#e6850e", "torch-compile-plain": "#fdd0a2",
            "torch-autograd": "#a65628", "openblas": "#54278f",
-           "openblas-plain": "#bcbddc", "onednn": "#4d4d4d",
+           "openblas-plain": "#bcbddc", "mkl": "#008080",
+           "mkl-plain": "#80c0c0", "onednn": "#4d4d4d",
            "onednn-plain": "#bdbdbd"}
 
 

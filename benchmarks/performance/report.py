@@ -10,13 +10,22 @@ import statistics
 from contenders import KINDS
 
 SECTIONS = {
-    "machine": "the machine",
+    "machine": "what was measured on",
     "mlp": "ms a step, and seconds an epoch of 468 steps",
     "batch": "PC, ms a step",
     "steps": "PC, ms a step",
     "fig8": "PC, ms a step",
     "width": "PC, ms a step",
     "start": "one process from the command to its first step",
+}
+
+
+PICTURES = {
+    "mlp": "Bars: the time of a training step of each library by that of pcc",
+    "batch": "Lines: milliseconds a step over the batch size, each library",
+    "steps": "Lines: milliseconds a step over the inference steps, each library",
+    "fig8": "Lines: milliseconds a step over batch, width, depth and steps times "
+            "1 to 6, each library",
 }
 
 
@@ -204,7 +213,9 @@ def section(name: str, results: dict) -> str:
         return machine(results["machine"])
     rows = [row for row in results["rows"] if row["case"]["section"] == name]
     body = {"mlp": mlp, "fig8": fig8, "start": start}.get(name, times)(rows)
-    return f"{conditions(rows)}\n\n{body}"
+    picture = (f"\n\n![{PICTURES[name]}](performance-{name}.png)"
+               if name in PICTURES else "")
+    return f"{conditions(rows)}\n\n{body}{picture}"
 
 
 def measured(results: dict) -> list[str]:
