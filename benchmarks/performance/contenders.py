@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import sys
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -304,7 +305,7 @@ class Kind:
     """A contender by name: what it is called and how it is made."""
 
     title: str
-    make: object
+    make: Callable[[Case, Workshop, str], Contender]
     # Of steps times layers; unrolled graphs beyond compile for minutes.
     largest_depth: int = 10 ** 9
     # Where it is measured unless it is named; everywhere if empty.

@@ -23,10 +23,9 @@ def summary(values: list[float]) -> dict:
             "min": ordered[0], "max": ordered[-1], "blocks": len(ordered)}
 
 
-def build(case: Case, names: list[str], shop: Workshop
-          ) -> tuple[dict[str, Contender], dict[str, str]]:
-    """All contenders that can train the case, and why the others cannot."""
-    ready: dict[str, Contender] = {}
+def build(case: Case, names: list[str], shop: Workshop,
+          ready: dict[str, Contender]) -> dict[str, str]:
+    """Makes all contenders that can train the case; says why others cannot."""
     reasons: dict[str, str] = {}
     for name in names:
         if reason := KINDS[name].refuses(case):
@@ -36,17 +35,18 @@ def build(case: Case, names: list[str], shop: Workshop
             ready[name] = KINDS[name].make(case, shop, name)
         except Failed as failed:
             reasons[name] = str(failed)
-    return ready, reasons
+    return reasons
 
 
 def measure(case: Case, names: list[str], blocks: int, budget: float,
             shop: Workshop, machine: Machine) -> dict:
     """Times a case: each block asks every contender once, in rotating order."""
     shop.prepare(case)
-    contenders, reasons = build(case, names, shop)
-    times: dict[str, list[float]] = {name: [] for name in contenders}
+    contenders: dict[str, Contender] = {}
     peaks, trips = [], []
     try:
+        reasons = build(case, names, shop, contenders)
+        times: dict[str, list[float]] = {name: [] for name in contenders}
         # One block that does not count: compilation, caches, step sizes.
         for name in list(contenders):
             try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import pathlib
 import select
 import signal
 import subprocess
-import sys
 import time
 
 from cases import cpus
@@ -33,10 +33,21 @@ def environment(threads: int, **more: str) -> dict[str, str]:
     return result | more
 
 
+PR_SET_PDEATHSIG = 1
+
+
 def pin(threads: int):
-    """For preexec_fn: the first processors, the same for all contenders."""
-    chosen = cpus()[:threads]
-    return lambda: os.sched_setaffinity(0, chosen)
+    """For preexec_fn: the first processors, the same for all contenders.
+
+    The child ends with its parent, as one that stands still would not.
+    """
+    chosen, libc = cpus()[:threads], ctypes.CDLL(None)
+
+    def prepare() -> None:
+        os.sched_setaffinity(0, chosen)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    return prepare
 
 
 def run(command: list, threads: int | None = None, **options) -> str:
@@ -128,8 +139,3 @@ class Dialogue:
                 raise Failed(f"ended: {lines[-1] if lines else 'no message'}")
             if line.startswith("{"):
                 return json.loads(line)
-
-
-
-def fatal(message: str) -> None:
-    sys.exit(f"error: {message}")
