@@ -116,8 +116,9 @@ def select(names: list[str], threads: list[int], quick: bool) -> list[Case]:
     """The cases of the sections, or a few small ones of each."""
     cases = [case for name in names for case in SECTIONS[name](threads)]
     if quick:
-        keep = {"B = 16", "T = 4", "B x1", "B x6", "D x6", "L x6", "T x6",
-                "width 1024", "PC", "iPC", "BP"}
+        keep = {"B = 16", "T = 4", "B x1", "D x6", "L x6", "width 1024", "PC", "iPC",
+                "BP"}
         cases = [dataclasses.replace(case, batches=min(case.batches, 64))
-                 for case in cases if case.label in keep]
+                 for case in cases if case.label in keep
+                 and not (case.section == "start" and case.label != "PC")]
     return cases

@@ -351,7 +351,13 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def default_names(section: str) -> list[str]:
+# What --quick measures: one of each sort, none that compiles for long.
+QUICK = ("pcc", "pcx", "fabricpc", "torch-eager", "openblas", "openblas-plain",
+         "mkl", "onednn")
+
+
+def default_names(section: str, quick: bool) -> list[str]:
     """Who is measured in a section."""
     return [name for name, kind in KINDS.items()
-            if not kind.sections or section in kind.sections]
+            if (not kind.sections or section in kind.sections)
+            and (not quick or name in QUICK)]

@@ -2,7 +2,7 @@
 """pcc beside other libraries, in one run on this machine.
 
     benchmarks/run                        # everything; hours
-    benchmarks/run --quick                # a few points, a few minutes
+    benchmarks/run --quick                # a few points and peers, minutes
     benchmarks/run --check                # only whether all do the same work
     benchmarks/run --only mlp --peers pcx openblas --blocks 20
 
@@ -51,7 +51,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--peers", nargs="+", metavar="NAME",
                         help="contenders beside pcc; 'none' for pcc alone")
     parser.add_argument("--threads", nargs="+", type=int,
-                        help="numbers of threads (1 and all)")
+                        help="numbers of threads (1 and all; quick all)")
     parser.add_argument("--blocks", type=int, help="blocks of a case (10; quick 2)")
     parser.add_argument("--seconds", type=float,
                         help="length of a block (0.5; quick 0.1)")
@@ -76,7 +76,8 @@ def parse() -> argparse.Namespace:
                         help="folder of results (build/benchmarks; quick "
                         "build/benchmarks/quick)")
     options = parser.parse_args()
-    options.threads = sorted(set(options.threads or [1, len(cpus())]))
+    everyone = [len(cpus())] if options.quick else [1, len(cpus())]
+    options.threads = sorted(set(options.threads or everyone))
     options.output = options.output or ROOT / (
         "build/benchmarks/quick" if options.quick else "build/benchmarks")
     options.blocks = options.blocks or (2 if options.quick else 10)
@@ -89,7 +90,7 @@ def names_of(options: argparse.Namespace, section: str) -> list[str]:
     from contenders import KINDS, default_names
 
     if not options.peers:
-        return default_names(section)
+        return default_names(section, options.quick)
     peers = [name for name in options.peers if name not in ("none", "pcc")]
     if unknown := [name for name in peers if name not in KINDS]:
         sys.exit(f"error: unknown peer '{unknown[0]}'; there are {', '.join(KINDS)}")
