@@ -23,11 +23,15 @@ def environment(threads: int, **more: str) -> dict[str, str]:
     count = str(threads)
     result = {key: value for key, value in os.environ.items()
               if key not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE",
-                             "XLA_FLAGS", "OMP_PROC_BIND")}
+                             "XLA_FLAGS", "OMP_PROC_BIND", "OMP_WAIT_POLICY")}
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
                  "NUMEXPR_NUM_THREADS", "NPROC"):
         result[name] = count
     result["JAX_PLATFORMS"] = "cpu"
+    # GNU OpenMP waits busily for milliseconds by default. Where something else
+    # has a core meanwhile, each barrier then costs a time slice: wait for a few
+    # tenths of a millisecond, longer than any barrier takes on idle cores.
+    result["GOMP_SPINCOUNT"] = "10000"
     if threads == 1:
         result["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
     return result | more
