@@ -95,9 +95,10 @@ std::string libraryVersion() {
 #elif defined(USE_MKL)
   MKLVersion version;
   mkl_get_version(&version);
+  std::string kernels = version.Processor;
+  kernels = kernels.substr(0, kernels.find(" with support"));
   return "MKL " + std::to_string(version.MajorVersion) + "." +
-         std::to_string(version.MinorVersion) + ", kernels for " +
-         version.Processor;
+         std::to_string(version.MinorVersion) + ", kernels for " + kernels;
 #else
   const dnnl_version_t *version = dnnl_version();
   return "oneDNN " + std::to_string(version->major) + "." +

@@ -29,9 +29,9 @@ def environment(threads: int, **more: str) -> dict[str, str]:
         result[name] = count
     result["JAX_PLATFORMS"] = "cpu"
     # GNU OpenMP waits busily for milliseconds by default. Where something else
-    # has a core meanwhile, each barrier then costs a time slice: wait for a few
-    # tenths of a millisecond, longer than any barrier takes on idle cores.
-    result["GOMP_SPINCOUNT"] = "10000"
+    # has a core meanwhile, each barrier then costs a time slice: wait for about a
+    # tenth of a millisecond, longer than any barrier takes on idle cores.
+    result["GOMP_SPINCOUNT"] = "4000"
     if threads == 1:
         result["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
     return result | more
