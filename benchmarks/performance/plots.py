@@ -67,6 +67,8 @@ def fig8(rows: list[dict], path: pathlib.Path) -> None:
         chosen = [row for row in rows if row["case"]["label"].startswith(axis)]
         factors = [int(row["case"]["label"].split("x")[1]) for row in chosen]
         lines(axes, chosen, factors, f"{axis}, times")
+        axes.set_xlim(0.75, 6.25)
+        axes.set_xticks(range(1, 7))
     panels[0].set_ylabel("ms a step")
     save(figure, panels[0], path)
 

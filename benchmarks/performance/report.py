@@ -125,17 +125,19 @@ def rates(rows: list[dict], statistic: str) -> list[list[str]]:
     if not all("pcc" in row["seconds"] for row in rows):
         return []
     rate = [row["flops"] / row["seconds"]["pcc"][statistic] / 1e9 for row in rows]
-    return [
+    result = [
         ["needed work, MFLOP a step", *(number(row["flops"] / 1e6) for row in rows)],
         ["pcc, GFLOP/s", *map(number, rate)],
         ["FMA peak, GFLOP/s", *(number(row["peak_gflops"]["median"]) for row in rows)],
         ["pcc, share of the peak",
          *(f"{100 * one / row['peak_gflops']['median']:.0f} %"
            for one, row in zip(rate, rows))],
-        ["round trip, ns", *(f"{row['round_trip_ns']['median']:.0f}"
-                             if row["case"]["threads"] > 1 else ""
-                             for row in rows)],
     ]
+    if any(row["case"]["threads"] > 1 for row in rows):
+        result.append(["round trip, ns",
+                       *(f"{row['round_trip_ns']['median']:.0f}"
+                         if row["case"]["threads"] > 1 else "" for row in rows)])
+    return result
 
 
 def mlp(rows: list[dict]) -> str:
