@@ -12,6 +12,10 @@
 // trip of a virtual machine changes by a factor of ten from one second to the
 // next without a trace in any FMA peak.
 //
+//   machine N         the peaks and the round trip
+//   machine N BYTES   also the bandwidth in GB/s of 1 ... N threads that add
+//                     arrays of so many bytes in all
+//
 // Build for the machine it runs on: clang++ -O3 -march=native -pthread.
 //
 //===----------------------------------------------------------------------===//
@@ -37,10 +41,23 @@ static double now() {
   return duration<double>(steady_clock::now().time_since_epoch()).count();
 }
 
-static void pin(int cpu) {
+static std::vector<int> allowed() {
+  cpu_set_t set;
+  std::vector<int> cpus;
+  sched_getaffinity(0, sizeof(set), &set);
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(cpu, &set))
+      cpus.push_back(cpu);
+  return cpus;
+}
+
+/// The processors at the start, before any thread is pinned.
+static const std::vector<int> kCpus = allowed();
+
+static void pin(size_t index) {
   cpu_set_t set;
   CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
+  CPU_SET(kCpus[index % kCpus.size()], &set);
   sched_setaffinity(0, sizeof(set), &set);
 }
 
@@ -96,25 +113,53 @@ static double measureRoundTrip() {
   return samples[samples.size() / 2];
 }
 
+/// GB/s of one thread that computes a = b + 2 c, three arrays in `bytes`.
+static double measureBandwidth(size_t bytes) {
+  size_t size = bytes / (3 * sizeof(float));
+  std::vector<float> a(size, 0.0f), b(size, 1.0f), c(size, 2.0f);
+  double best = 0;
+  for (int repeat = 0; repeat < 3; ++repeat) {
+    double start = now();
+    for (size_t i = 0; i < size; ++i)
+      a[i] = b[i] + 2.0f * c[i];
+    asm volatile("" : : "r"(a.data()) : "memory");
+    best = std::max(best, 3 * sizeof(float) * size / (now() - start) / 1e9);
+  }
+  return best;
+}
+
+/// The sum over threads that all measure at once.
+template <typename Measure>
+static double together(int count, Measure measure) {
+  std::vector<double> values(count);
+  std::vector<std::thread> workers;
+  for (int i = 0; i < count; ++i)
+    workers.emplace_back([&, i] {
+      pin(i);
+      values[i] = measure();
+    });
+  for (std::thread &worker : workers)
+    worker.join();
+  double total = 0;
+  for (double value : values)
+    total += value;
+  return total;
+}
+
 int main(int argc, char **argv) {
   int threads = argc > 1
                     ? std::atoi(argv[1])
                     : static_cast<int>(std::thread::hardware_concurrency());
   std::printf("{\"lanes\": %d, \"peak_gflops\": [", kLanes);
-  for (int count = 1; count <= threads; ++count) {
-    std::vector<double> peak(count);
-    std::vector<std::thread> workers;
-    for (int i = 0; i < count; ++i)
-      workers.emplace_back([&, i] {
-        pin(i);
-        peak[i] = measurePeak();
-      });
-    for (std::thread &worker : workers)
-      worker.join();
-    double total = 0;
-    for (double value : peak)
-      total += value;
-    std::printf("%s%.1f", count > 1 ? ", " : "", total);
+  for (int count = 1; count <= threads; ++count)
+    std::printf("%s%.1f", count > 1 ? ", " : "", together(count, measurePeak));
+  if (argc > 2) {
+    size_t bytes = std::strtoull(argv[2], nullptr, 10);
+    std::printf("], \"bandwidth_gbs\": [");
+    for (int count = 1; count <= threads; ++count)
+      std::printf("%s%.1f", count > 1 ? ", " : "", together(count, [=] {
+                    return measureBandwidth(bytes / count);
+                  }));
   }
   std::printf("], \"round_trip_ns\": %.0f}\n",
               threads > 1 ? measureRoundTrip() : 0.0);
