@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <tuple>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -251,12 +252,14 @@ void Profiler::collectEvents(double secondsPerTick) {
                         uint32_t(w), event.program, event.index, event.count});
     }
   }
-  // The longer one of two that begin together is around the other.
-  std::stable_sort(events.begin(), events.end(),
-                   [](const pcx_event_t &a, const pcx_event_t &b) {
-                     return a.begin != b.begin ? a.begin < b.begin
-                                               : a.seconds > b.seconds;
-                   });
+  // What is around another comes first if both begin together.
+  auto rank = [](const pcx_event_t &event) {
+    return std::tuple(event.begin, event.worker, -event.seconds, event.kind);
+  };
+  std::sort(events.begin(), events.end(),
+            [&](const pcx_event_t &a, const pcx_event_t &b) {
+              return rank(a) < rank(b);
+            });
   result.events_lost = written - events.size();
 }
 
