@@ -97,6 +97,7 @@ struct Table {
       text += fmt::format("  {:<{}}", row[0], widths[0]);
       for (size_t column = 1; column < row.size(); ++column)
         text += fmt::format("  {:>{}}", row[column], widths[column]);
+      text.erase(text.find_last_not_of(' ') + 1);
       text += '\n';
     }
     return text;
@@ -203,7 +204,7 @@ experiment::formatProfile(const pcx_artifact_t &artifact,
     if (program.calls == 0)
       continue;
     text += fmt::format(
-        "profile of '{}': {} {}, {} samples, {:.3f} s, {:.3f} ms a call\n",
+        "profile of '{}': {} {}, {} samples, {:.4g} s, {:.4g} ms a call\n",
         artifact.programs[p].name, program.calls,
         program.calls == 1 ? "call" : "calls", program.samples, program.seconds,
         1e3 * program.seconds / static_cast<double>(program.calls));

@@ -255,11 +255,7 @@ static const pcx_kernel_info_t kernels[] = {
      4 * classes * pixels, 4 * pixels, 0},
 };
 #define VARIANT(f)                                                             \
-  {                                                                            \
-    {                                                                          \
-      sizeof(pcx_variant_t), "x86-64", 0, f, 0, 0, 1, 1, kernels, 0, 0, 0               \
-    }                                                                          \
-  }
+  {{sizeof(pcx_variant_t), "x86-64", 0, f, 0, 0, 1, 1, kernels, 0, 0, 0}}
 static const pcx_variant_t trainVariants[] = VARIANT(train);
 static const pcx_variant_t evaluateVariants[] = VARIANT(evaluate);
 static const pcx_variant_t classifyVariants[] = VARIANT(classify);
