@@ -15,7 +15,9 @@ pc.model @m {
 // The last field of the host, if it has it, goes to the context.
 // CHECK-LABEL: llvm.func @"train$x86-64-v3"
 // CHECK-SAME: marked = true
-// CHECK-SAME: stages = {{\[\[}}"samples1", "train$x86-64-v3$samples1", 1.000000e+00 : f64, array<i64: 0
+// A stage: its function, its runs a call, its kernels and their calls a run. The
+// prediction of the label is computed in front of the loop and in its steps.
+// CHECK-SAME: stages = {{\[\[}}"params1_0", "train$x86-64-v3$params1_0", 1.000000e+00, array<i64: 0>, array<f64: 1.000000e+00>], ["samples2", "train$x86-64-v3$samples2", 1.000000e+00, array<i64: 1, 2, {{.*}}>, array<f64: 1.000000e+00, 8.000000e+00,
 // CHECK: %[[HOST:.*]] = llvm.load %{{.*}} : !llvm.ptr -> !llvm.ptr
 // CHECK: %[[SIZE:.*]] = llvm.load %{{.*}} : !llvm.ptr -> i32
 // CHECK: %[[LEAST:.*]] = arith.constant 32 : i32
@@ -29,17 +31,19 @@ pc.model @m {
 // CHECK: scf.if %[[WANTED]] {
 // CHECK:   %[[STAGE:.*]] = arith.constant -2147483648 : i32
 // CHECK:   llvm.call %[[MARK]](%{{.*}}, %{{.*}}, %[[STAGE]], %[[BEGIN]])
-// CHECK: llvm.mlir.addressof @"train$x86-64-v3$samples1"
+// CHECK: llvm.call @"train$x86-64-v3$params1_0"
 // CHECK: arith.constant -2147483648 : i32
 // CHECK: llvm.call %{{.*}}(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}})
+// CHECK: arith.constant -2147483647 : i32
+// CHECK: llvm.mlir.addressof @"train$x86-64-v3$samples2"
 
 // Kernels are marked with the worker of their task, and at the end with the
 // samples of its block.
-// CHECK-LABEL: llvm.func internal @"train$x86-64-v3$samples1"
+// CHECK-LABEL: llvm.func internal @"train$x86-64-v3$samples2"
 // CHECK-SAME: (%{{.*}}: !llvm.ptr, %{{.*}}: i64, %[[WORKER:.*]]: i64)
 // CHECK: %[[SAMPLES:.*]] = arith.minsi
 // CHECK: llvm.call %{{.*}}(%{{.*}}, %[[WORKER]], %{{.*}}, %{{.*}}) : !llvm.ptr, (!llvm.ptr, i64, i32, i64) -> ()
-// CHECK: llvm.call @"train$x86-64-v3$0$
+// CHECK: llvm.call @"train$x86-64-v3$1$
 // CHECK: llvm.call %{{.*}}(%{{.*}}, %[[WORKER]], %{{.*}}, %[[SAMPLES]]) : !llvm.ptr, (!llvm.ptr, i64, i32, i64) -> ()
 
 // PLAIN-LABEL: llvm.func @"train$x86-64-v3"
