@@ -196,6 +196,8 @@ typedef struct pcx_kernel_info_t {
   const char *name;
   double flops_base, flops_per_sample;
   double bytes_base, bytes_per_sample;
+  int64_t rows; ///< what a call may be cut into, see pcx_mark_fn; 0: samples.
+                ///< Since ABI version 2
 } pcx_kernel_info_t;
 
 //===----------------------------------------------------------------------===//
@@ -217,6 +219,18 @@ typedef struct pcx_kernel_info_t {
 /// (0 <= worker < host->workers).
 typedef void (*pcx_task_fn)(void *context, int64_t index, int64_t worker);
 
+/// Tells the time around the kernels and stages of an artifact that was
+/// compiled with `pcc --profile`: with `rows` PCX_MARK_BEGIN before one and
+/// with rows that are not negative after it, on the worker that runs it. `what`
+/// is an index into the variant's kernels, or PCX_MARK_STAGE plus one into its
+/// stages (worker 0; rows are 0). A kernel may be cut: the rows of all its
+/// pieces add up to pcx_kernel_info_t::rows for every call, or to the samples
+/// where that is 0.
+typedef void (*pcx_mark_fn)(void *self, int64_t worker, uint32_t what,
+                            int64_t rows);
+#define PCX_MARK_STAGE 0x80000000u
+#define PCX_MARK_BEGIN INT64_C(-1)
+
 /// Services of the runtime that compiled code calls back. A parallel_for inside
 /// of a task runs its iterations one after another on the worker of that task.
 typedef struct pcx_host_t {
@@ -228,6 +242,7 @@ typedef struct pcx_host_t {
   /// assignment to workers are free, so results must not depend on them.
   void (*parallel_for)(void *self, pcx_task_fn task, void *context,
                        int64_t count);
+  pcx_mark_fn mark; ///< NULL when nobody asks. Since ABI version 2
 } pcx_host_t;
 
 /// Arguments of one call of a program. All pointers are PCX_ALIGNMENT aligned.
@@ -260,6 +275,25 @@ typedef enum pcx_run_status_t {
 
 typedef int32_t (*pcx_run_fn)(const pcx_run_args_t *args);
 
+/// How often a kernel is called in a stage: `calls` a run of the stage, 0 where
+/// that depends on the run (a loop whose bound is no constant).
+typedef struct pcx_kernel_use_t {
+  uint32_t struct_size;
+  uint32_t kernel; ///< index into the variant's kernels
+  double calls;
+} pcx_kernel_use_t;
+
+/// A part of a program between two points where all workers meet.
+typedef struct pcx_stage_info_t {
+  uint32_t struct_size;
+  const char *name; ///< e.g. "samples2"
+  pcx_task_fn task; ///< what parallel_for gets; NULL for a stage that is always
+                    ///< one task, which runs without
+  double runs;      ///< a call of the program; 0: depends on the call
+  uint32_t use_count;
+  const pcx_kernel_use_t *uses;
+} pcx_stage_info_t;
+
 /// One compiled form of a program for one CPU level.
 typedef struct pcx_variant_t {
   uint32_t struct_size;
@@ -271,6 +305,10 @@ typedef struct pcx_variant_t {
   int64_t sample_block;     ///< rows to which per-sample arrays are padded
   uint32_t kernel_count;
   const pcx_kernel_info_t *kernels;
+  // Since ABI version 2, for the profile and benchmarks.
+  uint32_t marked;      ///< 1: calls pcx_host_t::mark
+  uint32_t stage_count; ///< in the order of the program
+  const pcx_stage_info_t *stages;
 } pcx_variant_t;
 
 typedef struct pcx_program_t {

@@ -239,6 +239,78 @@ PCX_API pcx_status_t pcx_run_steps(pcx_session_t *session, uint32_t program,
                                    uint32_t *report_count, int64_t *steps_done);
 
 //===----------------------------------------------------------------------===//
+// Profile
+//===----------------------------------------------------------------------===//
+
+typedef struct pcx_profile_options_t {
+  uint32_t struct_size; ///< sizeof(pcx_profile_options_t)
+  uint32_t events;      ///< to keep of each worker, the last ones; 0: none
+} pcx_profile_options_t;
+
+/// Time in one kernel of a variant. All zero unless the variant is marked
+/// (compiled with `pcc --profile`).
+typedef struct pcx_profile_kernel_t {
+  double calls;        ///< whole ones; a cut call counts with its share of rows
+  uint64_t pieces;     ///< calls of the function
+  double seconds;      ///< of all workers
+  double busiest;      ///< of the worker with the most
+  double flops, bytes; ///< of all calls, by pcx_kernel_info_t
+} pcx_profile_kernel_t;
+
+/// Time in one stage. In a variant that is not marked, stages of a single task
+/// do not show: they run without the runtime.
+typedef struct pcx_profile_stage_t {
+  uint64_t runs, tasks;
+  double seconds; ///< from its start to the last worker's end
+  double busy;    ///< in tasks, of all workers
+  double busiest; ///< of the worker that was busiest, run by run
+} pcx_profile_stage_t;
+
+typedef struct pcx_profile_program_t {
+  uint64_t calls, samples;
+  double seconds;  ///< in compiled code
+  uint32_t marked; ///< of the variant in use
+  uint32_t kernel_count;
+  const pcx_profile_kernel_t *kernels; ///< in the order of the variant's
+  uint32_t stage_count;                ///< the variant's and one more:
+  const pcx_profile_stage_t *stages;   ///< loops that belong to none of them
+} pcx_profile_program_t;
+
+typedef enum pcx_event_kind_t {
+  PCX_EVENT_CALL = 0,  ///< of the program; `count`: samples
+  PCX_EVENT_STAGE = 1, ///< `index`: of the stage; `count`: tasks
+  PCX_EVENT_TASK = 2,  ///< `index`: of its stage; `count`: which task
+  PCX_EVENT_KERNEL = 3 ///< `index`: of the kernel; `count`: rows
+} pcx_event_kind_t;
+
+typedef struct pcx_event_t {
+  double begin, seconds; ///< from the start of the profile
+  uint32_t kind;         ///< pcx_event_kind_t
+  uint32_t worker, program, index;
+  int64_t count;
+} pcx_event_t;
+
+typedef struct pcx_profile_t {
+  uint32_t struct_size;
+  uint32_t workers;
+  double seconds; ///< from start to stop
+  uint32_t program_count;
+  const pcx_profile_program_t *programs; ///< of the module
+  uint64_t event_count;
+  const pcx_event_t *events; ///< by their begin
+  uint64_t events_lost;      ///< older ones, that did not fit
+} pcx_profile_t;
+
+/// Begins to measure the programs that this session runs; what was measured
+/// before is forgotten. Allocates everything that it will need. `options` may
+/// be NULL. Results of programs do not change.
+PCX_API pcx_status_t pcx_profile_start(pcx_session_t *session,
+                                       const pcx_profile_options_t *options);
+/// Ends that. The profile is valid until the next start or the session's end.
+PCX_API pcx_status_t pcx_profile_stop(pcx_session_t *session,
+                                      const pcx_profile_t **profile);
+
+//===----------------------------------------------------------------------===//
 // Parameters and states
 //===----------------------------------------------------------------------===//
 

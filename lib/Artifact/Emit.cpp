@@ -274,6 +274,7 @@ LogicalResult pc::artifact::emit(ModuleOp module,
     return failure();
   restrictVisibility(*llvmModule, options.debugInfo);
   optimize(*llvmModule, *machine, options.optLevel);
+  setStageTasks(*llvmModule);
 
   llvm::raw_svector_ostream stream(output);
   if (kind == Emit::LLVMIR) {

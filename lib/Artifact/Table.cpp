@@ -29,6 +29,9 @@ static_assert(sizeof(void *) == 8 && alignof(double) == 8 &&
                   alignof(int64_t) == 8,
               "the artifact's tables have the layout of x86-64 System V");
 
+/// Of a table of stages: the names of their tasks.
+static constexpr llvm::StringLiteral kTasksMetadata = "pcx.tasks";
+
 namespace {
 /// One struct: constants at ascending offsets.
 class Record {
@@ -140,6 +143,9 @@ private:
   llvm::Constant *get(const Hyper &hyper);
   llvm::Constant *get(const Port &port);
   llvm::Constant *get(const Kernel &kernel);
+  llvm::Constant *get(const KernelUse &use);
+  llvm::Constant *get(const Stage &stage);
+  llvm::Constant *addStages(const std::vector<Stage> &stages);
   llvm::Constant *get(const Variant &variant);
   llvm::Constant *get(const Program &program);
   llvm::Constant *get(const Description &description);
@@ -224,7 +230,42 @@ llvm::Constant *TableBuilder::get(const Kernel &kernel) {
   FIELD(r, pcx_kernel_info_t, flops_per_sample, f64(kernel.flopsPerSample));
   FIELD(r, pcx_kernel_info_t, bytes_base, f64(kernel.bytesBase));
   FIELD(r, pcx_kernel_info_t, bytes_per_sample, f64(kernel.bytesPerSample));
+  FIELD(r, pcx_kernel_info_t, rows, i64(kernel.rows));
   return r.finish();
+}
+
+llvm::Constant *TableBuilder::get(const KernelUse &use) {
+  Record r(context, sizeof(pcx_kernel_use_t));
+  FIELD(r, pcx_kernel_use_t, struct_size, i32(sizeof(pcx_kernel_use_t)));
+  FIELD(r, pcx_kernel_use_t, kernel, i32(use.kernel));
+  FIELD(r, pcx_kernel_use_t, calls, f64(use.calls));
+  return r.finish();
+}
+
+llvm::Constant *TableBuilder::get(const Stage &stage) {
+  Record r(context, sizeof(pcx_stage_info_t));
+  FIELD(r, pcx_stage_info_t, struct_size, i32(sizeof(pcx_stage_info_t)));
+  FIELD(r, pcx_stage_info_t, name, string(stage.name));
+  FIELD(r, pcx_stage_info_t, task, null());
+  FIELD(r, pcx_stage_info_t, runs, f64(stage.runs));
+  FIELD(r, pcx_stage_info_t, use_count, i32(stage.uses.size()));
+  FIELD(r, pcx_stage_info_t, uses, array(stage.uses, "pcx.uses"));
+  return r.finish();
+}
+
+/// Stages, with the names of their tasks for setStageTasks(). Until then the
+/// optimiser must neither read nor merge them.
+llvm::Constant *TableBuilder::addStages(const std::vector<Stage> &stages) {
+  llvm::Constant *table = array(stages, "pcx.stages");
+  auto *global = dyn_cast<llvm::GlobalVariable>(table);
+  if (!global)
+    return table;
+  SmallVector<llvm::Metadata *> tasks;
+  for (const Stage &stage : stages)
+    tasks.push_back(llvm::MDString::get(context, stage.task));
+  global->setMetadata(kTasksMetadata, llvm::MDNode::get(context, tasks));
+  global->setExternallyInitialized(true);
+  return global;
 }
 
 llvm::Constant *TableBuilder::get(const Variant &variant) {
@@ -238,6 +279,9 @@ llvm::Constant *TableBuilder::get(const Variant &variant) {
   FIELD(r, pcx_variant_t, sample_block, i64(variant.sampleBlock));
   FIELD(r, pcx_variant_t, kernel_count, i32(variant.kernels.size()));
   FIELD(r, pcx_variant_t, kernels, array(variant.kernels, "pcx.kernels"));
+  FIELD(r, pcx_variant_t, marked, i32(variant.marked));
+  FIELD(r, pcx_variant_t, stage_count, i32(variant.stages.size()));
+  FIELD(r, pcx_variant_t, stages, addStages(variant.stages));
   return r.finish();
 }
 
@@ -349,4 +393,37 @@ LogicalResult
 pc::artifact::emitTable(llvm::Module &module, const Description &description,
                         function_ref<InFlightDiagnostic()> emitError) {
   return TableBuilder(module, emitError).build(description);
+}
+
+void pc::artifact::setStageTasks(llvm::Module &module) {
+  for (llvm::GlobalVariable &global : module.globals()) {
+    llvm::MDNode *tasks = global.getMetadata(kTasksMetadata);
+    if (!tasks)
+      continue;
+    auto *table = cast<llvm::ConstantArray>(global.getInitializer());
+    SmallVector<llvm::Constant *> records;
+    for (auto [record, name] :
+         llvm::zip_equal(table->operands(), tasks->operands())) {
+      auto *stage = cast<llvm::ConstantStruct>(record);
+      // Another address of a function may change what is made of it.
+      llvm::Function *task =
+          module.getFunction(cast<llvm::MDString>(name)->getString());
+      if (!task || !task->hasAddressTaken()) {
+        records.push_back(stage);
+        continue;
+      }
+      SmallVector<llvm::Constant *> fields;
+      uint64_t offset = 0;
+      for (llvm::Use &field : stage->operands()) {
+        auto *value = cast<llvm::Constant>(field);
+        fields.push_back(offset == offsetof(pcx_stage_info_t, task) ? task
+                                                                    : value);
+        offset += module.getDataLayout().getTypeStoreSize(value->getType());
+      }
+      records.push_back(llvm::ConstantStruct::get(stage->getType(), fields));
+    }
+    global.setInitializer(llvm::ConstantArray::get(table->getType(), records));
+    global.setMetadata(kTasksMetadata, nullptr);
+    global.setExternallyInitialized(false);
+  }
 }

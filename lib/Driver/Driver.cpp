@@ -112,6 +112,7 @@ struct Options {
   bool eliminate = true;
   bool trace = false;
   bool analysis = false;
+  bool profile = false;
   bool debugInfo = false;
   bool remarks = false;
   bool printPlan = false;
@@ -219,6 +220,11 @@ struct CommandLine {
       cl::desc("Add the programs that pcx-run analyse runs; pcx-run train then "
                "warns of an inference rate that is not stable"),
       cl::cat(category)};
+  cl::opt<bool> profile{
+      "profile",
+      cl::desc("Have the code tell the time around every kernel, for pcx-run "
+               "--profile and --trace"),
+      cl::cat(category)};
   cl::opt<bool> debugInfo{
       "g", cl::desc("Line tables that point into the .pcir file"),
       cl::cat(category)};
@@ -267,6 +273,7 @@ struct CommandLine {
     values.eliminate = eliminate;
     values.trace = trace;
     values.analysis = analysis;
+    values.profile = profile;
     values.debugInfo = debugInfo;
     values.remarks = remarks;
     values.printPlan = printPlan;
@@ -374,6 +381,7 @@ LogicalResult Driver::checkOptions() {
   pipeline.steps = options.steps;
   pipeline.trace = options.trace;
   pipeline.analysis = options.analysis;
+  pipeline.profile = options.profile;
   pipeline.eliminate = options.eliminate;
   pipeline.batch = options.batch;
   pipeline.sampleBlock = options.sampleBlock;
@@ -670,7 +678,16 @@ static artifact::Description describe(ModuleOp module,
     for (const KernelInfo &kernel : entry.kernels)
       variant.kernels.push_back({kernel.name.str(), kernel.flopsBase,
                                  kernel.flopsPerSample, kernel.bytesBase,
-                                 kernel.bytesPerSample});
+                                 kernel.bytesPerSample, kernel.rows});
+    variant.marked = entry.marked;
+    for (const StageInfo &info : entry.stages) {
+      artifact::Stage &stage = variant.stages.emplace_back();
+      stage.name = info.name.str();
+      stage.task = info.task.str();
+      stage.runs = info.runs;
+      for (auto [kernel, calls] : info.uses)
+        stage.uses.push_back({static_cast<uint32_t>(kernel), calls});
+    }
   }
   // The loader takes the first that runs.
   for (artifact::Program &program : description.programs)
@@ -693,6 +710,8 @@ static artifact::Description describe(ModuleOp module,
     line += " --trace";
   if (options.analysis)
     line += " --analysis";
+  if (options.profile)
+    line += " --profile";
   if (!options.eliminate)
     line += " --eliminate=false";
   return description;

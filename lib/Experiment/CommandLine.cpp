@@ -154,6 +154,17 @@ static void addPicture(CLI::App &verb, PictureOptions &picture,
       ->check(CLI::PositiveNumber);
 }
 
+static void addProfile(CLI::App &verb, ProfileOptions &profile) {
+  verb.add_flag("--profile", profile.table,
+                "Print the time of each stage and kernel beside what the "
+                "machine allows (kernels of an artifact that `pcc --profile` "
+                "made)");
+  verb.add_option("--trace", profile.trace,
+                  "Write calls, stages, tasks and kernels as a trace for "
+                  "Perfetto or chrome://tracing")
+      ->type_name("FILE.json");
+}
+
 static void addQuiet(CLI::App &verb, bool &quiet) {
   verb.add_flag("--quiet,-q", quiet, "Print errors only");
 }
@@ -176,9 +187,11 @@ struct CommandLine {
   ExecOptions exec;
   InspectOptions inspect;
   AnalyseOptions analyse;
+  BenchOptions bench;
   bool shuffle = true, dropLast = false;
   CLI::App *trainVerb, *evalVerb, *predictVerb, *energyVerb, *sampleVerb,
-      *recallVerb, *reconstructVerb, *execVerb, *inspectVerb, *analyseVerb;
+      *recallVerb, *reconstructVerb, *execVerb, *inspectVerb, *analyseVerb,
+      *benchVerb;
 
   CommandLine();
   Result<int> run(const Console &console);
@@ -186,6 +199,7 @@ struct CommandLine {
 private:
   void addTrain();
   void addAnalyse();
+  void addBench();
   void addSample();
   void addRecall();
   void addReconstruct();
@@ -250,6 +264,7 @@ void CommandLine::addTrain() {
       ->type_name("N")
       ->check(CLI::NonNegativeNumber);
   addThreads(verb, train.threads);
+  addProfile(verb, train.profile);
   addQuiet(verb, quiet);
 }
 
@@ -432,6 +447,48 @@ void CommandLine::addEvalOptions(CLI::App &verb, EvalOptions &options) {
                 "Program to run (the one with the role evaluate)");
   addOptional(verb, "--prediction", options.prediction,
               "Its per-sample output whose argmax is the class");
+  addProfile(verb, options.profile);
+}
+
+void CommandLine::addBench() {
+  CLI::App &verb = *benchVerb;
+  verb.add_option("artifacts", bench.artifacts,
+                  "The .pcx files to time in turn, the first one is what the "
+                  "others are compared with; without any the machine alone")
+      ->type_name("FILE");
+  addOptional(verb, "--program", bench.program,
+              "Program to time (the one that trains)");
+  verb.add_option("--batch", bench.batches,
+                  "Samples a step (the largest of all artifacts)")
+      ->type_name("N,...")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  verb.add_option("--threads", bench.threads, "Threads; 0 for one a CPU (that)")
+      ->type_name("N,...")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  addDataOptions(verb, bench.data);
+  verb.get_option("--data")->description(
+      "Data set, as of `train`; without it the numbers are made up");
+  verb.add_option("--blocks", bench.blocks,
+                  "Blocks of steps to time, of each artifact (15)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--block-seconds", bench.blockSeconds,
+                  "About how long a block takes (0.1)")
+      ->type_name("X")
+      ->check(CLI::PositiveNumber);
+  addOptional(verb, "--steps", bench.steps, "Steps of a block, instead")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
+  addSet(verb, bench.set);
+  verb.add_option("--seed", bench.seed,
+                  "Key of the initial parameters and of what is made up (0)")
+      ->type_name("N");
+  verb.add_option("--json", bench.json,
+                  "Write every number, the times of all blocks included")
+      ->type_name("FILE.json");
+  addQuiet(verb, quiet);
 }
 
 CommandLine::CommandLine() {
@@ -527,6 +584,7 @@ CommandLine::CommandLine() {
       ->required()
       ->type_name("FILE.npz");
   addThreads(*execVerb, exec.threads);
+  addProfile(*execVerb, exec.profile);
   addQuiet(*execVerb, quiet);
 
   inspectVerb = app.add_subcommand(
@@ -541,6 +599,11 @@ CommandLine::CommandLine() {
   analyseVerb = app.add_subcommand(
       "analyse", "Energies, errors, gradients and stability of inference");
   addAnalyse();
+
+  benchVerb = app.add_subcommand(
+      "bench", "Time steps of one artifact or of several in turn, beside the "
+               "machine's speed");
+  addBench();
 }
 
 Result<int> CommandLine::run(const Console &console) {
@@ -573,6 +636,8 @@ Result<int> CommandLine::run(const Console &console) {
     return experiment::exec(exec, console);
   if (analyseVerb->parsed())
     return experiment::analyse(analyse, console);
+  if (benchVerb->parsed())
+    return experiment::bench(bench, console);
   return experiment::inspect(inspect, console);
 }
 

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Inputs.h"
+#include "Profile.h"
 #include "ProgramOverData.h"
 #include "pcx/Data/File.h"
 #include "pcx/Data/Npy.h"
@@ -26,14 +27,23 @@ static Result<uint32_t> findEvaluating(const Module &module,
 
 Result<int> experiment::eval(const EvalOptions &options,
                              const Console &console) {
+  if (auto status = checkProfile(options.profile); !status)
+    return status.error();
   ProgramOverData judged;
   if (auto status = prepare(options, {}, findEvaluating, judged); !status)
+    return status.error();
+  if (auto status = startProfile(judged.session.get(), options.profile);
+      !status)
     return status.error();
   auto result =
       evaluate(judged.session.get(), judged.module, judged.program,
                judged.binding, INT64_MAX, judged.batch, options.prediction);
   if (!result)
     return result.error();
+  if (auto status = finishProfile(judged.session.get(), judged.module,
+                                  options.profile, console);
+      !status)
+    return status.error();
   if (options.json) {
     nlohmann::ordered_json json;
     json["data"] = judged.set.name;
@@ -98,6 +108,9 @@ Result<int> experiment::predict(const PredictOptions &options,
                              path)};
   if (auto status = checkWritable(path, "--output"); !status)
     return status.error();
+  const ProfileOptions &profile = options.eval.profile;
+  if (auto status = checkProfile(profile); !status)
+    return status.error();
   if (!options.inputs.empty() && (options.eval.data.data || options.eval.split))
     return Error{"--input and --data exclude each other"};
   ProgramOverData judged;
@@ -105,11 +118,17 @@ Result<int> experiment::predict(const PredictOptions &options,
           prepare(options.eval, options.inputs, findEvaluating, judged);
       !status)
     return status.error();
+  if (auto status = startProfile(judged.session.get(), profile); !status)
+    return status.error();
   auto outputs =
       collectOutputs(judged.session.get(), judged.module, judged.program,
                      judged.binding, INT64_MAX, judged.batch);
   if (!outputs)
     return outputs.error();
+  if (auto status =
+          finishProfile(judged.session.get(), judged.module, profile, console);
+      !status)
+    return status.error();
   const pcx_program_t &info =
       pcx_module_info(judged.module.get())->programs[judged.program];
   if (outputs->empty())

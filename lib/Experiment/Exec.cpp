@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Inputs.h"
+#include "Profile.h"
 #include "pcx/Data/Npy.h"
 #include "pcx/Data/Text.h"
 
@@ -32,6 +33,8 @@ Result<int> experiment::exec(const ExecOptions &options,
     return Error{fmt::format("--output {}: expected a name that ends in .npz",
                              options.output)};
   if (auto status = checkWritable(options.output, "--output"); !status)
+    return status.error();
+  if (auto status = checkProfile(options.profile); !status)
     return status.error();
   if (!options.resume.empty() && !options.params.empty())
     return Error{"--resume and --params exclude each other: a checkpoint has "
@@ -138,9 +141,15 @@ Result<int> experiment::exec(const ExecOptions &options,
     outputArrays.push_back(
         {outputs.back().bytes.data(), outputs.back().bytes.size(), port.dtype});
   }
+  if (auto status = startProfile(handle, options.profile); !status)
+    return status.error();
   if (auto status = check(pcx_run(handle, *chosen, n, inputArrays.data(),
                                   program.input_count, outputArrays.data(),
                                   program.output_count));
+      !status)
+    return status.error();
+
+  if (auto status = finishProfile(handle, *module, options.profile, console);
       !status)
     return status.error();
 

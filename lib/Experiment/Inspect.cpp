@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Inputs.h"
+#include "Profile.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -83,20 +84,11 @@ static Json portJson(const pcx_port_t &port, bool output) {
   return json;
 }
 
-namespace {
-/// Work of a call at a batch size.
-struct Work {
-  double flops = 0, bytes = 0;
-};
-} // namespace
-
-static Work workOf(const pcx_kernel_info_t &kernel, int64_t batch) {
-  double n = static_cast<double>(batch);
-  return {kernel.flops_base + n * kernel.flops_per_sample,
-          kernel.bytes_base + n * kernel.bytes_per_sample};
-}
-
+/// Every kernel as often as a call of the program runs it, or once where that
+/// is not known.
 static Work workOf(const pcx_variant_t &variant, int64_t batch) {
+  if (auto work = workOfCall(variant, batch))
+    return *work;
   Work sum;
   for (uint32_t i = 0; i < variant.kernel_count; ++i) {
     Work work = workOf(variant.kernels[i], batch);

@@ -9,6 +9,7 @@
 #include "Epochs.h"
 #include "Inputs.h"
 #include "Interrupt.h"
+#include "Profile.h"
 #include "Progress.h"
 #include "RunState.h"
 #include "pcx/Data/File.h"
@@ -282,6 +283,8 @@ Status Trainer::prepare() {
     if (!path->empty())
       if (auto status = checkWritable(*path, flag); !status)
         return status;
+  if (auto status = checkProfile(options.profile); !status)
+    return status;
   if (options.epochs && *options.epochs < 1)
     return Error{
         fmt::format("--epochs {}: expected 1 or more", *options.epochs)};
@@ -653,8 +656,16 @@ Result<int> Trainer::run() {
     return status.error();
   if (!hook)
     warnOfRate();
+  if (auto status = startProfile(session.get(), options.profile); !status)
+    return status.error();
   auto code = trainEpochs();
   progress.clear();
+  if (!code)
+    return code;
+  if (auto status =
+          finishProfile(session.get(), module, options.profile, console);
+      !status)
+    return status.error();
   return code;
 }
 

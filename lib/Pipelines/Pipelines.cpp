@@ -139,6 +139,7 @@ static void buildScheduled(OpPassManager &pm, const PipelineOptions &options) {
 static void buildCPU(OpPassManager &pm, const PipelineOptions &options) {
   EmitCPUPassOptions emit;
   emit.cpus = getCPUs(options);
+  emit.profile = options.profile;
   pm.addPass(createEmitCPUPass(emit));
 }
 

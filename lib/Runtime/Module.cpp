@@ -192,16 +192,21 @@ public:
       bad(format, std::forward<Args>(args)...);
   }
 
+  /// Bytes of the structs that grew without a new ABI version: older artifacts
+  /// end there, and what is missing reads as zero.
+  template <typename T>
+  static constexpr size_t leastBytes = sizeof(T);
+
   /// Copies one struct that may be longer than ours.
   template <typename T>
   T copyStruct(const void *from, const char *what) const {
+    constexpr size_t least = leastBytes<T>;
     uint32_t size;
     std::memcpy(&size, from, sizeof(size));
-    expect(
-        size >= sizeof(T) && size <= maxStructBytes && size % alignof(T) == 0,
-        "expected a {} of at least {} bytes, found {}", what, sizeof(T), size);
-    T copy;
-    std::memcpy(&copy, from, sizeof(T));
+    expect(size >= least && size <= maxStructBytes && size % alignof(T) == 0,
+           "expected a {} of at least {} bytes, found {}", what, least, size);
+    T copy = {};
+    std::memcpy(&copy, from, std::min<size_t>(size, sizeof(T)));
     copy.struct_size = sizeof(T);
     return copy;
   }
@@ -264,6 +269,13 @@ public:
 private:
   const std::string &file;
 };
+
+template <>
+constexpr size_t Checker::leastBytes<pcx_kernel_info_t> =
+    offsetof(pcx_kernel_info_t, rows);
+template <>
+constexpr size_t Checker::leastBytes<pcx_variant_t> =
+    offsetof(pcx_variant_t, marked);
 
 } // namespace
 
@@ -427,6 +439,21 @@ Description::Description(const pcx_artifact_t *table, const std::string &name) {
         check.expect(kernel.name, "a kernel of program '{}' has no name",
                      program.name);
       variant.kernels = own.kernels.back().data();
+      own.stages.push_back(
+          check.copyArray(variant.stages, variant.stage_count, "stage"));
+      for (pcx_stage_info_t &stage : own.stages.back()) {
+        check.expect(stage.name, "a stage of program '{}' has no name",
+                     program.name);
+        own.uses.push_back(
+            check.copyArray(stage.uses, stage.use_count, "kernel use"));
+        for (const pcx_kernel_use_t &use : own.uses.back())
+          check.expect(use.kernel < variant.kernel_count,
+                       "stage '{}' of program '{}' uses kernel {} of {}",
+                       stage.name, program.name, use.kernel,
+                       variant.kernel_count);
+        stage.uses = own.uses.back().data();
+      }
+      variant.stages = own.stages.back().data();
     }
     program.variants = own.variants.data();
 

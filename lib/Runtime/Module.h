@@ -54,6 +54,8 @@ private:
     std::vector<pcx_port_t> inputs, outputs;
     std::vector<pcx_variant_t> variants;
     std::vector<std::vector<pcx_kernel_info_t>> kernels;
+    std::vector<std::vector<pcx_stage_info_t>> stages;
+    std::vector<std::vector<pcx_kernel_use_t>> uses;
   };
   std::vector<pcx_storage_t> storage;
   std::vector<pcx_hyper_t> hypers;

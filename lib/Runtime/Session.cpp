@@ -120,7 +120,7 @@ static void hostParallelFor(void *self, pcx_task_fn task, void *context,
 pcx_session_t::pcx_session_t(const pcx_module_t &module, unsigned threads)
     : module(module), pool(threads) {
   const pcx_artifact_t &info = module.info();
-  host = {sizeof(host), threads, &pool, hostParallelFor};
+  host = {sizeof(host), threads, &pool, hostParallelFor, nullptr};
 
   for (uint32_t s = 0; s < info.storage_count; ++s) {
     const pcx_storage_t &entry = info.storage[s];
@@ -221,7 +221,7 @@ void pcx_session_t::invoke(uint32_t program, int64_t n,
   args.storage = storagePointers.data();
   args.hypers = hypers.data();
   args.workspace = workspace.data();
-  args.host = &host;
+  args.host = profiled ? &profiler->host() : &host;
   args.seed = counters.seed;
   args.call = counters.call;
   args.total_steps = counters.total_steps;
@@ -230,7 +230,11 @@ void pcx_session_t::invoke(uint32_t program, int64_t n,
                    [](std::byte *row, std::byte *kept, size_t size) {
                      std::memcpy(kept, row, size);
                    });
+  if (profiled)
+    profiler->beginCall(program, n);
   int32_t status = module.variant(program).run(&args);
+  if (profiled)
+    profiler->endCall();
   forRowsPastBatch(program, n,
                    [](std::byte *row, std::byte *kept, size_t size) {
                      std::memcpy(row, kept, size);

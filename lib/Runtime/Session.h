@@ -11,6 +11,7 @@
 #define PCX_LIB_RUNTIME_SESSION_H
 
 #include "Module.h"
+#include "Profile.h"
 #include "Threads.h"
 
 #include <cstddef>
@@ -83,6 +84,9 @@ struct pcx_session_t {
   /// __metadata__ of the file that was loaded last.
   std::map<std::string, std::string, std::less<>> metadata;
   uint64_t allocated = 0; ///< bytes of all buffers
+  /// The last profile; it listens while `profiled`.
+  std::unique_ptr<pcx::Profiler> profiler;
+  bool profiled = false;
 
   /// Pointers to inputs of the call under way, as long as the longest list:
   /// a step allocates nothing.

@@ -71,7 +71,8 @@ static_assert(offsetof(pcx_run_args_t, n) == 8 &&
               offsetof(pcx_run_args_t, outputs) == 24 &&
               offsetof(pcx_run_args_t, host) == 56 &&
               offsetof(pcx_host_t, self) == 8 &&
-              offsetof(pcx_host_t, parallel_for) == 16);
+              offsetof(pcx_host_t, parallel_for) == 16 &&
+              offsetof(pcx_host_t, mark) == 24);
 
 class ArtifactTest : public ::testing::Test {
 protected:
@@ -340,7 +341,13 @@ TEST_F(ArtifactTest, TablesReachTheRuntime) {
   k.flopsPerSample = 2;
   k.bytesBase = 3;
   k.bytesPerSample = 4;
+  k.rows = 5;
   v.kernels = {k};
+  v.marked = true;
+  // The code takes the address of the first one's function; the other one's was
+  // inlined, say.
+  v.stages = {{"samples1", "double_task", 1, {{0, 7}}},
+              {"params2_0", "inlined", 2, {}}};
 
   std::string bytes = emitTo(doubling, d);
   ASSERT_FALSE(bytes.empty()) << messages;
@@ -430,6 +437,20 @@ TEST_F(ArtifactTest, TablesReachTheRuntime) {
   EXPECT_EQ(variant.kernels[0].flops_per_sample, 2);
   EXPECT_EQ(variant.kernels[0].bytes_base, 3);
   EXPECT_EQ(variant.kernels[0].bytes_per_sample, 4);
+  EXPECT_EQ(variant.kernels[0].rows, 5);
+  EXPECT_EQ(variant.marked, 1u);
+  ASSERT_EQ(variant.stage_count, 2u);
+  EXPECT_EQ(variant.stages[0].struct_size, sizeof(pcx_stage_info_t));
+  EXPECT_STREQ(variant.stages[0].name, "samples1");
+  EXPECT_NE(variant.stages[0].task, nullptr);
+  EXPECT_EQ(variant.stages[0].runs, 1);
+  ASSERT_EQ(variant.stages[0].use_count, 1u);
+  EXPECT_EQ(variant.stages[0].uses[0].struct_size, sizeof(pcx_kernel_use_t));
+  EXPECT_EQ(variant.stages[0].uses[0].kernel, 0u);
+  EXPECT_EQ(variant.stages[0].uses[0].calls, 7);
+  EXPECT_EQ(variant.stages[1].task, nullptr);
+  EXPECT_EQ(variant.stages[1].runs, 2);
+  EXPECT_EQ(variant.stages[1].use_count, 0u);
 }
 
 TEST_F(ArtifactTest, PanelsReachTheRuntime) {

@@ -176,9 +176,21 @@ struct Table {
   pcx_port_t input = {sizeof(pcx_port_t), "x", PCX_F32, 1, 1, {3}, 0, 0};
   pcx_port_t output = {sizeof(pcx_port_t), "e", PCX_F32, 0, 0, {},
                        PCX_REDUCE_MEAN,    0};
-  pcx_kernel_info_t kernel = {sizeof(pcx_kernel_info_t), "k", 0, 0, 0, 0};
-  pcx_variant_t variant = {
-      sizeof(pcx_variant_t), "x86-64", 0, doNothing, 0, 0, 4, 1, &kernel};
+  pcx_kernel_info_t kernel = {sizeof(pcx_kernel_info_t), "k", 0, 0, 0, 0, 3};
+  pcx_kernel_use_t use = {sizeof(pcx_kernel_use_t), 0, 2};
+  pcx_stage_info_t stage = {sizeof(pcx_stage_info_t), "s", nullptr, 1, 1, &use};
+  pcx_variant_t variant = {sizeof(pcx_variant_t),
+                           "x86-64",
+                           0,
+                           doNothing,
+                           0,
+                           0,
+                           4,
+                           1,
+                           &kernel,
+                           1,
+                           1,
+                           &stage};
   uint32_t writes[1] = {1};
   pcx_program_t program = {sizeof(pcx_program_t),
                            "train",
@@ -240,7 +252,35 @@ TEST(Table, ACorrectOneIsAccepted) {
   EXPECT_STREQ(description.artifact.storage[1].name, "b");
 }
 
+TEST(Table, StructsFromBeforeTheProfileAreAccepted) {
+  Table table;
+  Description whole(&table.artifact, "m.pcx");
+  const pcx_variant_t &variant = whole.artifact.programs[0].variants[0];
+  EXPECT_EQ(variant.kernels[0].rows, 3);
+  ASSERT_EQ(variant.stage_count, 1u);
+  EXPECT_STREQ(variant.stages[0].name, "s");
+  EXPECT_EQ(variant.stages[0].uses[0].calls, 2);
+  table.variant.struct_size = offsetof(pcx_variant_t, marked);
+  table.kernel.struct_size = offsetof(pcx_kernel_info_t, rows);
+  Description older(&table.artifact, "m.pcx");
+  const pcx_variant_t &first = older.artifact.programs[0].variants[0];
+  EXPECT_EQ(first.struct_size, sizeof(pcx_variant_t));
+  EXPECT_EQ(first.marked, 0u);
+  EXPECT_EQ(first.stage_count, 0u);
+  EXPECT_STREQ(first.kernels[0].name, "k");
+  EXPECT_EQ(first.kernels[0].rows, 0);
+}
+
 TEST(Table, WrongOnesAreRefused) {
+  EXPECT_TRUE(refusedTable("a stage of program 'train' has no name",
+                           [](Table &t) { t.stage.name = nullptr; }));
+  EXPECT_TRUE(refusedTable("expected 1 entries of kernel use, found NULL",
+                           [](Table &t) { t.stage.uses = nullptr; }));
+  EXPECT_TRUE(refusedTable("stage 's' of program 'train' uses kernel 1 of 1",
+                           [](Table &t) { t.use.kernel = 1; }));
+  EXPECT_TRUE(refusedTable("kernel of at least 48 bytes", [](Table &t) {
+    t.kernel.struct_size = offsetof(pcx_kernel_info_t, bytes_per_sample);
+  }));
   EXPECT_TRUE(refusedTable("artifact of at least",
                            [](Table &t) { t.artifact.struct_size = 8; }));
   EXPECT_TRUE(refusedTable("ABI version", [](Table &t) {

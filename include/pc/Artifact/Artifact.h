@@ -54,6 +54,11 @@ mlir::LogicalResult
 emitTable(llvm::Module &module, const Description &description,
           llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 
+/// Completes emitTable() after the optimiser: the functions of stages whose
+/// address the code still takes. Before it, one more address would keep what can
+/// be inlined, and the code would be another one.
+void setStageTasks(llvm::Module &module);
+
 /// Compiles `module`, which is in the LLVM dialect, and appends the result to
 /// `output`. Functions are compiled for the CPU that their own attributes name
 /// (CPUTarget::setAttributes), or for plain x86-64. Nothing but the query

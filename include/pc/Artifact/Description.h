@@ -66,6 +66,22 @@ struct Kernel {
   std::string name;
   double flopsBase = 0, flopsPerSample = 0;
   double bytesBase = 0, bytesPerSample = 0;
+  int64_t rows = 0;
+};
+
+/// pcx_kernel_use_t.
+struct KernelUse {
+  uint32_t kernel = 0;
+  double calls = 0;
+};
+
+/// pcx_stage_info_t. `task` is the symbol of its function, whose address gets
+/// into the table only if the code takes it as well.
+struct Stage {
+  std::string name;
+  std::string task;
+  double runs = 0;
+  std::vector<KernelUse> uses;
 };
 
 /// pcx_variant_t.
@@ -78,6 +94,8 @@ struct Variant {
   uint64_t workerBytes = 0;
   int64_t sampleBlock = 1;
   std::vector<Kernel> kernels;
+  bool marked = false;
+  std::vector<Stage> stages;
 };
 
 /// pcx_program_t.

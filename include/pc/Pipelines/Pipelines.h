@@ -69,6 +69,10 @@ struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
       *this, "analysis",
       llvm::cl::desc("add the programs that pcx-run analyse runs"),
       llvm::cl::init(false)};
+  Option<bool> profile{
+      *this, "profile",
+      llvm::cl::desc("call the runtime around every kernel and stage"),
+      llvm::cl::init(false)};
   Option<bool> eliminate{
       *this, "eliminate",
       llvm::cl::desc("peel the steps that exact elimination shortens"),

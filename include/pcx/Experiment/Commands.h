@@ -45,6 +45,14 @@ struct DataChoice {
   std::optional<std::string> labelColumn;
 };
 
+/// What to measure while programs run.
+struct ProfileOptions {
+  bool table = false; ///< print the time of stages and kernels
+  std::string trace;  ///< file for a trace of events; "" for none
+
+  bool wanted() const { return table || !trace.empty(); }
+};
+
 struct TrainOptions {
   std::string artifact;
   DataChoice data;
@@ -61,6 +69,7 @@ struct TrainOptions {
   int64_t maxSteps = 0;          ///< of this invocation; 0: no limit
   int64_t trainSubset = 10000;   ///< samples for the training accuracy
   uint32_t threads = 0;
+  ProfileOptions profile;
 };
 
 struct EvalOptions {
@@ -74,6 +83,7 @@ struct EvalOptions {
   uint64_t seed = 0;
   uint32_t threads = 0;
   bool json = false;
+  ProfileOptions profile; ///< eval and predict
 };
 
 struct PredictOptions {
@@ -143,6 +153,21 @@ struct ExecOptions {
   std::optional<double> totalSteps;
   std::string output; ///< .npz
   uint32_t threads = 0;
+  ProfileOptions profile;
+};
+
+struct BenchOptions {
+  std::vector<std::string> artifacts; ///< "" : the machine alone
+  std::optional<std::string> program; ///< the one that trains
+  DataChoice data;                    ///< without: made-up numbers
+  std::vector<int64_t> batches;       ///< the artifact's largest
+  std::vector<uint32_t> threads;      ///< one a CPU
+  std::vector<std::string> set;
+  uint64_t seed = 0;
+  int64_t blocks = 15;          ///< of each artifact
+  double blockSeconds = 0.1;    ///< length of one, at least a step
+  std::optional<int64_t> steps; ///< of a block, instead
+  std::string json;             ///< file; "" for none
 };
 
 struct InspectOptions {
@@ -171,6 +196,7 @@ Result<int> reconstruct(const ReconstructOptions &options,
                         const Console &console);
 Result<int> exec(const ExecOptions &options, const Console &console);
 Result<int> inspect(const InspectOptions &options, const Console &console);
+Result<int> bench(const BenchOptions &options, const Console &console);
 Result<int> analyse(const AnalyseOptions &options, const Console &console);
 
 } // namespace pcx::experiment

@@ -14,6 +14,9 @@
 // The context of a call is an array of eight-byte slots on the entry's stack:
 // a fixed head, then the scalars that the stage at hand reads.
 //
+// With `profile` the head has pcx_host_t::mark as well, which is called around
+// every stage and every kernel.
+//
 //===----------------------------------------------------------------------===//
 
 #include "EntryAttributes.h"
@@ -31,7 +34,9 @@
 #include "pc/Dialect/PC/Transforms/Buffers.h"
 #include "pc/Dialect/PC/Transforms/Structured.h"
 #include "pcx/abi.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 #include <cstddef>
 
@@ -54,7 +59,10 @@ enum Slot : int32_t {
   SlotInputs,    ///< ptr to pointers
   SlotOutputs,   ///< ptr to pointers
   SlotStorage,   ///< ptr to pointers
-  SlotScalars    ///< first of the stage's scalars
+  SlotScalars,   ///< first of the stage's scalars; with marks after these:
+  SlotMark = SlotScalars, ///< ptr: pcx_host_t::mark, or null
+  SlotMarkSelf,           ///< ptr: its first argument
+  SlotMarkedScalars
 };
 
 /// Persistent arrays and hyper-parameters of all programs, by name.
@@ -70,7 +78,7 @@ struct ModuleTables {
 class ProgramEmitter {
 public:
   ProgramEmitter(ModuleOp module, func::FuncOp program, const CPUTarget &target,
-                 const ModuleTables &tables);
+                 const ModuleTables &tables, bool marked);
   void run();
 
 private:
@@ -119,7 +127,13 @@ private:
   void emitLoop(scf::ForOp loop, IRMapping &scalars,
                 function_ref<void(Block &, IRMapping &)> emitBody);
   void emitStageCall(StageOp stage, IRMapping &scalars);
+  void emitStage(LLVM::LLVMFuncOp task, Value count);
   void emitParallel(LLVM::LLVMFuncOp task, Value count);
+  void loadMark();
+  void emitMark(Value worker, uint32_t what, Value rows);
+  int32_t firstScalarSlot() const {
+    return marked ? SlotMarkedScalars : SlotScalars;
+  }
   LLVM::LLVMFuncOp beginTask(StageOp stage, const Twine &suffix,
                              IRMapping &scalars);
   LLVM::LLVMFuncOp emitSamplesTask(StageOp stage);
@@ -134,6 +148,7 @@ private:
   func::FuncOp program;
   const CPUTarget &target;
   const ModuleTables &tables;
+  const bool marked; ///< calls pcx_host_t::mark
   OpBuilder b;
   Location loc;
   Type pointerType;
@@ -156,6 +171,17 @@ private:
   };
   std::vector<Kernel> kernels;
   SmallVector<Attribute> kernelInfos;
+
+  /// Stages so far, the last one being emitted. See pcx_stage_info_t.
+  struct Stage {
+    std::string name, task;
+    double runs;
+    llvm::MapVector<int64_t, double> calls; ///< by the kernel's index
+  };
+  std::vector<Stage> stages;
+  /// How often the code at hand runs in a run of its stage, or, outside of
+  /// stages, in a call: 0 if only the run knows.
+  double times = 1;
 };
 
 } // namespace
@@ -206,9 +232,9 @@ LogicalResult ModuleTables::add(func::FuncOp func) {
 
 ProgramEmitter::ProgramEmitter(ModuleOp module, func::FuncOp program,
                                const CPUTarget &target,
-                               const ModuleTables &tables)
+                               const ModuleTables &tables, bool marked)
     : module(module), program(program), target(target), tables(tables),
-      b(module.getContext()), loc(program.getLoc()),
+      marked(marked), b(module.getContext()), loc(program.getLoc()),
       pointerType(LLVM::LLVMPointerType::get(module.getContext())),
       prefix((program.getName() + "$" + target.name).str()) {
   auto fact = [&](StringRef name) {
@@ -411,12 +437,15 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
   arguments.append({low, high, first, samples});
 
   LLVM::LLVMFuncOp kernel;
-  for (Kernel &known : kernels)
+  int64_t place = kernels.size();
+  for (auto [index, known] : llvm::enumerate(kernels))
     if (known.stage == kind && known.binding == binding &&
         OperationEquivalence::isRegionEquivalentTo(
             &known.group.getBody(), &group.getBody(),
-            OperationEquivalence::IgnoreLocations))
+            OperationEquivalence::IgnoreLocations)) {
       kernel = known.func;
+      place = index;
+    }
   if (!kernel) {
     std::string name =
         (prefix + "$" + Twine(kernels.size()) + "$" + getKernelName(group))
@@ -428,9 +457,23 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
         {b.getStringAttr(Twine(kernels.size() - 1) + " " +
                          getKernelName(group)),
          b.getDenseF64ArrayAttr({cost.flopsBase, cost.flopsPerSample,
-                                 cost.bytesBase, cost.bytesPerSample})}));
+                                 cost.bytesBase, cost.bytesPerSample}),
+         b.getI64IntegerAttr(kind == StageKind::Params ? cost.rows : 0)}));
   }
+  // Once 0, always 0: not known.
+  auto [use, inserted] = stages.back().calls.try_emplace(place, times);
+  if (!inserted)
+    use->second = times && use->second ? use->second + times : 0;
+  if (!marked) {
+    LLVM::CallOp::create(b, group.getLoc(), kernel, arguments);
+    return;
+  }
+  emitMark(worker, place, number(PCX_MARK_BEGIN));
   LLVM::CallOp::create(b, group.getLoc(), kernel, arguments);
+  Value rows = kind == StageKind::Samples
+                   ? blockSamples
+                   : arith::SubIOp::create(b, loc, high, low).getResult();
+  emitMark(worker, place, rows);
 }
 
 //===----------------------------------------------------------------------===//
@@ -445,16 +488,19 @@ LLVM::LLVMFuncOp ProgramEmitter::beginTask(StageOp stage, const Twine &suffix,
   LLVM::LLVMFuncOp task = createFunction(
       suffix, LLVM::LLVMVoidType::get(b.getContext()), {pointerType, i64, i64},
       stage.getLoc(), LLVM::Linkage::Internal);
+  stages.push_back(
+      {suffix.str().substr(1), task.getSymName().str(), times, {}});
+  times = 1;
   Block *entry = task.addEntryBlock(b);
   b.setInsertionPointToStart(entry);
   addresses.clear();
   context = entry->getArgument(0);
   worker = entry->getArgument(2);
-  int32_t next = SlotScalars;
+  int32_t next = firstScalarSlot();
   for (BlockArgument argument : stage.getBody().getArguments())
     if (!isa<RankedTensorType>(argument.getType()))
       scalars.map(argument, loadSlot(argument.getType(), context, next++));
-  mostScalars = std::max<int64_t>(mostScalars, next - SlotScalars);
+  mostScalars = std::max<int64_t>(mostScalars, next - firstScalarSlot());
   samples = loadSlot(i64, context, SlotSamples);
   firstRow = blockEnd = blockSamples = Value();
   return task;
@@ -529,6 +575,10 @@ void ProgramEmitter::emitLoop(
   std::optional<unsigned> stop;
   if (blockSamples && kept.empty())
     stop = findFixedPoint(loop);
+  std::optional<llvm::APInt> trips = loop.getStaticTripCount();
+  llvm::SaveAndRestore inside(
+      times,
+      !stop && trips ? times * static_cast<double>(trips->getZExtValue()) : 0);
   if (stop) {
     Value bound = scalars.lookupOrDefault(loop.getUpperBound());
     Value step = scalars.lookupOrDefault(loop.getStep());
@@ -660,6 +710,54 @@ ProgramEmitter::emitParamsTask(StageOp stage, ArrayRef<GroupOp> groups,
   return {task, tasks};
 }
 
+/// Takes the runtime's mark, if it has one, to the context.
+void ProgramEmitter::loadMark() {
+  Value host = loadField(pointerType, runArgs, offsetof(pcx_run_args_t, host));
+  Value size =
+      loadField(b.getI32Type(), host, offsetof(pcx_host_t, struct_size));
+  constexpr int32_t end = offsetof(pcx_host_t, mark) + sizeof(pcx_mark_fn);
+  Value least = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(end));
+  Value has =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::uge, size, least);
+  Value none = LLVM::ZeroOp::create(b, loc, pointerType);
+  LLVM::StoreOp::create(b, loc, none, slot(context, SlotMark), 8);
+  Value self = loadField(pointerType, host, offsetof(pcx_host_t, self));
+  LLVM::StoreOp::create(b, loc, self, slot(context, SlotMarkSelf), 8);
+  auto branch = scf::IfOp::create(b, loc, has, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  Value mark = loadField(pointerType, host, offsetof(pcx_host_t, mark));
+  LLVM::StoreOp::create(b, loc, mark, slot(context, SlotMark), 8);
+}
+
+void ProgramEmitter::emitMark(Value worker, uint32_t what, Value rows) {
+  Value mark = loadSlot(pointerType, context, SlotMark);
+  Value none = LLVM::ZeroOp::create(b, loc, pointerType);
+  Value wanted =
+      LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, mark, none);
+  auto branch = scf::IfOp::create(b, loc, wanted, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  Value self = loadSlot(pointerType, context, SlotMarkSelf);
+  Value index = arith::ConstantOp::create(
+      b, loc, b.getI32IntegerAttr(static_cast<int32_t>(what)));
+  auto type = LLVM::LLVMFunctionType::get(
+      LLVM::LLVMVoidType::get(b.getContext()),
+      {pointerType, b.getI64Type(), b.getI32Type(), b.getI64Type()});
+  LLVM::CallOp::create(b, loc, type,
+                       ValueRange{mark, self, worker, index, rows});
+}
+
+/// Runs the stage that was emitted last.
+void ProgramEmitter::emitStage(LLVM::LLVMFuncOp task, Value count) {
+  if (!marked)
+    return emitParallel(task, count);
+  uint32_t what = PCX_MARK_STAGE + (stages.size() - 1);
+  emitMark(number(0), what, number(PCX_MARK_BEGIN));
+  emitParallel(task, count);
+  emitMark(number(0), what, number(0));
+}
+
 void ProgramEmitter::emitParallel(LLVM::LLVMFuncOp task, Value count) {
   // One task needs no other thread.
   Value several = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt,
@@ -702,7 +800,7 @@ static SmallVector<SmallVector<GroupOp>> getLevels(StageOp stage) {
 }
 
 void ProgramEmitter::emitStageCall(StageOp stage, IRMapping &scalars) {
-  int32_t next = SlotScalars;
+  int32_t next = firstScalarSlot();
   for (Value input : stage.getInputs())
     if (!isa<RankedTensorType>(input.getType()))
       storeSlot(scalars.lookupOrDefault(input), context, next++);
@@ -711,13 +809,15 @@ void ProgramEmitter::emitStageCall(StageOp stage, IRMapping &scalars) {
     OpBuilder::InsertPoint point;
     Value context, samples;
     llvm::DenseMap<std::pair<BufferAttr, int>, Value> addresses;
+    double times;
   };
-  Place here{b.saveInsertionPoint(), context, samples, addresses};
+  Place here{b.saveInsertionPoint(), context, samples, addresses, times};
   auto back = [&]() {
     b.restoreInsertionPoint(here.point);
     context = here.context;
     samples = here.samples;
     addresses = here.addresses;
+    times = here.times;
     firstRow = blockEnd = worker = Value();
   };
   ++stageCount;
@@ -725,7 +825,7 @@ void ProgramEmitter::emitStageCall(StageOp stage, IRMapping &scalars) {
     for (auto [level, groups] : llvm::enumerate(getLevels(stage))) {
       auto [task, count] = emitParamsTask(stage, groups, level);
       back();
-      emitParallel(task, number(count));
+      emitStage(task, number(count));
     }
     return;
   }
@@ -750,7 +850,7 @@ void ProgramEmitter::emitStageCall(StageOp stage, IRMapping &scalars) {
       b, loc, arith::AddIOp::create(b, loc, rows, number(unit - 1)),
       number(-unit));
   LLVM::StoreOp::create(b, loc, rows, slot(context, SlotBlockRows), 8);
-  emitParallel(task, ceilDiv(samples, rows));
+  emitStage(task, ceilDiv(samples, rows));
 }
 
 //===----------------------------------------------------------------------===//
@@ -804,6 +904,19 @@ DictionaryAttr ProgramEmitter::getEntryFacts() {
     else
       outputs.push_back(port(attr, type));
   }
+  SmallVector<Attribute> stageInfos;
+  for (const Stage &stage : stages) {
+    SmallVector<int64_t> used;
+    SmallVector<double> calls;
+    for (auto [kernel, count] : stage.calls) {
+      used.push_back(kernel);
+      calls.push_back(count);
+    }
+    stageInfos.push_back(b.getArrayAttr(
+        {b.getStringAttr(stage.name), b.getStringAttr(stage.task),
+         b.getF64FloatAttr(stage.runs), b.getDenseI64ArrayAttr(used),
+         b.getDenseF64ArrayAttr(calls)}));
+  }
   auto named = [&](StringRef name, Attribute value) {
     return b.getNamedAttr(name, value);
   };
@@ -820,7 +933,9 @@ DictionaryAttr ProgramEmitter::getEntryFacts() {
        named("outputs", b.getArrayAttr(outputs)),
        named("reads", b.getDenseI64ArrayAttr(reads)),
        named("writes", b.getDenseI64ArrayAttr(writes)),
-       named("kernels", b.getArrayAttr(kernelInfos))});
+       named("kernels", b.getArrayAttr(kernelInfos)),
+       named("marked", b.getBoolAttr(marked)),
+       named("stages", b.getArrayAttr(stageInfos))});
 }
 
 void ProgramEmitter::run() {
@@ -858,6 +973,8 @@ void ProgramEmitter::run() {
   keep(SlotOutputs, offsetof(pcx_run_args_t, outputs), pointerType);
   keep(SlotStorage, offsetof(pcx_run_args_t, storage), pointerType);
   samples = loadSlot(i64, context, SlotSamples);
+  if (marked)
+    loadMark();
 
   IRMapping scalars;
   for (BlockArgument argument : program.getArguments()) {
@@ -884,7 +1001,7 @@ void ProgramEmitter::run() {
 
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(memory);
-  memory.getArraySizeMutable().assign(number(SlotScalars + mostScalars));
+  memory.getArraySizeMutable().assign(number(firstScalarSlot() + mostScalars));
   entry->setAttr(kEntryAttrName, getEntryFacts());
 }
 
@@ -914,7 +1031,7 @@ struct EmitCPUPass : public pc::impl::EmitCPUPassBase<EmitCPUPass> {
         return signalPassFailure();
     for (func::FuncOp program : programs) {
       for (const CPUTarget &target : targets)
-        ProgramEmitter(module, program, target, tables).run();
+        ProgramEmitter(module, program, target, tables, profile).run();
       program.erase();
     }
     Builder builder(&getContext());

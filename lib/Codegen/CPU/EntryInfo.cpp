@@ -56,8 +56,21 @@ ModuleInfo pc::getModuleInfo(ModuleOp module) {
     for (Attribute kernel : facts.getAs<ArrayAttr>("kernels")) {
       auto pair = cast<ArrayAttr>(kernel);
       ArrayRef<double> work = cast<DenseF64ArrayAttr>(pair[1]).asArrayRef();
-      entry.kernels.push_back(
-          {cast<StringAttr>(pair[0]), work[0], work[1], work[2], work[3]});
+      entry.kernels.push_back({cast<StringAttr>(pair[0]), work[0], work[1],
+                               work[2], work[3],
+                               cast<IntegerAttr>(pair[2]).getInt()});
+    }
+    entry.marked = facts.getAs<BoolAttr>("marked").getValue();
+    for (auto stage :
+         facts.getAs<ArrayAttr>("stages").getAsRange<ArrayAttr>()) {
+      StageInfo &info = entry.stages.emplace_back();
+      info.name = cast<StringAttr>(stage[0]);
+      info.task = cast<StringAttr>(stage[1]);
+      info.runs = cast<FloatAttr>(stage[2]).getValueAsDouble();
+      for (auto [kernel, calls] :
+           llvm::zip_equal(cast<DenseI64ArrayAttr>(stage[3]).asArrayRef(),
+                           cast<DenseF64ArrayAttr>(stage[4]).asArrayRef()))
+        info.uses.emplace_back(kernel, calls);
     }
     info.entries.push_back(std::move(entry));
   }

@@ -89,7 +89,8 @@ static const pcx_port_t severalOutputs[] = {
     {PORT, "value", PCX_F32, 1, 0, {0}, 0, 0},
     {PORT, "log", PCX_F64, 1, 0, {0}, 0, 0}};
 #endif
-#define VARIANT(f) {{sizeof(pcx_variant_t), "x86-64", 0, f, 0, 0, 1, 0, 0}}
+#define VARIANT(f)                                                             \
+  {{sizeof(pcx_variant_t), "x86-64", 0, f, 0, 0, 1, 0, 0, 0, 0, 0}}
 static const pcx_variant_t trainVariants[] = VARIANT(train);
 static const pcx_variant_t scoreVariants[] = VARIANT(score);
 #ifdef ENERGY_SEVERAL

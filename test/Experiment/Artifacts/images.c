@@ -137,7 +137,8 @@ static const pcx_port_t loss[] = {
 static const pcx_port_t samples[] = {IMAGE("sample"), IMAGE("other")};
 static const pcx_port_t halves[] = {IMAGE("half"),
                                     {PORT, "code", PCX_F32, 1, 0, {0}, 0, 0}};
-#define VARIANT(f) {{sizeof(pcx_variant_t), "x86-64", 0, f, 0, 0, 1, 0, 0}}
+#define VARIANT(f)                                                             \
+  {{sizeof(pcx_variant_t), "x86-64", 0, f, 0, 0, 1, 0, 0, 0, 0, 0}}
 static const pcx_variant_t trainVariants[] = VARIANT(train);
 static const pcx_variant_t sampleVariants[] = VARIANT(sample);
 static const pcx_variant_t reconstructVariants[] = VARIANT(reconstruct);

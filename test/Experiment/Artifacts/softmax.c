@@ -252,14 +252,10 @@ static const pcx_port_t totalOutputs[] = {
 
 static const pcx_kernel_info_t kernels[] = {
     {sizeof(pcx_kernel_info_t), "gemv", 100, 2 * classes * pixels,
-     4 * classes * pixels, 4 * pixels},
+     4 * classes * pixels, 4 * pixels, 0},
 };
 #define VARIANT(f)                                                             \
-  {                                                                            \
-    {                                                                          \
-      sizeof(pcx_variant_t), "x86-64", 0, f, 0, 0, 1, 1, kernels               \
-    }                                                                          \
-  }
+  {{sizeof(pcx_variant_t), "x86-64", 0, f, 0, 0, 1, 1, kernels, 0, 0, 0}}
 static const pcx_variant_t trainVariants[] = VARIANT(train);
 static const pcx_variant_t evaluateVariants[] = VARIANT(evaluate);
 static const pcx_variant_t classifyVariants[] = VARIANT(classify);

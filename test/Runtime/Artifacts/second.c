@@ -39,7 +39,7 @@ static const pcx_port_t outputs[] = {
     {sizeof(pcx_port_t), "calls", PCX_F64, 0, 0, {0}, PCX_REDUCE_LAST, 0},
 };
 static const pcx_variant_t variants[] = {
-    {sizeof(pcx_variant_t), "x86-64", 0, count, 0, 0, 1, 0, 0},
+    {sizeof(pcx_variant_t), "x86-64", 0, count, 0, 0, 1, 0, 0, 0, 0, 0},
 };
 static const pcx_program_t programs[] = {
     {sizeof(pcx_program_t), "count", PCX_ROLE_OTHER, 0, 0, 1, outputs, 1,

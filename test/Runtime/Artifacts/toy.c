@@ -267,23 +267,30 @@ static const pcx_port_t wideOutputs[] = {
 };
 
 static const pcx_kernel_info_t kernels[] = {
-    {sizeof(pcx_kernel_info_t), "sum", 0, width, 0, 4 * width},
+    {sizeof(pcx_kernel_info_t), "sum", 0, width, 0, 4 * width, 0},
+};
+static const pcx_kernel_use_t uses[] = {
+    {sizeof(pcx_kernel_use_t), 0, 1},
+};
+static const pcx_stage_info_t stages[] = {
+    {sizeof(pcx_stage_info_t), "single", 0, 1, 0, 0},
+    {sizeof(pcx_stage_info_t), "rows", sumRow, 1, 1, uses},
 };
 static const pcx_variant_t trainVariants[] = {
     // Nothing has this bit: the second one is taken.
     {sizeof(pcx_variant_t), "unheard-of", UINT64_C(1) << 62, spoil, 0, 0, 1, 0,
-     0},
+     0, 0, 0, 0},
     {sizeof(pcx_variant_t), "x86-64", 0, train, workspaceBytes, workerBytes,
-     block, 1, kernels},
+     block, 1, kernels, 0, 2, stages},
 };
 static const pcx_variant_t argumentVariants[] = {
-    {sizeof(pcx_variant_t), "x86-64", 0, arguments, 0, 0, 1, 0, 0},
+    {sizeof(pcx_variant_t), "x86-64", 0, arguments, 0, 0, 1, 0, 0, 0, 0, 0},
 };
 static const pcx_variant_t spoilVariants[] = {
-    {sizeof(pcx_variant_t), "x86-64", 0, spoil, 0, 0, 1, 0, 0},
+    {sizeof(pcx_variant_t), "x86-64", 0, spoil, 0, 0, 1, 0, 0, 0, 0, 0},
 };
 static const pcx_variant_t wideVariants[] = {
-    {sizeof(pcx_variant_t), "x86-64", 0, wide, 0, 0, block, 0, 0},
+    {sizeof(pcx_variant_t), "x86-64", 0, wide, 0, 0, block, 0, 0, 0, 0, 0},
 };
 
 static const uint32_t trainWrites[] = {0, 2};

@@ -36,6 +36,17 @@ struct PortInfo {
 struct KernelInfo {
   mlir::StringAttr name;
   double flopsBase, flopsPerSample, bytesBase, bytesPerSample;
+  int64_t rows;
+};
+
+/// One stage; see pcx_stage_info_t.
+struct StageInfo {
+  mlir::StringAttr name;
+  /// Symbol of its function in the module.
+  mlir::StringAttr task;
+  double runs;
+  /// Index of a kernel and its calls.
+  llvm::SmallVector<std::pair<int64_t, double>> uses;
 };
 
 /// One program compiled for one CPU: a function `i32 (ptr)` of
@@ -52,6 +63,9 @@ struct EntryInfo {
   /// Indices into ModuleInfo::storage.
   llvm::SmallVector<int64_t> storageReads, storageWrites;
   llvm::SmallVector<KernelInfo> kernels;
+  /// Compiled with calls of pcx_host_t::mark.
+  bool marked;
+  std::vector<StageInfo> stages;
 };
 
 struct ModuleInfo {

@@ -28,7 +28,9 @@ def EmitCPUPass : Pass<"pc-emit-cpu", "::mlir::ModuleOp"> {
   let options = [
     ListOption<"cpus", "cpus", "std::string",
                "CPUs to generate code for: native, x86-64-v3, x86-64-v4 or a "
-               "name that LLVM knows">
+               "name that LLVM knows">,
+    Option<"profile", "profile", "bool", /*default=*/"false",
+           "Call the runtime's pcx_host_t::mark around kernels and stages">
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::LLVM::LLVMDialect",
