@@ -113,10 +113,11 @@ TEST_F(ShownProfile, StandsBesideTheMachine) {
                               "2.00 51\n"));
   EXPECT_THAT(text, HasSubstr("(between) 12.5\n"));
   // The most expensive one first.
-  EXPECT_THAT(text, HasSubstr("imbalance\n1 \"map\" 2 1600000.00 40.0 "
-                              "2000000.00 0.80 0.0 0 2.00\n"
-                              "0 contract 20 20000.00 5.0 10000.00 2.00 0.5 50 "
-                              "1.50\n"));
+  EXPECT_THAT(text,
+              HasSubstr("imbalance\n 1 \"map\" 2 1600000.00 40.0 "
+                        "2000000.00 0.80 0.0 0 2.00\n"
+                        " 0 contract 20 20000.00 5.0 10000.00 2.00 0.5 50 "
+                        "1.50\n"));
   EXPECT_THAT(text, Not(HasSubstr("note:")));
 }
 

@@ -55,8 +55,8 @@ emitTable(llvm::Module &module, const Description &description,
           llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 
 /// Completes emitTable() after the optimiser: the functions of stages whose
-/// address the code still takes. Before it, one more address would keep what can
-/// be inlined, and the code would be another one.
+/// address the code still takes. Before it, one more address would keep what
+/// can be inlined, and the code would be another one.
 void setStageTasks(llvm::Module &module);
 
 /// Compiles `module`, which is in the LLVM dialect, and appends the result to
