@@ -70,7 +70,7 @@ pc::artifact::linkObject(ArrayRef<char> object,
   llvm::sys::path::append(output, "module.so");
   llvm::sys::RemoveFileOnSignal(input);
   llvm::sys::RemoveFileOnSignal(output);
-  auto cleanUp = llvm::make_scope_exit([&] {
+  llvm::scope_exit cleanUp([&] {
     llvm::sys::fs::remove_directories(folder);
     llvm::sys::DontRemoveFileOnSignal(input);
     llvm::sys::DontRemoveFileOnSignal(output);

@@ -46,12 +46,23 @@ static DenseSet<Operation *> getNeeded(scf::ForOp loop) {
   return needed;
 }
 
+/// True if the loop moves what all samples share, such as weights: it is cut
+/// into stages. Another loop is one part of a stage, and what comes behind it
+/// cannot go on from the numbers that it carries.
+static bool movesShared(scf::ForOp loop) {
+  return llvm::any_of(loop.getResultTypes(), [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && isa<FloatType>(tensor.getElementType()) &&
+           (tensor.getRank() == 0 || !tensor.isDynamicDim(0));
+  });
+}
+
 /// Makes the last step its own code, without what no one reads.
 static void peel(scf::ForOp loop) {
   std::optional<int64_t> lower = getConstantIntValue(loop.getLowerBound()),
                          upper = getConstantIntValue(loop.getUpperBound()),
                          step = getConstantIntValue(loop.getStep());
-  if (!lower || !upper || step != 1 || *upper <= *lower)
+  if (!lower || !upper || step != 1 || *upper <= *lower || !movesShared(loop))
     return;
   DenseSet<Operation *> needed = getNeeded(loop);
   unsigned dead = 0;

@@ -435,9 +435,9 @@ struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
     int64_t live = 0, most = 1;
     for (int64_t bytes : change)
       most = std::max(most, live += bytes);
-    // Weights that do not fit come from beyond that cache once for each block,
-    // whatever its size: rows are what pays for them.
-    uint64_t least = getWeightBytes(func) > cacheBytes ? kMostRows : 8;
+    // Weights that are far from fitting come from beyond that cache once for
+    // each block, whatever its size: rows are what pays for them.
+    uint64_t least = getWeightBytes(func) > 4 * cacheBytes ? kMostRows : 8;
     int64_t rows = llvm::bit_floor(
         std::clamp<uint64_t>(cacheBytes / 2 / most, least, kMostRows));
     return std::min<int64_t>(rows, llvm::PowerOf2Ceil(maxBatch));

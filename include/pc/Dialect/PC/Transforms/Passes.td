@@ -216,7 +216,8 @@ def PeelLastStepPass : Pass<"pc-peel-last-step", "::mlir::func::FuncOp"> {
     after it, as after the last joint step of incremental predictive coding, the
     last step need not move them: it becomes code of its own behind the loop,
     without the products that only they depend on. A loop of which all results
-    are read, and one with a bound that is not constant, stays.
+    are read, one with a bound that is not constant, and one that moves nothing
+    that the samples share, stay.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::scf::SCFDialect"];
