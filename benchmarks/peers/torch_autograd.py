@@ -70,13 +70,17 @@ class TorchAutograd(Peer):
             parameter.grad = gradient.div_(size)
         self.optimizer.step()
 
-    def predictive_coding(self, x, y):
-        self.freeze(True)
+    def start_inference(self, x, y):
+        """All states, those that move, and the traces of these."""
         states = self.start(x, y)
         free = states[1:-1]
-        traces = [torch.zeros_like(h) for h in free]
         for h in free:
             h.requires_grad_(True)
+        return states, free, [torch.zeros_like(h) for h in free]
+
+    def predictive_coding(self, x, y):
+        self.freeze(True)
+        states, free, traces = self.start_inference(x, y)
         for _ in range(self.case["steps"]):
             self.move(states, torch.autograd.grad(self.energy(states), free), traces)
         for h in free:
@@ -88,11 +92,7 @@ class TorchAutograd(Peer):
 
     def incremental(self, x, y):
         self.freeze(False)
-        states = self.start(x, y)
-        free = states[1:-1]
-        traces = [torch.zeros_like(h) for h in free]
-        for h in free:
-            h.requires_grad_(True)
+        states, free, traces = self.start_inference(x, y)
         for _ in range(self.case["steps"]):
             energy = self.energy(states)
             gradients = torch.autograd.grad(energy,

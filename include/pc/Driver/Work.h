@@ -10,7 +10,6 @@
 #define PC_DRIVER_WORK_H
 
 #include "mlir/IR/BuiltinOps.h"
-#include "mlir/Support/LogicalResult.h"
 
 #include <optional>
 #include <string>
@@ -27,9 +26,6 @@ struct Cost {
     perSample += other.perSample;
     perCall += other.perCall;
     return *this;
-  }
-  Cost operator*(double times) const {
-    return {perSample * times, perCall * times};
   }
   double forBatch(double batch) const { return perSample * batch + perCall; }
 };
