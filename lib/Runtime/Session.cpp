@@ -11,6 +11,7 @@
 #include "Random.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <sys/mman.h>
@@ -118,7 +119,7 @@ static void hostParallelFor(void *self, pcx_task_fn task, void *context,
 }
 
 pcx_session_t::pcx_session_t(const pcx_module_t &module, unsigned threads)
-    : module(module), pool(threads) {
+    : module(module), pool(threads), threadChoice(module.info().program_count) {
   const pcx_artifact_t &info = module.info();
   host = {sizeof(host), threads, &pool, hostParallelFor, nullptr};
 
@@ -210,6 +211,30 @@ int64_t pcx_session_t::paddedRows(uint32_t program, int64_t n) const {
   return (n + block - 1) / block * block;
 }
 
+int32_t pcx_session_t::run(uint32_t program, pcx_run_args_t &args) {
+  using Clock = std::chrono::steady_clock;
+  ThreadChoice::Calls &calls = threadChoice.find(program, args.n);
+  pcx_host_t services = profiled ? profiler->host() : host;
+  args.host = &services;
+  bool compared = pool.workers() > 1 && calls.isCompared();
+  bool shared = pool.workers() > 1 && calls.isShared();
+  if (!shared)
+    services.workers = 1;
+  pool.setShared(shared);
+  if (profiled)
+    profiler->beginCall(program, args.n);
+  auto begin = compared ? Clock::now() : Clock::time_point();
+  int32_t status = module.variant(program).run(&args);
+  std::chrono::duration<double> seconds =
+      compared ? Clock::now() - begin : Clock::duration();
+  if (profiled)
+    profiler->endCall();
+  // Initialisation and the like are shared whatever a program does.
+  pool.setShared(true);
+  calls.end(seconds.count());
+  return status;
+}
+
 void pcx_session_t::invoke(uint32_t program, int64_t n,
                            const std::byte *const *inputs) {
   pcx_run_args_t args = {};
@@ -221,7 +246,6 @@ void pcx_session_t::invoke(uint32_t program, int64_t n,
   args.storage = storagePointers.data();
   args.hypers = hypers.data();
   args.workspace = workspace.data();
-  args.host = profiled ? &profiler->host() : &host;
   args.seed = counters.seed;
   args.call = counters.call;
   args.total_steps = counters.total_steps;
@@ -230,11 +254,7 @@ void pcx_session_t::invoke(uint32_t program, int64_t n,
                    [](std::byte *row, std::byte *kept, size_t size) {
                      std::memcpy(kept, row, size);
                    });
-  if (profiled)
-    profiler->beginCall(program, n);
-  int32_t status = module.variant(program).run(&args);
-  if (profiled)
-    profiler->endCall();
+  int32_t status = run(program, args);
   forRowsPastBatch(program, n,
                    [](std::byte *row, std::byte *kept, size_t size) {
                      std::memcpy(row, kept, size);

@@ -12,6 +12,7 @@
 
 #include "Module.h"
 #include "Profile.h"
+#include "ThreadChoice.h"
 #include "Threads.h"
 
 #include <cstddef>
@@ -98,6 +99,10 @@ private:
   template <typename Copy>
   void forRowsPastBatch(uint32_t program, int64_t n, Copy copy);
 
+  /// Calls the program, with all threads or alone.
+  int32_t run(uint32_t program, pcx_run_args_t &args);
+
+  pcx::ThreadChoice threadChoice;
   std::vector<void *> storagePointers;
   pcx::Buffer stagingMemory;
   pcx::Buffer workspace;

@@ -228,7 +228,7 @@ void ThreadPool::publish(pcx_task_fn task, void *context, int64_t first,
 }
 
 void ThreadPool::parallelFor(pcx_task_fn task, void *context, int64_t count) {
-  if (running.pool == this || shares.size() == 1 || count <= 1) {
+  if (running.pool == this || shares.size() == 1 || count <= 1 || !shared) {
     // Nested, or nothing to share. The worker of an enclosing task stays.
     Running outer = running;
     if (running.pool != this)

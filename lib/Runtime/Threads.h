@@ -78,6 +78,9 @@ public:
   /// caller afterwards. Iterations with the same w follow one another.
   void parallelFor(pcx_task_fn task, void *context, int64_t count);
 
+  /// Whether parallelFor gives work to other threads; not from inside a task.
+  void setShared(bool value) { shared = value; }
+
   /// The same with a callable `body(index, worker)`.
   template <typename Body>
   void forEach(int64_t count, Body &&body) {
@@ -100,6 +103,8 @@ private:
   struct alignas(apart) Share {
     std::atomic<uint64_t> left{0};
   };
+
+  bool shared = true;
 
   void run(unsigned worker);
   void work(unsigned worker);
