@@ -38,6 +38,7 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/SaveAndRestore.h"
 
+#include <cmath>
 #include <cstddef>
 
 using namespace mlir;
@@ -127,8 +128,9 @@ private:
   void emitLoop(scf::ForOp loop, IRMapping &scalars,
                 function_ref<void(Block &, IRMapping &)> emitBody);
   void emitStageCall(StageOp stage, IRMapping &scalars);
-  void emitStage(LLVM::LLVMFuncOp task, Value count);
-  void emitParallel(LLVM::LLVMFuncOp task, Value count);
+  Value emitIsShared();
+  void emitStage(LLVM::LLVMFuncOp task, Value count, Value shared);
+  void emitParallel(LLVM::LLVMFuncOp task, Value count, Value shared);
   void loadMark();
   void emitMark(Value worker, uint32_t what, Value rows);
   int32_t firstScalarSlot() const {
@@ -177,6 +179,7 @@ private:
     std::string name, task;
     double runs;
     llvm::MapVector<int64_t, double> calls; ///< by the kernel's index
+    GroupCost cost; ///< of a run; a loop that only the run knows counts once
   };
   std::vector<Stage> stages;
   /// How often the code at hand runs in a run of its stage, or, outside of
@@ -436,6 +439,8 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
   Value first = firstRow ? firstRow : number(0);
   arguments.append({low, high, first, samples});
 
+  GroupCost cost = estimateCost(group, kind, target);
+  stages.back().cost.add(cost, times ? times : 1);
   LLVM::LLVMFuncOp kernel;
   int64_t place = kernels.size();
   for (auto [index, known] : llvm::enumerate(kernels))
@@ -450,9 +455,8 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
     std::string name =
         (prefix + "$" + Twine(kernels.size()) + "$" + getKernelName(group))
             .str();
-    kernel = emitKernel(module, name, group, kind, binding, target);
+    kernel = emitKernel(module, name, group, kind, binding, maxBatch, target);
     kernels.push_back({group, kind, binding, kernel});
-    GroupCost cost = estimateCost(group, kind, target);
     kernelInfos.push_back(b.getArrayAttr(
         {b.getStringAttr(Twine(kernels.size() - 1) + " " +
                          getKernelName(group)),
@@ -489,7 +493,7 @@ LLVM::LLVMFuncOp ProgramEmitter::beginTask(StageOp stage, const Twine &suffix,
       suffix, LLVM::LLVMVoidType::get(b.getContext()), {pointerType, i64, i64},
       stage.getLoc(), LLVM::Linkage::Internal);
   stages.push_back(
-      {suffix.str().substr(1), task.getSymName().str(), times, {}});
+      {suffix.str().substr(1), task.getSymName().str(), times, {}, {}});
   times = 1;
   Block *entry = task.addEntryBlock(b);
   b.setInsertionPointToStart(entry);
@@ -748,20 +752,40 @@ void ProgramEmitter::emitMark(Value worker, uint32_t what, Value rows) {
                        ValueRange{mark, self, worker, index, rows});
 }
 
+/// Whether the samples at hand are enough for several threads to share the
+/// stage that was emitted last.
+Value ProgramEmitter::emitIsShared() {
+  const GroupCost &cost = stages.back().cost;
+  // Handing a loop over and waiting for the others takes up to two
+  // microseconds.
+  constexpr double leastWork = 200000;
+  double missing = leastWork - cost.flopsBase;
+  double least = 1;
+  if (missing > 0)
+    least = cost.flopsPerSample > 0 ? std::ceil(missing / cost.flopsPerSample)
+                                    : maxBatch + 1.0;
+  least = std::min(least, maxBatch + 1.0);
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, samples,
+                               number(static_cast<int64_t>(least)));
+}
+
 /// Runs the stage that was emitted last.
-void ProgramEmitter::emitStage(LLVM::LLVMFuncOp task, Value count) {
+void ProgramEmitter::emitStage(LLVM::LLVMFuncOp task, Value count,
+                               Value shared) {
   if (!marked)
-    return emitParallel(task, count);
+    return emitParallel(task, count, shared);
   uint32_t what = PCX_MARK_STAGE + (stages.size() - 1);
   emitMark(number(0), what, number(PCX_MARK_BEGIN));
-  emitParallel(task, count);
+  emitParallel(task, count, shared);
   emitMark(number(0), what, number(0));
 }
 
-void ProgramEmitter::emitParallel(LLVM::LLVMFuncOp task, Value count) {
+void ProgramEmitter::emitParallel(LLVM::LLVMFuncOp task, Value count,
+                                  Value shared) {
   // One task needs no other thread.
   Value several = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt,
                                         count, number(1));
+  several = arith::AndIOp::create(b, loc, several, shared);
   auto branch = scf::IfOp::create(b, loc, several, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(branch.thenBlock()->getTerminator());
@@ -777,7 +801,10 @@ void ProgramEmitter::emitParallel(LLVM::LLVMFuncOp task, Value count) {
                        ValueRange{parallelFor, self, function, context, count});
   b.setInsertionPoint(branch.elseBlock()->getTerminator());
   Value zero = number(0);
-  LLVM::CallOp::create(b, loc, task, ValueRange{context, zero, zero});
+  auto tasks = scf::ForOp::create(b, loc, zero, count, number(1));
+  b.setInsertionPoint(tasks.getBody()->getTerminator());
+  LLVM::CallOp::create(b, loc, task,
+                       ValueRange{context, tasks.getInductionVar(), zero});
 }
 
 /// Levels of a params stage: a group is one above what it reads of the stage.
@@ -825,18 +852,20 @@ void ProgramEmitter::emitStageCall(StageOp stage, IRMapping &scalars) {
     for (auto [level, groups] : llvm::enumerate(getLevels(stage))) {
       auto [task, count] = emitParamsTask(stage, groups, level);
       back();
-      emitStage(task, number(count));
+      emitStage(task, number(count), emitIsShared());
     }
     return;
   }
   LLVM::LLVMFuncOp task = emitSamplesTask(stage);
   back();
+  Value shared = emitIsShared();
   // As few blocks as hold the samples, but a multiple of the workers; rows of a
   // block are whole tiles. Results do not depend on the cut.
   Value host = loadField(pointerType, runArgs, offsetof(pcx_run_args_t, host));
   Value workers = arith::ExtUIOp::create(
       b, loc, b.getI64Type(),
       loadField(b.getI32Type(), host, offsetof(pcx_host_t, workers)));
+  workers = arith::SelectOp::create(b, loc, shared, workers, number(1));
   int64_t unit = chooseTile(target, sampleBlock).rows;
   auto ceilDiv = [&](Value value, Value by) {
     Value sum = arith::AddIOp::create(
@@ -850,7 +879,7 @@ void ProgramEmitter::emitStageCall(StageOp stage, IRMapping &scalars) {
       b, loc, arith::AddIOp::create(b, loc, rows, number(unit - 1)),
       number(-unit));
   LLVM::StoreOp::create(b, loc, rows, slot(context, SlotBlockRows), 8);
-  emitStage(task, ceilDiv(samples, rows));
+  emitStage(task, ceilDiv(samples, rows), shared);
 }
 
 //===----------------------------------------------------------------------===//

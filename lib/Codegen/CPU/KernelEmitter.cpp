@@ -26,6 +26,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "pc/Dialect/PC/Transforms/Structured.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 using namespace pc;
@@ -176,6 +177,23 @@ struct Columns {
   int64_t span;
 };
 
+/// Terms of a contraction's sums that are added in one go, k from `from` to
+/// `to`, and where their factors are.
+struct Terms {
+  Terms(Value from, Value to) : from(from), to(to) {}
+  Value from, to;
+  /// Where the sums of the terms before these are, tiles of the columns from
+  /// `firstColumn` to `endColumn`, each with its rows after one another; or
+  /// null if these are all terms.
+  Value partials, firstColumn, endColumn;
+  /// No more terms follow.
+  bool last = true;
+  /// Copies of the operands in the order in which tiles read them, or null: of
+  /// the left one the rows from `firstRow` on, of the right one the columns at
+  /// hand.
+  Value packedLeft, firstRow, packedRight;
+};
+
 /// The panel that a point's columns are in.
 struct Panel {
   Value start;
@@ -202,7 +220,8 @@ struct Lanes {
 class KernelEmitter {
 public:
   KernelEmitter(GroupOp group, StageKind stage, const KernelBinding &binding,
-                const CPUTarget &target, LLVM::LLVMFuncOp func);
+                int64_t maxBatch, const CPUTarget &target,
+                LLVM::LLVMFuncOp func);
   void run();
 
 private:
@@ -263,6 +282,8 @@ private:
   void emitPoint(ArrayRef<Value> indices, const Lanes &active,
                  llvm::DenseMap<Value, Value> known,
                  SmallVectorImpl<Value> *accumulators = nullptr);
+  /// Asks for what emitPoint will load there.
+  void prefetchPoint(ArrayRef<Value> indices);
   Value combineLanes(linalg::GenericOp reduction, Value lanesOfSum);
 
   // Kinds of kernels.
@@ -272,8 +293,40 @@ private:
                  SmallVectorImpl<Value> &accumulators);
   void emitBatchReduction(ArrayRef<Value> indices, const Lanes &active);
   void emitContraction();
-  void emitTile(Value row, const Columns &columns, int64_t tileRows,
-                int64_t vectors, int64_t lastCount);
+  /// Access of the contraction's left (0) or right (1) operand: row, column and
+  /// term.
+  Access getRootAccess(unsigned operand) {
+    OpOperand *use = root.getDpsInputOperand(operand);
+    return getAccess(getPointer(use->get()),
+                     cast<RankedTensorType>(use->get().getType()),
+                     root.getMatchingIndexingMap(use), 3);
+  }
+  bool isPacked();
+  void emitPackedContraction(const RegisterTile &tile);
+  void packLeft(const RegisterTile &tile, Value packed);
+  void packRight(const RegisterTile &tile, const Columns &columns,
+                 int64_t vectors, int64_t lastCount, Value packed);
+  int64_t chooseTerms(const RegisterTile &tile);
+  void emitContractionInParts(const RegisterTile &tile, int64_t terms);
+  void emitAllColumns(const RegisterTile &tile, Value from, Value to,
+                      const Terms &terms);
+  void emitColumns(const RegisterTile &tile, const Columns &columns,
+                   int64_t count, const Terms &terms);
+  void forRowTiles(const RegisterTile &tile,
+                   function_ref<void(Value, int64_t)> body);
+  void emitTile(const RegisterTile &tile, Value row, const Columns &columns,
+                int64_t tileRows, int64_t vectors, int64_t lastCount,
+                const Terms &terms);
+  void prefetch(Value address);
+  /// What a tile asks for so that the next panel of the weight is near when its
+  /// turn comes: for term k of the tile `elements` from `address` + k *
+  /// `elements` on, or nothing.
+  struct Ahead {
+    Value address;
+    int64_t elements = 0;
+  };
+  Ahead getAhead(const RegisterTile &tile, Value row, const Columns &columns,
+                 const Access &weight, const Terms &terms);
   void emitUpdates();
   void emitTranspose();
   /// One block of the result, of at most `lanes` by `lanes` elements.
@@ -283,6 +336,7 @@ private:
   GroupOp group;
   StageKind stage;
   const KernelBinding &binding;
+  int64_t maxBatch;
   const CPUTarget &target;
   LLVM::LLVMFuncOp func;
   OpBuilder b;
@@ -312,10 +366,10 @@ private:
 } // namespace
 
 KernelEmitter::KernelEmitter(GroupOp group, StageKind stage,
-                             const KernelBinding &binding,
+                             const KernelBinding &binding, int64_t maxBatch,
                              const CPUTarget &target, LLVM::LLVMFuncOp func)
-    : group(group), stage(stage), binding(binding), target(target), func(func),
-      b(func.getContext()), loc(group.getLoc()) {
+    : group(group), stage(stage), binding(binding), maxBatch(maxBatch),
+      target(target), func(func), b(func.getContext()), loc(group.getLoc()) {
   for (auto op : group.getBody().getOps<linalg::GenericOp>()) {
     ops.push_back(op);
     StructuredKind kind = getStructuredKind(op);
@@ -632,6 +686,26 @@ void KernelEmitter::emitPoint(ArrayRef<Value> indices, const Lanes &active,
     if (getStructuredKind(result.getDefiningOp<linalg::GenericOp>()) !=
         StructuredKind::RowReduction)
       store(known.lookup(result), getAddress(access, indices), active);
+}
+
+void KernelEmitter::prefetchPoint(ArrayRef<Value> indices) {
+  llvm::SmallDenseSet<std::pair<Value, AffineMap>> seen;
+  for (linalg::GenericOp op : ops) {
+    if (op == root)
+      continue;
+    for (OpOperand *input : op.getDpsInputOperands()) {
+      auto found = operandAccess.find({op, input->getOperandNumber()});
+      if (found == operandAccess.end() ||
+          !seen.insert({input->get(), op.getMatchingIndexingMap(input)}).second)
+        continue;
+      const Access &access = found->second;
+      bool matrix = access.panel ? access.columnDim + 1 == indices.size()
+                                 : access.strides.front() != 0 &&
+                                       access.strides.back() == 1;
+      if (matrix)
+        prefetch(getAddress(access, indices));
+    }
+  }
 }
 
 /// Sum (or maximum) of the lanes, pairwise.
@@ -1047,8 +1121,7 @@ void KernelEmitter::emitTransposeBlock(Value row, Value column, int64_t rows,
 
 void KernelEmitter::emitContraction() {
   prepareSpace(/*mergeLoops=*/false);
-  int64_t rows = space[0], columns = space[1];
-  RegisterTile tile = chooseTile(target, rows);
+  RegisterTile tile = chooseTile(target, space[0]);
 
   // A long epilogue as a loop over the finished tile: code stays in the
   // instruction cache.
@@ -1066,73 +1139,306 @@ void KernelEmitter::emitContraction() {
             cast<RankedTensorType>(matrix.getType()).getEncoding()))
       panelColumns = panels.getColumns();
 
-  // In a samples stage whole tiles cover the rows; in a params stage the last
-  // cut ends with the array.
-  int64_t restRows = stage == StageKind::Params ? rows % tile.rows : 0;
-  // A number of columns, at most a tile's, of all rows.
-  auto emitColumns = [&](const Columns &place, int64_t count) {
-    int64_t vectors = llvm::divideCeil(count, lanes);
-    int64_t lastCount = count - (vectors - 1) * lanes;
-    Value until = high;
-    if (restRows > 0) {
-      Value count = arith::SubIOp::create(b, loc, high, low);
-      Value rest = arith::RemUIOp::create(b, loc, count, number(tile.rows));
-      until = arith::SubIOp::create(b, loc, high, rest);
-    }
-    if (rows >= tile.rows)
-      loop(low, until, tile.rows, {}, [&](Value row, ValueRange) {
-        emitTile(row, place, tile.rows, vectors, lastCount);
-        return SmallVector<Value>();
-      });
-    if (restRows == 0)
-      return;
-    Value some =
-        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, until, high);
-    auto branch = scf::IfOp::create(b, loc, some, /*withElseRegion=*/false);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPoint(branch.thenBlock()->getTerminator());
-    emitTile(until, place, restRows, vectors, lastCount);
+  if (isPacked())
+    return emitPackedContraction(tile);
+  if (int64_t terms = chooseTerms(tile))
+    return emitContractionInParts(tile, terms);
+  int64_t depth = root.getStaticLoopRanges()[2];
+  emitAllColumns(
+      tile, number(0), number(space[1]),
+      Terms(number(0), ShapedType::isDynamic(depth) ? samples : number(depth)));
+}
+
+/// Rows of the left operand that are packed at a time: enough tiles for the
+/// packing of a column of the right one to pay.
+static constexpr int64_t kPackedRows = 64;
+
+/// Whether to copy parts of the operands of a sum over samples. Rows of both
+/// are far apart, often by a power of two, and meet in few sets of the caches:
+/// the copies do not.
+bool KernelEmitter::isPacked() {
+  Access left = getRootAccess(0);
+  // With larger batches the copies leave the caches too.
+  constexpr int64_t mostSamples = 1024;
+  // What is copied of the left one serves all columns.
+  constexpr int64_t leastColumns = 256;
+  return stage == StageKind::Params &&
+         ShapedType::isDynamic(root.getStaticLoopRanges()[2]) &&
+         left.strides[0] == 1 && maxBatch <= mostSamples &&
+         space[0] >= 8 * kPackedRows && space[1] >= leastColumns;
+}
+
+void KernelEmitter::emitPackedContraction(const RegisterTile &tile) {
+  auto allocate = [&](int64_t elements) {
+    return LLVM::AllocaOp::create(b, loc,
+                                  LLVM::LLVMPointerType::get(b.getContext()),
+                                  elementType, number(elements), 64);
   };
+  Value left = allocate(kPackedRows * maxBatch);
+  Value right = allocate(tile.vectors * lanes * maxBatch);
+  loop(low, high, kPackedRows, {}, [&](Value firstRow, ValueRange) {
+    Value end = arith::MinSIOp::create(
+        b, loc, add(firstRow, number(kPackedRows)), high);
+    llvm::SaveAndRestore from(low, firstRow), to(high, end);
+    packLeft(tile, left);
+    Terms terms(number(0), samples);
+    terms.packedLeft = left;
+    terms.firstRow = firstRow;
+    terms.packedRight = right;
+    emitAllColumns(tile, number(0), number(space[1]), terms);
+    return SmallVector<Value>();
+  });
+}
+
+/// Tiles of the rows at hand after one another, of each the rows' elements of
+/// one term together.
+void KernelEmitter::packLeft(const RegisterTile &tile, Value packed) {
+  Access from = getRootAccess(0);
+  auto type = VectorType::get({tile.rows}, elementType);
+  unsigned alignment = alignmentOf(elementType);
+  forRowTiles(tile, [&](Value row, int64_t rows) {
+    Value place = arith::MulIOp::create(
+        b, loc, arith::SubIOp::create(b, loc, row, low), samples);
+    Value to = element(packed, elementType, place);
+    Value mask;
+    if (rows < tile.rows) {
+      SmallVector<bool> bits(tile.rows, false);
+      std::fill_n(bits.begin(), rows, true);
+      mask = arith::ConstantOp::create(
+          b, loc,
+          DenseElementsAttr::get(VectorType::get({tile.rows}, b.getI1Type()),
+                                 bits));
+    }
+    loop(number(0), samples, 1, {}, [&](Value k, ValueRange) {
+      Value address = element(from.pointer, elementType,
+                              add(row, scaled(k, from.strides[2])));
+      Value elements;
+      if (mask)
+        elements = LLVM::MaskedLoadOp::create(
+            b, loc, type, address, mask,
+            arith::ConstantOp::create(b, loc, b.getZeroAttr(type)), alignment);
+      else
+        elements = LLVM::LoadOp::create(b, loc, type, address, alignment);
+      LLVM::StoreOp::create(b, loc, elements,
+                            element(to, elementType, scaled(k, tile.rows)),
+                            alignment);
+      return SmallVector<Value>();
+    });
+  });
+}
+
+/// Rows of the columns at hand after one another.
+void KernelEmitter::packRight(const RegisterTile &tile, const Columns &columns,
+                              int64_t vectors, int64_t lastCount,
+                              Value packed) {
+  Access from = getRootAccess(1);
+  Value column = add(columns.start, number(columns.within));
+  loop(number(0), samples, 1, {}, [&](Value k, ValueRange) {
+    Value row = element(from.pointer, elementType,
+                        add(column, scaled(k, from.strides[2])));
+    Value to = element(packed, elementType, scaled(k, tile.vectors * lanes));
+    for (int64_t j = 0; j < vectors; ++j)
+      store(load(elementType, elementAt(row, elementType, j * lanes),
+                 j + 1 < vectors ? Lanes() : firstLanes(lastCount)),
+            elementAt(to, elementType, j * lanes), {});
+    return SmallVector<Value>();
+  });
+}
+
+/// How many terms of the sums to add in one go, so that the part of the weight
+/// that all rows of a block of samples use stays in the first-level cache; 0
+/// for all, where the block stays in the second level with what else is there.
+int64_t KernelEmitter::chooseTerms(const RegisterTile &tile) {
+  int64_t depth = root.getStaticLoopRanges()[2];
+  // The rows of a cut of a params stage are not known here.
+  if (stage == StageKind::Params || ShapedType::isDynamic(depth) ||
+      space[0] <= tile.rows)
+    return 0;
+  int64_t elementBytes = elementType.getIntOrFloatBitWidth() / 8;
+  if (space[0] * depth * elementBytes < int64_t(target.l2Bytes / 4))
+    return 0;
+  int64_t termBytes = (tile.vectors * lanes + tile.rows) * elementBytes;
+  int64_t terms = llvm::alignDown(target.l1Bytes * 3 / 4 / termBytes, 32);
+  return depth >= 2 * terms ? terms : 0;
+}
+
+/// Parts of the sums outside, columns inside: a block of samples and a part of
+/// the weight are read once for all of them, however long the sums are. They
+/// are added up in the same order.
+void KernelEmitter::emitContractionInParts(const RegisterTile &tile,
+                                           int64_t terms) {
+  int64_t rows = space[0], columns = space[1];
+  int64_t depth = root.getStaticLoopRanges()[2];
+  int64_t elementBytes = elementType.getIntOrFloatBitWidth() / 8;
+  int64_t step = std::max(tile.vectors * lanes, panelColumns);
+  constexpr int64_t mostPartialBytes = 64 * 1024;
+  int64_t span = std::clamp<int64_t>(
+      llvm::alignDown(mostPartialBytes / (rows * elementBytes), step), step,
+      llvm::alignTo(columns, step));
+  Value partials = LLVM::AllocaOp::create(
+      b, loc, LLVM::LLVMPointerType::get(b.getContext()), vectorOf(elementType),
+      number(rows * span / lanes), 64);
+  Value zero =
+      arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorOf(elementType)));
+  int64_t lastTerms = depth % terms ? depth % terms : terms;
+  loop(number(0), number(columns), span, {}, [&](Value start, ValueRange) {
+    Value end = arith::MinSIOp::create(b, loc, add(start, number(span)),
+                                       number(columns));
+    loop(number(0), number(rows * span), lanes, {},
+         [&](Value place, ValueRange) {
+           store(zero, element(partials, elementType, place), {});
+           return SmallVector<Value>();
+         });
+    auto emitPart = [&](Value from, Value to, bool last) {
+      Terms part(from, to);
+      part.partials = partials;
+      part.firstColumn = start;
+      part.endColumn = end;
+      part.last = last;
+      emitAllColumns(tile, start, end, part);
+    };
+    loop(number(0), number(depth - lastTerms), terms, {},
+         [&](Value from, ValueRange) {
+           emitPart(from, add(from, number(terms)), /*last=*/false);
+           return SmallVector<Value>();
+         });
+    emitPart(number(depth - lastTerms), number(depth), /*last=*/true);
+    return SmallVector<Value>();
+  });
+}
+
+/// The columns [from, to) of all rows. `from` is a whole number of steps, `to`
+/// too or the matrix's end.
+void KernelEmitter::emitAllColumns(const RegisterTile &tile, Value from,
+                                   Value to, const Terms &terms) {
   // Steps of whole tiles and, with panels, of whole panels; then the rest.
   int64_t width = tile.vectors * lanes;
   int64_t step = std::max(width, panelColumns);
-  int64_t whole = columns / step * step;
+  int64_t columns = space[1], whole = columns / step * step;
   auto emitStep = [&](Value start, int64_t span) {
     for (int64_t within = 0; within < span; within += width)
-      emitColumns({start, within, span}, std::min(width, span - within));
+      emitColumns(tile, {start, within, span}, std::min(width, span - within),
+                  terms);
   };
   if (whole > 0)
-    loop(number(0), number(whole), step, {}, [&](Value start, ValueRange) {
-      emitStep(start, step);
+    loop(from, arith::MinSIOp::create(b, loc, to, number(whole)), step, {},
+         [&](Value start, ValueRange) {
+           emitStep(start, step);
+           return SmallVector<Value>();
+         });
+  if (columns == whole)
+    return;
+  Value rest = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt, to,
+                                     number(whole));
+  auto branch = scf::IfOp::create(b, loc, rest, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  emitStep(number(whole), columns - whole);
+}
+
+/// A number of columns, at most a tile's, of all rows.
+void KernelEmitter::emitColumns(const RegisterTile &tile,
+                                const Columns &columns, int64_t count,
+                                const Terms &terms) {
+  int64_t vectors = llvm::divideCeil(count, lanes);
+  int64_t lastCount = count - (vectors - 1) * lanes;
+  if (terms.packedRight)
+    packRight(tile, columns, vectors, lastCount, terms.packedRight);
+  forRowTiles(tile, [&](Value row, int64_t rows) {
+    emitTile(tile, row, columns, rows, vectors, lastCount, terms);
+  });
+}
+
+/// The rows at hand in tiles: `body` emits the code for a tile of a number of
+/// them.
+void KernelEmitter::forRowTiles(const RegisterTile &tile,
+                                function_ref<void(Value, int64_t)> body) {
+  // In a samples stage whole tiles cover the rows; in a params stage the last
+  // cut ends with the array.
+  int64_t rows = space[0];
+  int64_t restRows = stage == StageKind::Params ? rows % tile.rows : 0;
+  Value until = high;
+  if (restRows > 0) {
+    Value count = arith::SubIOp::create(b, loc, high, low);
+    Value rest = arith::RemUIOp::create(b, loc, count, number(tile.rows));
+    until = arith::SubIOp::create(b, loc, high, rest);
+  }
+  if (rows >= tile.rows)
+    loop(low, until, tile.rows, {}, [&](Value row, ValueRange) {
+      body(row, tile.rows);
       return SmallVector<Value>();
     });
-  if (columns > whole)
-    emitStep(number(whole), columns - whole);
+  if (restRows == 0)
+    return;
+  Value some =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, until, high);
+  auto branch = scf::IfOp::create(b, loc, some, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  body(until, restRows);
+}
+
+void KernelEmitter::prefetch(Value address) {
+  // A read, to be kept in the second-level cache, of data.
+  LLVM::Prefetch::create(b, loc, address, /*rw=*/0, /*hint=*/2, /*cache=*/1);
+}
+
+KernelEmitter::Ahead KernelEmitter::getAhead(const RegisterTile &tile,
+                                             Value row, const Columns &columns,
+                                             const Access &weight,
+                                             const Terms &terms) {
+  int64_t elementBytes = elementType.getIntOrFloatBitWidth() / 8;
+  if (stage != StageKind::Samples || !weight.panel ||
+      weight.rows * weight.columns * elementBytes <= int64_t(target.l1Bytes))
+    return {};
+  // The tiles of a panel ask for equal parts of the next one. Of the last panel
+  // the next one is the first one, further down if the sums go on.
+  int64_t width = tile.vectors * lanes;
+  int64_t perTerm = std::max<int64_t>(width * tile.rows / space[0], 1);
+  Value next = add(columns.start, number(panelColumns));
+  Value end = terms.partials ? terms.endColumn : number(weight.columns);
+  Value inside =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, next, end);
+  Value start = arith::SelectOp::create(
+      b, loc, inside, next, terms.partials ? terms.firstColumn : number(0));
+  Value term = arith::SelectOp::create(b, loc, inside, terms.from,
+                                       terms.partials ? terms.to : terms.from);
+  Value tiles = scaled(arith::DivUIOp::create(b, loc, row, number(tile.rows)),
+                       std::max<int64_t>(panelColumns / width, 1));
+  Value index = add(tiles, number(columns.within / width));
+  Value count = arith::SubIOp::create(b, loc, terms.to, terms.from);
+  Value place =
+      add(add(scaled(start, weight.rows), scaled(term, panelColumns)),
+          scaled(arith::SubIOp::create(
+                     b, loc, arith::MulIOp::create(b, loc, index, count),
+                     terms.from),
+                 perTerm));
+  return {element(weight.pointer, elementType, place), perTerm};
 }
 
 /// `vectors` vectors of columns, of the last one `lastCount`, of `tileRows`
 /// rows.
-void KernelEmitter::emitTile(Value row, const Columns &columns,
-                             int64_t tileRows, int64_t vectors,
-                             int64_t lastCount) {
-  OpOperand *left = root.getDpsInputOperand(0),
-            *right = root.getDpsInputOperand(1);
-  auto operand = [&](OpOperand *use) {
-    return getAccess(getPointer(use->get()),
-                     cast<RankedTensorType>(use->get().getType()),
-                     root.getMatchingIndexingMap(use), 3);
-  };
-  Access a = operand(left), w = operand(right);
+void KernelEmitter::emitTile(const RegisterTile &tile, Value row,
+                             const Columns &columns, int64_t tileRows,
+                             int64_t vectors, int64_t lastCount,
+                             const Terms &terms) {
+  Access a = getRootAccess(0), w = getRootAccess(1);
   assert(
       a.strides[1] == 0 &&
       (w.panel ? w.columnDim == 1 : w.strides[0] == 0 && w.strides[1] == 1) &&
       "expected C_mn = sum_k A_mk B_kn with rows of B in memory");
-  int64_t depth = root.getStaticLoopRanges()[2];
-  Value until = ShapedType::isDynamic(depth) ? samples : number(depth);
   SmallVector<Lanes> active(vectors);
   active.back() = firstLanes(lastCount);
 
-  Value aBase = element(a.pointer, elementType, scaled(row, a.strides[0]));
+  Value aBase;
+  if (terms.packedLeft) {
+    Value place = arith::MulIOp::create(
+        b, loc, arith::SubIOp::create(b, loc, row, terms.firstRow), samples);
+    aBase = element(terms.packedLeft, elementType, place);
+    a.strides[2] = tile.rows;
+  } else {
+    aBase = element(a.pointer, elementType, scaled(row, a.strides[0]));
+  }
   Value column = add(columns.start, number(columns.within));
   // The panel of each vector of columns, its place in it, and of the weight
   // the address of its first row and the distance of rows.
@@ -1150,15 +1456,43 @@ void KernelEmitter::emitTile(Value row, const Columns &columns,
     Value start = add(columns.start, number(first));
     Value index = w.panel ? add(scaled(start, w.rows), number(behind - first))
                           : add(columns.start, number(behind));
-    places.push_back({{start, width},
-                      element(w.pointer, elementType, index),
-                      w.panel ? width : w.strides[2]});
+    if (terms.packedRight)
+      places.push_back({{start, width},
+                        elementAt(terms.packedRight, elementType, j * lanes),
+                        tile.vectors * lanes});
+    else
+      places.push_back({{start, width},
+                        element(w.pointer, elementType, index),
+                        w.panel ? width : w.strides[2]});
   }
   Value zero =
       arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorOf(elementType)));
-  SmallVector<Value> sums(tileRows * vectors, zero);
+  SmallVector<Value> sums(tileRows * vectors, zero), partials;
+  if (terms.partials) {
+    Value place =
+        add(scaled(arith::SubIOp::create(b, loc, column, terms.firstColumn),
+                   space[0]),
+            scaled(row, tile.vectors * lanes));
+    Value address = element(terms.partials, elementType, place);
+    for (auto [index, sum] : llvm::enumerate(sums)) {
+      partials.push_back(elementAt(address, vectorOf(elementType), index));
+      sum = LLVM::LoadOp::create(b, loc, vectorOf(elementType), partials.back(),
+                                 64);
+    }
+  }
+  // What a large params stage updates has left the caches since the last step:
+  // it comes while the sums are made.
+  if (terms.packedRight)
+    for (int64_t j = 0; j < vectors; ++j) {
+      if (panelColumns)
+        panel = places[j].panel;
+      for (int64_t i = 0; i < tileRows; ++i)
+        prefetchPoint({add(row, number(i)), add(column, number(j * lanes))});
+      panel.reset();
+    }
+  Ahead ahead = getAhead(tile, row, columns, w, terms);
   auto product =
-      loop(number(0), until, 1, sums, [&](Value k, ValueRange carried) {
+      loop(terms.from, terms.to, 1, sums, [&](Value k, ValueRange carried) {
         Value aRow = element(aBase, elementType, scaled(k, a.strides[2]));
         SmallVector<Value> weights;
         for (int64_t j = 0; j < vectors; ++j)
@@ -1166,6 +1500,12 @@ void KernelEmitter::emitTile(Value row, const Columns &columns,
                                  element(places[j].weight, elementType,
                                          scaled(k, places[j].stride)),
                                  active[j]));
+        constexpr int64_t lineBytes = 64;
+        int64_t line = lineBytes * 8 / elementType.getIntOrFloatBitWidth();
+        for (int64_t e = 0; e < ahead.elements; e += line)
+          prefetch(elementAt(
+              element(ahead.address, elementType, scaled(k, ahead.elements)),
+              elementType, e));
         SmallVector<Value> next;
         for (int64_t i = 0; i < tileRows; ++i) {
           Value scalar = LLVM::LoadOp::create(
@@ -1181,6 +1521,12 @@ void KernelEmitter::emitTile(Value row, const Columns &columns,
         }
         return next;
       });
+
+  if (!terms.last) {
+    for (auto [sum, address] : llvm::zip_equal(product.getResults(), partials))
+      LLVM::StoreOp::create(b, loc, sum, address, 64);
+    return;
+  }
 
   auto finish = [&](Value r, int64_t j, Value sum) {
     llvm::DenseMap<Value, Value> known;
@@ -1236,7 +1582,7 @@ void KernelEmitter::run() {
 
 LLVM::LLVMFuncOp pc::emitKernel(ModuleOp module, StringRef name, GroupOp group,
                                 StageKind stage, const KernelBinding &binding,
-                                const CPUTarget &target) {
+                                int64_t maxBatch, const CPUTarget &target) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   MLIRContext *context = builder.getContext();
   SmallVector<Type> types(binding.pointerCount,
@@ -1256,6 +1602,6 @@ LLVM::LLVMFuncOp pc::emitKernel(ModuleOp module, StringRef name, GroupOp group,
   for (unsigned i = 0; i < binding.pointerCount; ++i)
     func.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
                     builder.getUnitAttr());
-  KernelEmitter(group, stage, binding, target, func).run();
+  KernelEmitter(group, stage, binding, maxBatch, target, func).run();
   return func;
 }

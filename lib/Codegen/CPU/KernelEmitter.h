@@ -41,6 +41,14 @@ struct GroupCost {
   /// Rows over which a params stage may cut the group, and a multiple that cuts
   /// should keep to.
   int64_t rows = 1, rowUnit = 1;
+
+  /// Adds the work of `other`, done `times` times.
+  void add(const GroupCost &other, double times) {
+    flopsBase += times * other.flopsBase;
+    flopsPerSample += times * other.flopsPerSample;
+    bytesBase += times * other.bytesBase;
+    bytesPerSample += times * other.bytesPerSample;
+  }
 };
 
 /// The register tile of a contraction: rows and vectors of columns.
@@ -60,7 +68,7 @@ GroupCost estimateCost(GroupOp group, StageKind stage, const CPUTarget &target);
 mlir::LLVM::LLVMFuncOp emitKernel(mlir::ModuleOp module, llvm::StringRef name,
                                   GroupOp group, StageKind stage,
                                   const KernelBinding &binding,
-                                  const CPUTarget &target);
+                                  int64_t maxBatch, const CPUTarget &target);
 
 } // namespace pc
 

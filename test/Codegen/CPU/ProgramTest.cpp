@@ -401,4 +401,60 @@ TEST(ProgramTest, RefusesBatchesOutOfRange) {
   }
 }
 
+// Layers whose operands leave the second-level cache: long sums come in parts,
+// the operands of weight gradients are copied, and the numbers of rows, columns
+// and terms are no multiples of anything.
+TEST(LargeLayerTest, AgreesWithTheInterpreter) {
+  const char *source = R"(
+pc.model @m {
+  %x = pc.input @x : tensor<1030xf32>
+  %a = pc.linear @fc1 %x : tensor<1030xf32> -> tensor<268xf32>
+  %h = pc.vode @h1 %a energy(se) : tensor<268xf32>
+  %b = pc.linear @fc2 %h : tensor<268xf32> -> tensor<5xf32>
+  %o = pc.vode @y %b energy(se) : tensor<5xf32>
+}
+pc.program @train on @m (%x: tensor<1030xf32>, %y: tensor<5xf32>) {
+  pc.clamp @x = %x : tensor<1030xf32>
+  pc.init normal(0.1)
+  pc.clamp @y = %y : tensor<5xf32>
+  pc.repeat 2 { pc.infer sgd(lr = 0.05) }
+  pc.learn adam(lr = 0.01)
+})";
+  for (const char *cpu : {"x86-64-v3", "x86-64-v4"}) {
+    if (!canRun(cpu))
+      continue;
+    for (const char *type : {"f64", "f32"}) {
+      SCOPED_TRACE(std::string(cpu) + " " + type);
+      CompileOptions options;
+      options.cpu = cpu;
+      options.floatType = type;
+      options.batch = 37;
+      options.sampleBlock = 64;
+      std::string message;
+      auto module = CompiledModule::create(source, options, message);
+      ASSERT_TRUE(module) << message;
+      options.sampleBlock = 8;
+      auto small = CompiledModule::create(source, options, message);
+      ASSERT_TRUE(small) << message;
+      auto interpreter = Interpreter::create(module->getFunctional());
+      ASSERT_TRUE(mlir::succeeded(interpreter));
+      interpreter->initialise(7);
+      module->getStorage() = small->getStorage() = interpreter->getStorage();
+      small->workers = 3;
+      module->counters = small->counters = interpreter->getCounters();
+      Arrays inputs = makeInputs(*module, "train", 37, 3);
+      ASSERT_TRUE(mlir::succeeded(interpreter->run("train", 37, inputs)));
+      module->run("train", 37, inputs);
+      small->run("train", 37, inputs);
+      for (auto &[name, value] : interpreter->getStorage()) {
+        const Tensor &found = module->getStorage().at(name);
+        EXPECT_LE(difference(found, value),
+                  std::string(type) == "f64" ? 1e-9 : 2e-3)
+            << name;
+        EXPECT_EQ(small->getStorage().at(name).data, found.data) << name;
+      }
+    }
+  }
+}
+
 } // namespace

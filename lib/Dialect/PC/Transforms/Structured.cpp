@@ -57,9 +57,8 @@ SmallVector<int64_t> pc::getSpace(linalg::GenericOp op) {
 
 linalg::GenericOp pc::buildCopy(OpBuilder &builder, Location loc,
                                 RankedTensorType type, Value source) {
-  Value empty =
-      tensor::EmptyOp::create(builder, loc, type.getShape(),
-                              type.getElementType(), type.getEncoding());
+  Value empty = tensor::EmptyOp::create(
+      builder, loc, type.getShape(), type.getElementType(), type.getEncoding());
   AffineMap map =
       AffineMap::getMultiDimIdentityMap(type.getRank(), builder.getContext());
   return linalg::GenericOp::create(

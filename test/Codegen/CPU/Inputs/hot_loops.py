@@ -7,10 +7,10 @@ Prints a line for each innermost loop of a kernel:
   <kernel>: <n> fma <register>, <n> loads, <n> broadcasts, <n> stores, <n> spills, <n> calls
 
 where loads and broadcasts are vector instructions that read memory (a broadcast
-may be folded into a multiply-add), spills are accesses to the stack, and the
-register is the widest of the multiply-adds. Then one line for each function that
-is called and not defined in the file, "undefined: <name>"; a call through a
-pointer is "indirect" and stands in no kernel.
+may be folded into a multiply-add), spills are accesses to fixed places of the
+stack, and the register is the widest of the multiply-adds. Then one line for
+each function that is called and not defined in the file, "undefined: <name>"; a
+call through a pointer is "indirect" and stands in no kernel.
 """
 
 import collections
@@ -106,7 +106,8 @@ def main(path):
         if KERNEL.search(name):
             # Without a frame, rbp is a register like any other.
             frame = any(re.search(r"movq\s+%rsp, %rbp", line) for line in body)
-            stack = re.compile(r"\(%r[sb]p" if frame else r"\(%rsp")
+            # With an index it is a copy of an operand, not a spilled register.
+            stack = re.compile(r"\(%r[sb]p\)" if frame else r"\(%rsp\)")
             for loop in innermost(body):
                 print(f"{name}: {describe(loop, stack)}")
     for name in sorted(called - defined - {""}):

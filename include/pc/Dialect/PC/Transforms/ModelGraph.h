@@ -73,8 +73,8 @@ public:
   /// "; did you mean '...'?" for a name that is no node, or nothing.
   std::string suggestNode(llvm::StringRef name) const;
 
-  /// Notes in the locations of the model's operations whose prediction or energy
-  /// they compute (OriginAttr); of several vodes, the first.
+  /// Notes in the locations of the model's operations whose prediction or
+  /// energy they compute (OriginAttr); of several vodes, the first.
   void nameOrigins() const;
 
 private:
