@@ -101,6 +101,15 @@ def width(threads: list[int]) -> list[Case]:
             for size, count in ((1024, 32), (2048, 8))]
 
 
+def techniques(threads: list[int]) -> list[Case]:
+    """What pcc does to be fast, left out one at a time."""
+    sizes = (("", MLP, 468), (", width 1024", (784, 1024, 1024, 1024, 10), 32))
+    return [Case("techniques", f"{title}{size}", min(threads), algorithm=name,
+                 dims=dims, batches=batches)
+            for size, dims, batches in sizes
+            for name, title in (("pc", "PC"), ("ipc", "iPC"), ("bp", "BP"))]
+
+
 def start(threads: list[int]) -> list[Case]:
     """From the command to the first step: time, memory and size."""
     return [Case("start", name.upper() if name != "ipc" else "iPC",
@@ -109,7 +118,7 @@ def start(threads: list[int]) -> list[Case]:
 
 
 SECTIONS = {function.__name__: function
-            for function in (mlp, batch, steps, fig8, width, start)}
+            for function in (mlp, batch, steps, fig8, width, techniques, start)}
 
 
 def select(names: list[str], threads: list[int], quick: bool) -> list[Case]:
@@ -120,5 +129,6 @@ def select(names: list[str], threads: list[int], quick: bool) -> list[Case]:
                 "BP"}
         cases = [dataclasses.replace(case, batches=min(case.batches, 64))
                  for case in cases if case.label in keep
-                 and not (case.section == "start" and case.label != "PC")]
+                 and not (case.section in ("start", "techniques")
+                          and case.label != "PC")]
     return cases

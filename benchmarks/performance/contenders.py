@@ -34,7 +34,7 @@ class Workshop:
         self.python = sys.executable
         folder.mkdir(parents=True, exist_ok=True)
         self.data_of: tuple | None = None
-        self.made: dict[Case, pathlib.Path] = {}
+        self.made: dict[tuple, pathlib.Path] = {}
 
     def prepare(self, case: Case) -> None:
         """Writes the case's first weights and batches for all forms of peers.
@@ -65,17 +65,17 @@ class Workshop:
     def data(self) -> pathlib.Path:
         return self.folder / "data.npz"
 
-    def artifact(self, case: Case) -> pathlib.Path:
-        """The compiled model of a case."""
-        network = case.network()
-        if network not in self.made:
+    def artifact(self, case: Case, flags: tuple[str, ...]) -> pathlib.Path:
+        """The model of a case, compiled with the flags."""
+        key = (case.network(), flags)
+        if key not in self.made:
             source = self.folder / f"model{len(self.made)}.pcir"
             source.write_text(networks.pcir(case))
             artifact = source.with_suffix(".pcx")
             run([self.build / "bin/pcc", source, "-o", artifact,
-                 f"--batch={case.batch}", "--mcpu=native"])
-            self.made[network] = artifact
-        return self.made[network]
+                 f"--batch={case.batch}", *flags])
+            self.made[key] = artifact
+        return self.made[key]
 
     def library(self, name: str) -> pathlib.Path:
         """The C++ program on a library, compiled where it is newer."""
@@ -143,10 +143,11 @@ class Pcc(Contender):
     first epoch of each process is dropped.
     """
 
-    def __init__(self, case, shop):
+    def __init__(self, case, shop, flags: tuple[str, ...] = ("--mcpu=native",)):
         super().__init__(case, shop)
         self.program = shop.build / "bin/pcx-run"
-        self.artifact = shop.artifact(case)
+        self.flags = flags
+        self.artifact = shop.artifact(case, flags)
         self.versions = run([shop.build / "bin/pcc", "--version"]).split("\n")[0]
         self.epoch: float | None = None
 
@@ -190,7 +191,7 @@ class Pcc(Contender):
         fresh = self.shop.folder / "start.pcx"
         compile_seconds, compile_memory = run_measured(
             [self.shop.build / "bin/pcc", source, "-o", fresh,
-             f"--batch={self.case.batch}", "--mcpu=native"], self.case.threads)
+             f"--batch={self.case.batch}", *self.flags], self.case.threads)
         log = self.shop.folder / "start.jsonl"
         first, _ = run_measured([*self.command(1, log), "--max-steps", 1],
                                 self.case.threads)
@@ -321,6 +322,11 @@ def python(script: str, **options):
     return lambda case, shop, name: PythonPeer(case, shop, name, script, **options)
 
 
+def variant(*flags: str, mcpu: str = "native"):
+    """pcc with something left out or chosen otherwise."""
+    return lambda case, shop, name: Pcc(case, shop, (f"--mcpu={mcpu}", *flags))
+
+
 def library(which: str, eliminate: bool):
     return lambda case, shop, name: LibraryPeer(case, shop, name, which, eliminate)
 
@@ -348,6 +354,24 @@ KINDS: dict[str, Kind] = {
     "onednn": Kind("C++ on oneDNN", library("onednn", True)),
     "onednn-plain": Kind("C++ on oneDNN, nothing eliminated",
                          library("onednn", False), sections=("mlp",)),
+    "pcc-whole": Kind("every step computed in full", variant(
+        "--eliminate=false", "--without=hoist"), sections=("techniques",)),
+    "pcc-peel-front": Kind("first steps not peeled", variant(
+        "--without=peel-front"), sections=("techniques",)),
+    "pcc-peel-last": Kind("last step not peeled", variant(
+        "--without=peel-last"), sections=("techniques",)),
+    "pcc-hoist": Kind("nothing moved out of the loop", variant(
+        "--without=hoist"), sections=("techniques",)),
+    "pcc-fuse": Kind("a kernel for each operation", variant(
+        "--without=fuse"), sections=("techniques",)),
+    "pcc-pack": Kind("weights by rows", variant(
+        "--without=pack"), sections=("techniques",)),
+    "pcc-block": Kind("the whole batch one block of samples", lambda case, shop,
+                      name: Pcc(case, shop, ("--mcpu=native",
+                                             f"--sample-block={case.batch}")),
+                      sections=("techniques",)),
+    "pcc-avx2": Kind("AVX2 (x86-64-v3) instead of the widest vectors", variant(
+        mcpu="x86-64-v3"), sections=("techniques",)),
 }
 
 
@@ -358,6 +382,9 @@ QUICK = ("pcc", "pcx", "fabricpc", "torch-eager", "openblas", "openblas-plain",
 
 def default_names(section: str, quick: bool) -> list[str]:
     """Who is measured in a section."""
+    if section == "techniques":
+        return ["pcc", *(name for name, kind in KINDS.items()
+                         if section in kind.sections)]
     return [name for name, kind in KINDS.items()
             if (not kind.sections or section in kind.sections)
             and (not quick or name in QUICK)]

@@ -16,6 +16,7 @@ SECTIONS = {
     "steps": "PC, ms a step",
     "fig8": "PC, ms a step",
     "width": "PC, ms a step",
+    "techniques": "ms a step without one of them",
     "start": "one process from the command to its first step",
 }
 

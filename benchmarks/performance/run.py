@@ -8,12 +8,13 @@
 
 Sections (--only):
 
-    mlp     the paper's classifier under PC, iPC and backpropagation, batch 128
-    batch   the same, PC, batches of 1 to 512
-    steps   the same, PC, 1 to 64 inference steps
-    fig8    the paper's Fig. 8: batch, width, depth and steps times 1 to 6
-    width   the classifier with hidden layers of 1024 and 2048
-    start   compilation, first step, memory, artifact
+    mlp         the paper's classifier under PC, iPC and backpropagation, batch 128
+    batch       the same, PC, batches of 1 to 512
+    steps       the same, PC, 1 to 64 inference steps
+    fig8        the paper's Fig. 8: batch, width, depth and steps times 1 to 6
+    width       the classifier with hidden layers of 1024 and 2048
+    techniques  pcc alone, with one of its techniques left out at a time
+    start       compilation, first step, memory, artifact
 
 All contenders of a case take turns in blocks, in rotating order, on the same
 processors; before each block the FMA peak and the core-to-core round trip are

@@ -90,6 +90,9 @@ static bool showsPrograms(EmitKind kind) {
   return kind == EmitKind::Dot || kind == EmitKind::Work;
 }
 
+/// What --without takes: PipelineOptions says what each is.
+enum class Technique { Hoist, PeelFront, PeelLast, Pack, Fuse };
+
 /// What the command line says. A copy, because running lld in this process puts
 /// every registered option back to its default.
 struct Options {
@@ -110,6 +113,7 @@ struct Options {
   int64_t sampleBlock = 0;
   uint64_t cacheBytes = 0;
   bool eliminate = true;
+  std::vector<Technique> without;
   bool trace = false;
   bool analysis = false;
   bool profile = false;
@@ -208,6 +212,21 @@ struct CommandLine {
       "eliminate",
       cl::desc("Peel the inference steps that exact elimination shortens (on)"),
       cl::init(true), cl::cat(category)};
+  cl::list<Technique> without{
+      "without",
+      cl::desc("Leave out, to measure what it gains; results are the same:"),
+      cl::values(
+          clEnumValN(Technique::Hoist, "hoist",
+                     "what inference steps have in common, moved out"),
+          clEnumValN(
+              Technique::PeelFront, "peel-front",
+              "first steps, which errors have not reached, on their own"),
+          clEnumValN(Technique::PeelLast, "peel-last",
+                     "a last step, of which something is not read, on its own"),
+          clEnumValN(Technique::Pack, "pack", "weights in panels"),
+          clEnumValN(Technique::Fuse, "fuse",
+                     "several operations in a kernel")),
+      cl::CommaSeparated, cl::cat(category)};
   cl::opt<bool> trace{
       "trace",
       cl::desc("Keep every inference step's states, errors, gradients and "
@@ -271,6 +290,7 @@ struct CommandLine {
     values.sampleBlock = sampleBlock;
     values.cacheBytes = cacheBytes;
     values.eliminate = eliminate;
+    values.without.assign(without.begin(), without.end());
     values.trace = trace;
     values.analysis = analysis;
     values.profile = profile;
@@ -383,6 +403,14 @@ LogicalResult Driver::checkOptions() {
   pipeline.analysis = options.analysis;
   pipeline.profile = options.profile;
   pipeline.eliminate = options.eliminate;
+  auto has = [&](Technique technique) {
+    return !llvm::is_contained(options.without, technique);
+  };
+  pipeline.hoist = has(Technique::Hoist);
+  pipeline.peelFront = has(Technique::PeelFront);
+  pipeline.peelLast = has(Technique::PeelLast);
+  pipeline.pack = has(Technique::Pack);
+  pipeline.fuse = has(Technique::Fuse);
   pipeline.batch = options.batch;
   pipeline.sampleBlock = options.sampleBlock;
   pipeline.cacheBytes = options.cacheBytes;
@@ -714,6 +742,13 @@ static artifact::Description describe(ModuleOp module,
     line += " --profile";
   if (!options.eliminate)
     line += " --eliminate=false";
+  for (auto [has, name] : {std::pair(options.hoist.getValue(), "hoist"),
+                           {options.peelFront.getValue(), "peel-front"},
+                           {options.peelLast.getValue(), "peel-last"},
+                           {options.pack.getValue(), "pack"},
+                           {options.fuse.getValue(), "fuse"}})
+    if (!has)
+      line += std::string(" --without=") + name;
   return description;
 }
 

@@ -82,17 +82,25 @@ static void buildSimplified(OpPassManager &pm, const PipelineOptions &options) {
     functions.addPass(createCanonicalizerPass());
     functions.addPass(createCSEPass());
   };
-  clean();
-  functions.addPass(createLoopInvariantCodeMotionPass());
-  clean();
-  if (options.eliminate) {
-    functions.addPass(createPeelErrorFrontPass());
-    clean();
-    functions.addPass(createPeelLastStepPass());
-    clean();
+  auto hoist = [&]() {
+    if (!options.hoist)
+      return;
     functions.addPass(createLoopInvariantCodeMotionPass());
     clean();
+  };
+  clean();
+  hoist();
+  if (!options.eliminate)
+    return;
+  if (options.peelFront) {
+    functions.addPass(createPeelErrorFrontPass());
+    clean();
   }
+  if (options.peelLast) {
+    functions.addPass(createPeelLastStepPass());
+    clean();
+  }
+  hoist();
 }
 
 /// CPUs to compile for, the best first: the runtime takes the first one that
@@ -121,7 +129,8 @@ static uint64_t getCacheBytes(const PipelineOptions &options) {
 
 static void buildScheduled(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createChooseLayoutsPass());
-  pm.addPass(createPackWeightsPass());
+  if (options.pack)
+    pm.addPass(createPackWeightsPass());
   auto &functions = pm.nest<func::FuncOp>();
   functions.addPass(createCSEPass());
   SchedulePassOptions schedule;
@@ -132,7 +141,9 @@ static void buildScheduled(OpPassManager &pm, const PipelineOptions &options) {
   functions.addPass(createConvertPCToLinalgPass());
   functions.addPass(createCanonicalizerPass());
   functions.addPass(createCSEPass());
-  functions.addPass(createFormGroupsPass());
+  FormGroupsPassOptions groups;
+  groups.fuse = options.fuse;
+  functions.addPass(createFormGroupsPass(groups));
   functions.addPass(createPlanBuffersPass());
 }
 

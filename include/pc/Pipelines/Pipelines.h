@@ -77,6 +77,24 @@ struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
       *this, "eliminate",
       llvm::cl::desc("peel the steps that exact elimination shortens"),
       llvm::cl::init(true)};
+  // What may be switched off to measure what it gains; results are the same.
+  Option<bool> hoist{*this, "hoist",
+                     llvm::cl::desc("move out of the inference loop what its "
+                                    "steps have in common"),
+                     llvm::cl::init(true)};
+  Option<bool> peelFront{*this, "peel-front",
+                         llvm::cl::desc("peel the first steps of a loop, which "
+                                        "errors have not reached"),
+                         llvm::cl::init(true)};
+  Option<bool> peelLast{*this, "peel-last",
+                        llvm::cl::desc("peel the last step of a loop, of which "
+                                       "something is not read"),
+                        llvm::cl::init(true)};
+  Option<bool> pack{*this, "pack", llvm::cl::desc("keep weights in panels"),
+                    llvm::cl::init(true)};
+  Option<bool> fuse{*this, "fuse",
+                    llvm::cl::desc("put several operations into a kernel"),
+                    llvm::cl::init(true)};
   Option<int64_t> batch{*this, "batch",
                         llvm::cl::desc("largest number of samples of a call"),
                         llvm::cl::init(128)};

@@ -40,7 +40,7 @@ struct Group {
 /// Gathers the structured operations of one block.
 class GroupFormer {
 public:
-  GroupFormer(Block &block) : block(block) {}
+  GroupFormer(Block &block, bool fuse) : block(block), fuse(fuse) {}
   void run();
 
 private:
@@ -61,6 +61,7 @@ private:
   void buildGroup(OpBuilder &builder, Group &group);
 
   Block &block;
+  bool fuse;
   /// Kept by index: -1 when merged into another group.
   std::vector<Group> groups;
   llvm::DenseMap<Operation *, unsigned> groupOf;
@@ -312,9 +313,9 @@ void GroupFormer::run() {
   for (Operation &op : block.without_terminator()) {
     if (auto generic = dyn_cast<linalg::GenericOp>(op)) {
       dead.push_back(&op);
-      if (joinProducer(generic))
-        continue;
       StructuredKind kind = getStructuredKind(generic);
+      if ((fuse || kind == StructuredKind::Update) && joinProducer(generic))
+        continue;
       Group group;
       group.ops.push_back(generic);
       group.position = order[&op];
@@ -331,8 +332,9 @@ void GroupFormer::run() {
       plain.push_back(&op);
     }
   }
-  for (Group &group : llvm::reverse(groups))
-    joinConsumer(group);
+  if (fuse)
+    for (Group &group : llvm::reverse(groups))
+      joinConsumer(group);
 
   // Units in their order: operations that are in no group, and groups.
   llvm::erase_if(groups, [](const Group &group) { return group.ops.empty(); });
@@ -358,7 +360,7 @@ struct FormGroupsPass : public pc::impl::FormGroupsPassBase<FormGroupsPass> {
   using Base::Base;
 
   void runOnOperation() final {
-    getOperation().walk([](StageOp stage) {
+    getOperation().walk([this](StageOp stage) {
       stage.getBody().walk([](RelayoutOp relayout) {
         OpBuilder builder(relayout);
         auto copy = buildCopy(builder, relayout.getLoc(), relayout.getType(),
@@ -371,7 +373,7 @@ struct FormGroupsPass : public pc::impl::FormGroupsPassBase<FormGroupsPass> {
           [&](scf::ForOp loop) { blocks.push_back(loop.getBody()); });
       blocks.push_back(&stage.getBody().front());
       for (Block *block : blocks)
-        GroupFormer(*block).run();
+        GroupFormer(*block, fuse).run();
     });
   }
 };

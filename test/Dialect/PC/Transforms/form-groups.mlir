@@ -1,4 +1,5 @@
 // RUN: pc-opt %s --convert-pc-to-linalg --canonicalize --cse --pc-form-groups | FileCheck %s
+// RUN: pc-opt %s --convert-pc-to-linalg --canonicalize --cse --pc-form-groups=fuse=false | FileCheck %s --check-prefix=APART
 
 // A product takes what reads its result at the same element: bias, activation,
 // error. What feeds only its epilogue comes along.
@@ -13,6 +14,12 @@
 // CHECK: arith.mulf
 // CHECK-NOT: pc.group
 // CHECK: pc.yield %[[R]]#0, %[[R]]#1
+// APART-LABEL: func.func @epilogue(
+// APART: iterator_types = ["parallel", "parallel", "reduction"]
+// APART: pc.group
+// APART: math.tanh
+// APART: pc.group
+// APART: arith.subf
 func.func @epilogue(%x: tensor<?x6xf32>, %h: tensor<?x4xf32>, %w: tensor<6x4xf32>, %b: tensor<4xf32>, %lr: f64) -> (tensor<?x4xf32>, tensor<?x4xf32>) {
   %r:2 = pc.stage samples ins(%x, %h, %w, %b, %lr : tensor<?x6xf32>, tensor<?x4xf32>, tensor<6x4xf32>, tensor<4xf32>, f64) -> (tensor<?x4xf32>, tensor<?x4xf32>) {
   ^bb0(%xb: tensor<8x6xf32>, %hb: tensor<8x4xf32>, %w0: tensor<6x4xf32>, %b0: tensor<4xf32>, %l: f64):

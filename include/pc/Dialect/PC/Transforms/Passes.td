@@ -118,6 +118,11 @@ def FormGroupsPass : Pass<"pc-form-groups", "::mlir::func::FuncOp"> {
     a single later group joins that one. Nothing is computed twice.
   }];
   let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+  let options = [
+    Option<"fuse", "fuse", "bool", "true",
+           "Put several operations into a group; without, only the parts of one "
+           "result">
+  ];
 }
 
 def InlineBlocksPass : Pass<"pc-inline-blocks", "::mlir::ModuleOp"> {
