@@ -108,3 +108,5 @@ if flags >= {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"}:
     config.available_features.add("x86-64-v3")
 if flags >= {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}:
     config.available_features.add("x86-64-v4")
+if len(os.sched_getaffinity(0)) > 1:
+    config.available_features.add("several-cpus")

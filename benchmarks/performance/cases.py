@@ -110,6 +110,14 @@ def techniques(threads: list[int]) -> list[Case]:
             for name, title in (("pc", "PC"), ("ipc", "iPC"), ("bp", "BP"))]
 
 
+def cores(threads: list[int]) -> list[Case]:
+    """For the model of many cores, which one and two are measured for."""
+    return [Case("cores", f"{title}, B = {size}", max(threads), algorithm=name,
+                 batch=size, batches=59904 // size)
+            for size in (128, 1024)
+            for name, title in (("pc", "PC"), ("ipc", "iPC"), ("bp", "BP"))]
+
+
 def start(threads: list[int]) -> list[Case]:
     """From the command to the first step: time, memory and size."""
     return [Case("start", name.upper() if name != "ipc" else "iPC",
@@ -118,7 +126,8 @@ def start(threads: list[int]) -> list[Case]:
 
 
 SECTIONS = {function.__name__: function
-            for function in (mlp, batch, steps, fig8, width, techniques, start)}
+            for function in (mlp, batch, steps, fig8, width, techniques, cores,
+                             start)}
 
 
 def select(names: list[str], threads: list[int], quick: bool) -> list[Case]:

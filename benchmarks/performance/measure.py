@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import statistics
 
 from cases import Case
 from contenders import KINDS, Contender, Workshop
 from flops import needed_flops
 from machine import Machine
-from process import Failed
+from process import Failed, run
 
 
 def summary(values: list[float]) -> dict:
@@ -66,6 +67,37 @@ def measure(case: Case, names: list[str], blocks: int, budget: float,
     finally:
         for contender in contenders.values():
             contender.close()
+    return summarised(case, contenders, reasons, times, peaks, trips)
+
+
+def measure_variants(case: Case, names: list[str], blocks: int, budget: float,
+                     shop: Workshop) -> dict:
+    """Times variants of pcc in one process, a tenth of a block each in turn.
+
+    They differ by less than the speed of many a machine changes within seconds.
+    """
+    shop.prepare(case)
+    contenders: dict[str, Contender] = {}
+    reasons = build(case, names, shop, contenders)
+    result = shop.folder / "variants.json"
+    run([shop.build / "bin/pcx-run", "bench",
+         *(contender.artifact for contender in contenders.values()),
+         "--threads", case.threads, "--batch", case.batch, "--blocks", 10 * blocks,
+         "--block-seconds", budget / 10, "--json", result, "--quiet"],
+        threads=case.threads)
+    found = json.loads(result.read_text())
+    times = {name: row["seconds"]
+             for name, row in zip(contenders, found["rows"], strict=True)}
+    machine = found["machine"]
+    return summarised(case, contenders, reasons, times,
+                      [speed["flops"] / 1e9 for speed in machine["speeds"]],
+                      [1e9 * machine["round_trip_seconds"]])
+
+
+def summarised(case: Case, contenders: dict[str, Contender], reasons: dict[str, str],
+               times: dict[str, list[float]], peaks: list[float],
+               trips: list[float]) -> dict:
+    """What is kept of a case: medians, and ratios to pcc in the same blocks."""
     row = {"case": dataclasses.asdict(case), "key": case.key,
            "flops": needed_flops(case), "peak_gflops": summary(peaks),
            "round_trip_ns": summary(trips), "missing": reasons,

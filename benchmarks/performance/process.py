@@ -54,8 +54,9 @@ def pin(threads: int):
     return prepare
 
 
-def run(command: list, threads: int | None = None, **options) -> str:
-    """Runs a command to its end and returns what it printed."""
+def run(command: list, threads: int | None = None, *, messages: bool = False,
+        **options) -> str:
+    """Runs a command to its end and returns what it printed, or its messages."""
     if threads is not None:
         options |= {"env": environment(threads), "preexec_fn": pin(threads)}
     done = subprocess.run([str(part) for part in command], capture_output=True,
@@ -64,7 +65,7 @@ def run(command: list, threads: int | None = None, **options) -> str:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise Failed(f"{pathlib.Path(str(command[0])).name} failed with "
                      f"{done.returncode}: {' '.join(lines[-3:])}")
-    return done.stdout
+    return done.stderr if messages else done.stdout
 
 
 def run_measured(command: list, threads: int) -> tuple[float, int]:

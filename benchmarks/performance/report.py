@@ -8,6 +8,7 @@ import re
 import statistics
 
 from contenders import KINDS
+from cores import is_fitted, predictions, speedup
 
 SECTIONS = {
     "machine": "what was measured on",
@@ -17,6 +18,7 @@ SECTIONS = {
     "fig8": "PC, ms a step",
     "width": "PC, ms a step",
     "techniques": "ms a step without one of them",
+    "cores": "what many cores would do",
     "start": "one process from the command to its first step",
 }
 
@@ -78,7 +80,8 @@ def machine(facts: dict) -> str:
     ]
     if facts["round_trip_ns"]:
         rows.append(["core-to-core round trip", f"{facts['round_trip_ns']:.0f} ns"])
-    rows += [[KINDS[name].title, text] for name, text in facts["versions"].items()]
+    rows += [[KINDS[name].title, text] for name, text in facts["versions"].items()
+             if not name.startswith("pcc-")]
     return table(["", ""], rows)
 
 
@@ -195,6 +198,37 @@ def start(rows: list[dict]) -> str:
     return "\n\n".join(result)
 
 
+def cores_table(rows: list[dict]) -> str:
+    """Measured and predicted times, then the model's causes for many cores."""
+    counts = [1, 2, 4, 8, 16, 32, 64, 192]
+    found = predictions(rows, counts)
+    milliseconds = lambda row, count: 1e3 * row["step_s"][count]["best_quartile"]
+    checked = [[row["case"]["label"], number(milliseconds(row, "1")),
+                number(milliseconds(row, "2")), f"{row['speedup']['2']:.2f}x",
+                f"{speedup(row, 2, one['bandwidth']):.2f}x"
+                + (" (fitted)" if is_fitted(row, rows) else "")]
+               for row, one in zip(rows, found)]
+    result = [table(["", "1 thread, ms", "2 threads, ms", "gain of paired blocks",
+                     "gain by the model"], checked),
+              f"The exchange is fitted at {found[0]['bandwidth'] / 1e9:.1f} GB/s a "
+              f"core, half a round trip is {1e9 * rows[0]['line_s']:.0f} ns. "
+              "Milliseconds a step by cause (work + uneven tasks + meetings + "
+              "exchange), and how many times as fast as one core:"]
+    body = []
+    for row, one in zip(rows, found):
+        alone = sum(one["parts"][1].values())
+        cells = []
+        for count in counts:
+            parts = one["parts"][count]
+            total = sum(parts.values())
+            cells.append(" + ".join(f"{1e3 * value:.3f}" for value in parts.values())
+                         + f", **{alone / total:.1f}x**")
+        body.append([row["case"]["label"], *cells])
+    header = [""] + [f"{count} core" + ("s" if count > 1 else "")
+                     + (", 2 nodes" if count > 32 else "") for count in counts]
+    return "\n\n".join([*result, table(header, body)])
+
+
 def conditions(rows: list[dict]) -> str:
     """When and how a section was measured, and who is missing."""
     day = max(row["day"] for row in rows)
@@ -218,7 +252,8 @@ def section(name: str, results: dict) -> str:
     if name == "machine":
         return machine(results["machine"])
     rows = [row for row in results["rows"] if row["case"]["section"] == name]
-    body = {"mlp": mlp, "fig8": fig8, "start": start}.get(name, times)(rows)
+    body = {"mlp": mlp, "fig8": fig8, "cores": cores_table,
+            "start": start}.get(name, times)(rows)
     picture = (f"\n\n![{PICTURES[name]}](performance-{name}.png)"
                if name in PICTURES else "")
     return f"{conditions(rows)}\n\n{body}{picture}"

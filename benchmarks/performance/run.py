@@ -14,6 +14,7 @@ Sections (--only):
     fig8        the paper's Fig. 8: batch, width, depth and steps times 1 to 6
     width       the classifier with hidden layers of 1024 and 2048
     techniques  pcc alone, with one of its techniques left out at a time
+    cores       pcc alone on one and two threads, for the model of many
     start       compilation, first step, memory, artifact
 
 All contenders of a case take turns in blocks, in rotating order, on the same
@@ -107,6 +108,8 @@ def say(row: dict) -> None:
                 else f"  {row['flops'] / values['median'] / 1e9:.0f} GFLOP/s of "
                 f"{row['peak_gflops']['median']:.0f}" if name == "pcc" else "")
         print(f"  {name:20} {1e3 * values['median']:9.4f} ms{more}")
+    for count, values in row.get("step_s", {}).items():
+        print(f"  pcc, {count} thread(s)  {1e3 * values['median']:9.4f} ms")
     for name, values in row.get("start", {}).items():
         print(f"  {name:20} " + "  ".join(f"{key} {value['median']:.4g}"
                                           for key, value in values.items()))
@@ -145,10 +148,11 @@ def main() -> None:
     import flops
     import report
     from cases import select
+    from cores import measure_cores
     from check import check
     from contenders import Workshop
     from machine import Machine
-    from measure import measure, measure_start
+    from measure import measure, measure_start, measure_variants
 
     flops.self_check()
     stored = options.output / "performance.json"
@@ -179,6 +183,11 @@ def main() -> None:
         chosen = names[case.section]
         row = (measure_start(case, chosen, min(options.blocks, 3), shop)
                if case.section == "start" else
+               measure_variants(case, chosen, options.blocks, options.seconds, shop)
+               if case.section == "techniques" else
+               measure_cores(case, sorted({1, case.threads}), options.blocks,
+                             options.seconds, shop)
+               if case.section == "cores" else
                measure(case, chosen, options.blocks, options.seconds, shop, machine))
         row["day"] = report.today()
         row["settings"] = {"blocks": options.blocks, "seconds": options.seconds,

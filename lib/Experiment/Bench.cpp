@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 #include <numbers>
 
 using namespace pcx;
@@ -293,50 +294,58 @@ static std::string labelOf(size_t index) {
   return index < 26 ? label : label + std::to_string(index);
 }
 
-static Result<Setting> measure(const std::vector<Contender> &contenders,
-                               const BenchOptions &options, uint32_t threads,
-                               int64_t batch, const Console &console) {
-  Setting setting{threads, batch, {}};
+/// Times all contenders on all numbers of threads, with batches of one size.
+static Result<std::vector<Setting>>
+measure(const std::vector<Contender> &contenders, const BenchOptions &options,
+        const std::vector<uint32_t> &threads, int64_t batch,
+        const Console &console) {
+  std::vector<Setting> settings;
   std::vector<Runner> runners;
-  for (const Contender &contender : contenders) {
-    auto runner = Runner::create(contender, options, threads, batch);
-    if (!runner)
-      return runner.error();
-    runners.push_back(std::move(*runner));
-    Timing timing;
-    const pcx_variant_t &variant =
-        *pcx_module_variant(contender.module.get(), contender.program);
-    if (auto work = workOfCall(variant, batch))
-      timing.flops = work->flops;
-    auto steps = options.steps ? Result<int64_t>(*options.steps)
-                               : runners.back().stepsIn(options.blockSeconds);
-    if (!steps)
-      return steps.error();
-    timing.steps = *steps;
-    setting.timings.push_back(std::move(timing));
+  for (uint32_t count : threads) {
+    Setting setting{count, batch, {}};
+    for (const Contender &contender : contenders) {
+      auto runner = Runner::create(contender, options, count, batch);
+      if (!runner)
+        return runner.error();
+      runners.push_back(std::move(*runner));
+      Timing timing;
+      const pcx_variant_t &variant =
+          *pcx_module_variant(contender.module.get(), contender.program);
+      if (auto work = workOfCall(variant, batch))
+        timing.flops = work->flops;
+      auto steps = options.steps ? Result<int64_t>(*options.steps)
+                                 : runners.back().stepsIn(options.blockSeconds);
+      if (!steps)
+        return steps.error();
+      timing.steps = *steps;
+      setting.timings.push_back(std::move(timing));
+    }
+    settings.push_back(std::move(setting));
   }
   // In turn, and every other time backwards, so that none is always the one
   // after another.
   for (int64_t block = 0; block < options.blocks; ++block)
     for (size_t i = 0; i < runners.size(); ++i) {
       size_t which = block % 2 ? runners.size() - 1 - i : i;
-      Timing &timing = setting.timings[which];
+      Timing &timing = settings[which / contenders.size()]
+                           .timings[which % contenders.size()];
       auto seconds = runners[which].timeBlock(timing.steps);
       if (!seconds)
         return seconds.error();
       timing.seconds.push_back(*seconds);
     }
-  for (size_t i = 0; i < runners.size(); ++i) {
-    Timing &timing = setting.timings[i];
-    timing.summary = summarise(timing.seconds);
+  for (Setting &setting : settings)
+    for (Timing &timing : setting.timings)
+      timing.summary = summarise(timing.seconds);
+  // What the numbers are does not depend on the threads.
+  for (size_t i = 0; i < contenders.size(); ++i)
     if (!runners[i].finite() && !console.quiet)
       fmt::print(console.err,
                  "pcx-run: warning: reports of program '{}' of {} were no "
                  "finite numbers at batch {}, with which times may be others; "
                  "lower the rates with --set, or pass --data\n",
                  contenders[i].info().name, contenders[i].path, batch);
-  }
-  return setting;
+  return settings;
 }
 
 static std::string formatMachine(const Processor &processor, size_t cpus,
@@ -372,6 +381,17 @@ static const MachineSpeed &speedOf(const std::vector<MachineSpeed> &speeds,
   return *std::find_if(
       speeds.begin(), speeds.end(),
       [&](const MachineSpeed &speed) { return speed.threads == threads; });
+}
+
+/// The setting of a batch size with the fewest threads.
+static const Setting &fewestThreads(const std::vector<Setting> &settings,
+                                    int64_t batch) {
+  const Setting *fewest = nullptr;
+  for (const Setting &setting : settings)
+    if (setting.batch == batch &&
+        (!fewest || setting.threads < fewest->threads))
+      fewest = &setting;
+  return *fewest;
 }
 
 static std::string formatTimings(const std::vector<Contender> &contenders,
@@ -418,6 +438,19 @@ static std::string formatTimings(const std::vector<Contender> &contenders,
           threadsText(setting.threads), setting.batch, ratio.value, ratio.low,
           ratio.high);
     }
+  // The same artifact on more threads, in blocks that took turns too.
+  for (const Setting &setting : settings) {
+    const Setting &fewest = fewestThreads(settings, setting.batch);
+    for (size_t i = 0; i < contenders.size() && &setting != &fewest; ++i) {
+      MedianRatio ratio = ratioOfMedians(fewest.timings[i].seconds,
+                                         setting.timings[i].seconds, seed);
+      text += fmt::format(
+          "{} on {} {} against {}, batch {}: {:.3f} times as fast (95 %: "
+          "{:.3f} to {:.3f})\n",
+          contenders[i].label, setting.threads, threadsText(setting.threads),
+          fewest.threads, setting.batch, ratio.value, ratio.low, ratio.high);
+    }
+  }
   return text;
 }
 
@@ -478,6 +511,15 @@ static Json toJson(const std::vector<Contender> &contenders,
         row["speedup"] = ratio.value;
         row["speedup_low"] = ratio.low;
         row["speedup_high"] = ratio.high;
+      }
+      const Setting &fewest = fewestThreads(settings, setting.batch);
+      if (&setting != &fewest) {
+        MedianRatio ratio =
+            ratioOfMedians(fewest.timings[i].seconds, timing.seconds, seed);
+        row["fewest_threads"] = fewest.threads;
+        row["speedup_by_threads"] = ratio.value;
+        row["speedup_by_threads_low"] = ratio.low;
+        row["speedup_by_threads_high"] = ratio.high;
       }
       json["rows"].push_back(std::move(row));
     }
@@ -545,14 +587,13 @@ Result<int> experiment::bench(const BenchOptions &options,
     if (std::none_of(speeds.begin(), speeds.end(),
                      [&](const MachineSpeed &s) { return s.threads == count; }))
       speeds.push_back(measureMachine(count));
-    for (int64_t batch : batches) {
-      say(fmt::format("measuring {} {}, batch {}", count, threadsText(count),
-                      batch));
-      auto setting = measure(contenders, options, count, batch, console);
-      if (!setting)
-        return setting.error();
-      settings.push_back(std::move(*setting));
-    }
+  }
+  for (int64_t batch : batches) {
+    say(fmt::format("measuring batch {}", batch));
+    auto found = measure(contenders, options, threads, batch, console);
+    if (!found)
+      return found.error();
+    std::move(found->begin(), found->end(), std::back_inserter(settings));
   }
   double roundTrip = measureRoundTrip();
 
