@@ -30,7 +30,8 @@ public:
   /// turns of each way in a comparison.
   static constexpr uint32_t turnCalls = 8, turns = 2;
   static constexpr uint32_t comparedCalls = 2 * turns * turnCalls;
-  /// What sharing has to gain: it keeps other cores busy, and its times scatter.
+  /// What sharing has to gain: it keeps other cores busy, and its times
+  /// scatter.
   static constexpr double leastGain = 1.1;
   /// Calls between the beginnings of two comparisons.
   static constexpr uint32_t periodCalls = 8192;
