@@ -80,7 +80,7 @@ def mlp(rows: list[dict], path: pathlib.Path) -> None:
     width = 0.85 / len(names)
     for i, name in enumerate(names):
         points = [(place + (i - len(names) / 2 + 0.5) * width,
-                   row["seconds"][name]["median"] / row["seconds"]["pcc"]["median"])
+                   row["ratios"][name]["median"] if name != "pcc" else 1.0)
                   for place, row in enumerate(rows)
                   if name in row["seconds"] and "pcc" in row["seconds"]]
         if points:
