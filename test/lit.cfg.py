@@ -108,3 +108,8 @@ if flags >= {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"}:
     config.available_features.add("x86-64-v3")
 if flags >= {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}:
     config.available_features.add("x86-64-v4")
+# What sapphirerapids and cooperlake need: see lib/Codegen/CPU/Target.cpp.
+if "x86-64-v4" in config.available_features and flags >= {"avx512_bf16", "avx512_vnni"}:
+    config.available_features.add("avx512-bf16")
+    if flags >= {"amx_tile", "amx_bf16", "amx_int8", "avx512_fp16"}:
+        config.available_features.add("amx-bf16")

@@ -7,7 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "pc/Dialect/PC/Transforms/Structured.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "pc/Dialect/PC/IR/PC.h"
 
 using namespace mlir;
 using namespace pc;
@@ -37,6 +39,19 @@ StructuredKind pc::getStructuredKind(linalg::GenericOp op) {
   return StructuredKind::RowReduction;
 }
 
+bool pc::isNarrowContraction(linalg::GenericOp op) {
+  return getStructuredKind(op) == StructuredKind::Contraction &&
+         llvm::any_of(op.getBody()->getOps<arith::ExtFOp>(),
+                      [](arith::ExtFOp wide) {
+                        return wide.getIn().getType().isBF16();
+                      });
+}
+
+bool pc::isNarrowing(linalg::GenericOp op) {
+  return isa_and_nonnull<PairsAttr>(
+      cast<RankedTensorType>(op.getResult(0).getType()).getEncoding());
+}
+
 bool pc::readsSameElement(linalg::GenericOp op, OpOperand &operand) {
   return op.getMatchingIndexingMap(&operand).isIdentity();
 }
@@ -57,9 +72,8 @@ SmallVector<int64_t> pc::getSpace(linalg::GenericOp op) {
 
 linalg::GenericOp pc::buildCopy(OpBuilder &builder, Location loc,
                                 RankedTensorType type, Value source) {
-  Value empty =
-      tensor::EmptyOp::create(builder, loc, type.getShape(),
-                              type.getElementType(), type.getEncoding());
+  Value empty = tensor::EmptyOp::create(
+      builder, loc, type.getShape(), type.getElementType(), type.getEncoding());
   AffineMap map =
       AffineMap::getMultiDimIdentityMap(type.getRank(), builder.getContext());
   return linalg::GenericOp::create(
