@@ -244,10 +244,10 @@ TEST_P(ProgramTest, AgreesWithTheInterpreter) {
       bool narrow = level.precision == "bf16";
       if (wide && narrow)
         continue;
-      std::string cpu = level.cpu;
+      std::string cpu = level.cpu.str();
       CompileOptions options;
       options.cpu = cpu;
-      options.precision = level.precision;
+      options.precision = level.precision.str();
       options.floatType = wide ? "f64" : "f32";
       options.batch = 37;
       auto module = compile(options);
@@ -294,8 +294,8 @@ TEST_P(ProgramTest, BitsDependOnNothingButTheSample) {
     if (!canRun(level.cpu))
       continue;
     CompileOptions options;
-    options.cpu = level.cpu;
-    options.precision = level.precision;
+    options.cpu = level.cpu.str();
+    options.precision = level.precision.str();
     options.batch = 37;
     auto module = compile(options);
     ASSERT_TRUE(module);
