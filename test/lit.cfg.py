@@ -110,3 +110,8 @@ if flags >= {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}:
     config.available_features.add("x86-64-v4")
 if len(os.sched_getaffinity(0)) > 1:
     config.available_features.add("several-cpus")
+# What sapphirerapids and cooperlake need: see lib/Codegen/CPU/Target.cpp.
+if "x86-64-v4" in config.available_features and flags >= {"avx512_bf16", "avx512_vnni"}:
+    config.available_features.add("avx512-bf16")
+    if flags >= {"amx_tile", "amx_bf16", "amx_int8", "avx512_fp16"}:
+        config.available_features.add("amx-bf16")

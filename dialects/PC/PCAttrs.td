@@ -150,6 +150,27 @@ def PC_PanelsAttr : PC_Attr<"Panels", "panels", [
   let assemblyFormat = "`<` $columns `>`";
 }
 
+def PC_PairsAttr : PC_Attr<"Pairs", "pairs", [
+    DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
+  let summary = "a matrix whose rows lie in pairs, in panels of columns";
+  let description = [{
+    As the encoding of a matrix type: `tensor<784x128xbf16, #pc.pairs<16>>` has
+    its columns 0 to 15 first, then the columns 16 to 31, and so on. In a panel
+    two rows after the other lie as one, their elements alternating: rows 0 and
+    1, rows 2 and 3, and so on. That is how instructions that multiply pairs
+    read a weight. Zeros fill the last panel to its full width and the rows to a
+    multiple of 32.
+  }];
+  let parameters = (ins "int64_t":$columns);
+  let assemblyFormat = "`<` $columns `>`";
+  let extraClassDeclaration = [{
+    /// Rows are filled to a multiple of this: what one instruction multiplies.
+    static constexpr int64_t kRowUnit = 32;
+    /// Elements in memory of a matrix of this shape.
+    int64_t getStoredElements(::llvm::ArrayRef<int64_t> shape) const;
+  }];
+}
+
 def PC_OriginAttr : PC_Attr<"Origin", "origin"> {
   let summary = "what an operation of a lowered program is for";
   let description = [{

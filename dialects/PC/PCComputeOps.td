@@ -292,14 +292,21 @@ def PC_DenseOp : PC_ComputeOp<"dense", [PC_Differentiable, PC_LinearMap]> {
        : tensor<?x128xf32>, tensor<128x784xf32> -> tensor<?x784xf32>
     ```
 
+    With `bf16` the elements of x and w are rounded to bfloat16 before they are
+    multiplied, and the sums are of the result's type. The weight may then be
+    one that is rounded already (`pc.narrow`).
+
     Folds: of a zero operand to zero; `dense(x, transpose(w))` to the dense of w
     with the flag flipped.
   }];
-  let arguments = (ins PC_Tensor:$input, PC_Tensor:$weight,
-                       UnitAttr:$transposed);
+  let arguments = (ins PC_Tensor:$input,
+                       AnyTypeOf<[PC_Tensor, PC_NarrowTensor],
+                                 "ranked tensor of f32, f64 or bf16 values",
+                                 "::mlir::RankedTensorType">:$weight,
+                       UnitAttr:$transposed, UnitAttr:$bf16);
   let results = (outs PC_Tensor:$output);
   let assemblyFormat = [{
-    $input `,` $weight (`transposed` $transposed^)? attr-dict
+    $input `,` $weight (`transposed` $transposed^)? (`bf16` $bf16^)? attr-dict
     `:` type($input) `,` type($weight) `->` type($output)
   }];
   let hasVerifier = 1;
@@ -315,12 +322,16 @@ def PC_BatchOuterOp : PC_ComputeOp<"batch_outer", [PC_Differentiable, PC_LinearM
     %gw = pc.batch_outer %d, %x : tensor<?x128xf32>, tensor<?x784xf32> -> tensor<128x784xf32>
     ```
 
+    With `bf16` the elements of both are rounded to bfloat16 before they are
+    multiplied, and the sums are of the result's type.
+
     Of a zero operand it folds to zero.
   }];
-  let arguments = (ins PC_Tensor:$lhs, PC_Tensor:$rhs);
+  let arguments = (ins PC_Tensor:$lhs, PC_Tensor:$rhs, UnitAttr:$bf16);
   let results = (outs PC_Tensor:$output);
   let assemblyFormat = [{
-    $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($output)
+    $lhs `,` $rhs (`bf16` $bf16^)? attr-dict
+    `:` type($lhs) `,` type($rhs) `->` type($output)
   }];
   let hasVerifier = 1;
 }

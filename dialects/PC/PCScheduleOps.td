@@ -52,6 +52,31 @@ def PC_GroupOp : PC_Op<"group", [IsolatedFromAbove, SingleBlock, Pure]> {
   let hasRegionVerifier = 1;
 }
 
+def PC_NarrowOp : PC_ComputeOp<"narrow"> {
+  let summary = "a matrix rounded for products at reduced precision";
+  let description = [{
+    The elements of a matrix, or of its transpose, rounded to bfloat16: to
+    nearest, ties to even.
+
+    ```mlir
+    %n = pc.narrow %w
+      : tensor<784x128xf32, #pc.panels<32>> -> tensor<784x128xbf16, #pc.pairs<16>>
+    %t = pc.narrow %w transposed
+      : tensor<784x128xf32, #pc.panels<32>> -> tensor<128x784xbf16, #pc.pairs<16>>
+    ```
+
+    One stands for every value of a weight that products read (see
+    `pc-narrow-products`); the float32 matrix is what an update changes.
+  }];
+  let arguments = (ins PC_Tensor:$input, UnitAttr:$transposed);
+  let results = (outs PC_NarrowTensor:$output);
+  let assemblyFormat = [{
+    $input (`transposed` $transposed^)? attr-dict
+    `:` type($input) `->` type($output)
+  }];
+  let hasVerifier = 1;
+}
+
 def PC_RelayoutOp : PC_ComputeOp<"relayout"> {
   let summary = "the same matrix in another place and order";
   let description = [{

@@ -37,6 +37,14 @@ def PC_Tensor : Type<
                ".getElementType())">]>,
     "ranked tensor of f32 or f64 values", "::mlir::RankedTensorType">;
 
+// A matrix as products at reduced precision read it: see pc.narrow.
+def PC_NarrowTensor : Type<
+    And<[CPred<"::llvm::isa<::mlir::RankedTensorType>($_self)">,
+         CPred<"::llvm::isa<::mlir::BFloat16Type>("
+               "::llvm::cast<::mlir::RankedTensorType>($_self)"
+               ".getElementType())">]>,
+    "ranked tensor of bf16 values", "::mlir::RankedTensorType">;
+
 // A number that all samples share: a rate, a coefficient, a count.
 def PC_Scalar : AnyTypeOf<[F32, F64], "f32 or f64 scalar">;
 

@@ -106,6 +106,7 @@ struct Options {
   int64_t batch = 128;
   std::vector<std::string> define;
   std::string floatType;
+  std::string precision = "f32";
   std::string algorithm;
   int64_t steps = 0;
   unsigned optLevel = 3;
@@ -183,6 +184,11 @@ struct CommandLine {
   cl::opt<std::string> floatType{
       "float", cl::desc("Element type: f32 or f64; as written if absent"),
       cl::cat(category)};
+  cl::opt<std::string> precision{
+      "precision",
+      cl::desc("Operands of matrix products: f32 (default), or bf16, rounded, "
+               "with sums and all arrays in f32; needs AMX or AVX-512 BF16"),
+      cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> algorithm{
       "algorithm",
       cl::desc("Standard programs for a model without any: pc, ipc, bp, "
@@ -283,6 +289,7 @@ struct CommandLine {
     values.batch = batch;
     values.define.assign(define.begin(), define.end());
     values.floatType = floatType;
+    values.precision = precision;
     values.algorithm = algorithm;
     values.steps = steps;
     values.optLevel = optLevel;
@@ -394,9 +401,13 @@ LogicalResult Driver::checkOptions() {
   const std::string &element = options.floatType;
   if (!element.empty() && element != "f32" && element != "f64")
     return success(error("--float takes f32 or f64, found '" + element + "'"));
+  if (options.precision != "f32" && options.precision != "bf16")
+    return success(error("--precision takes f32 or bf16, found '" +
+                         options.precision + "'"));
   for (const std::string &definition : options.define)
     pipeline.define.push_back(definition);
   pipeline.floatType = options.floatType;
+  pipeline.precision = options.precision;
   pipeline.algorithm = options.algorithm;
   pipeline.steps = options.steps;
   pipeline.trace = options.trace;
@@ -730,6 +741,8 @@ static artifact::Description describe(ModuleOp module,
          " --mcpu=" + llvm::join(options.cpus, ",");
   if (!options.floatType.empty())
     line += " --float=" + options.floatType;
+  if (options.precision != "f32")
+    line += " --precision=" + options.precision;
   if (!options.algorithm.empty())
     line += " --algorithm=" + options.algorithm;
   for (const std::string &definition : options.define)

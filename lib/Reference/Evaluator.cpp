@@ -96,6 +96,7 @@ private:
   // Tensors.
   LogicalResult runDense(DenseOp op);
   LogicalResult runBatchOuter(BatchOuterOp op);
+  LogicalResult runNarrow(NarrowOp op);
   LogicalResult runRows(Operation *op, bool logarithm);
   LogicalResult runAdamUpdate(AdamUpdateOp op);
   LogicalResult runRandomNormal(RandomNormalOp op);
@@ -277,6 +278,7 @@ LogicalResult Evaluator::run(Operation *op) {
       // Linear maps between shapes.
       .Case([&](DenseOp op) { return runDense(op); })
       .Case([&](BatchOuterOp op) { return runBatchOuter(op); })
+      .Case([&](NarrowOp op) { return runNarrow(op); })
       .Case([&](BatchSumOp op) -> LogicalResult {
         const Tensor &input = tensor(op.getInput());
         assert(!input.shape.empty() && "batch_sum_c1");
@@ -687,6 +689,15 @@ LogicalResult Evaluator::runAdamUpdate(AdamUpdateOp op) {
 // Contractions
 //===----------------------------------------------------------------------===//
 
+/// `value` rounded to bfloat16: to nearest, ties to even.
+static double toBF16(double value) {
+  llvm::APFloat number(value);
+  bool lost;
+  number.convert(llvm::APFloat::BFloat(), llvm::APFloat::rmNearestTiesToEven,
+                 &lost);
+  return number.convertToDouble();
+}
+
 LogicalResult Evaluator::runDense(DenseOp op) {
   const Tensor &input = tensor(op.getInput()), &weight = tensor(op.getWeight());
   bool transposed = op.getTransposed();
@@ -700,16 +711,29 @@ LogicalResult Evaluator::runDense(DenseOp op) {
   std::vector<int64_t> shape = input.shape;
   shape.back() = out;
   Tensor result = Tensor::splat(shape, 0.0);
+  auto at = [&](double value) { return op.getBf16() ? toBF16(value) : value; };
   int64_t rows = product(ArrayRef(shape).drop_back());
   int64_t outStride = transposed ? 1 : in, inStride = transposed ? out : 1;
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t o = 0; o < out; ++o) {
       double sum = 0.0;
       for (int64_t k = 0; k < in; ++k)
-        sum += input.data[row * in + k] *
-               weight.data[o * outStride + k * inStride];
+        sum += at(input.data[row * in + k]) *
+               at(weight.data[o * outStride + k * inStride]);
       result.data[row * out + o] = sum;
     }
+  return define(op.getOutput(), std::move(result), op);
+}
+
+LogicalResult Evaluator::runNarrow(NarrowOp op) {
+  const Tensor &input = tensor(op.getInput());
+  int64_t rows = input.shape[0], columns = input.shape[1];
+  bool transposed = op.getTransposed();
+  Tensor result = Tensor::splat(op.getType().getShape(), 0.0);
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j)
+      result.data[transposed ? j * rows + i : i * columns + j] =
+          toBF16(input.data[i * columns + j]);
   return define(op.getOutput(), std::move(result), op);
 }
 
@@ -722,11 +746,12 @@ LogicalResult Evaluator::runBatchOuter(BatchOuterOp op) {
                            << formatShape(rhs.shape);
   int64_t samples = lhs.shape[0], rows = lhs.shape[1], columns = rhs.shape[1];
   Tensor result = Tensor::splat({rows, columns}, 0.0);
+  auto at = [&](double value) { return op.getBf16() ? toBF16(value) : value; };
   for (int64_t s = 0; s < samples; ++s)
     for (int64_t i = 0; i < rows; ++i) {
-      double left = lhs.data[s * rows + i];
+      double left = at(lhs.data[s * rows + i]);
       for (int64_t j = 0; j < columns; ++j)
-        result.data[i * columns + j] += left * rhs.data[s * columns + j];
+        result.data[i * columns + j] += left * at(rhs.data[s * columns + j]);
     }
   return define(op.getOutput(), std::move(result), op);
 }

@@ -51,6 +51,11 @@ struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
       *this, "float",
       llvm::cl::desc("element type: f32, f64, or empty for what is written"),
       llvm::cl::init("")};
+  Option<std::string> precision{
+      *this, "precision",
+      llvm::cl::desc("what products round their operands to: f32 (nothing) or "
+                     "bf16"),
+      llvm::cl::init("f32")};
   Option<std::string> algorithm{
       *this, "algorithm",
       llvm::cl::desc("standard programs for a model without any: pc, ipc, bp, "

@@ -121,6 +121,7 @@ private:
   /// Address of the first element that a stage function sees of `array`.
   Value getArrayAddress(Value array);
   bool isBatched(Value array);
+  Value getWorkerAddress(int64_t position);
 
   // Programs.
   void emitBlock(Block &block, IRMapping &scalars);
@@ -155,7 +156,9 @@ private:
   Location loc;
   Type pointerType;
   std::string prefix;
-  int64_t sampleBlock, maxBatch, workspaceBytes, workerBytes;
+  int64_t sampleBlock, maxBatch, workspaceBytes;
+  /// Memory of a worker: arrays, and behind them what kernels pack.
+  int64_t workerBytes, packOffset;
   int64_t mostScalars = 0;
   unsigned stageCount = 0;
 
@@ -246,7 +249,13 @@ ProgramEmitter::ProgramEmitter(ModuleOp module, func::FuncOp program,
   sampleBlock = fact(PCDialect::kSampleBlockAttrName);
   maxBatch = fact(PCDialect::kMaxBatchAttrName);
   workspaceBytes = fact(PCDialect::kWorkspaceAttrName);
-  workerBytes = fact(PCDialect::kWorkerAttrName);
+  packOffset = fact(PCDialect::kWorkerAttrName);
+  int64_t packBytes = 0;
+  program.walk([&](GroupOp group) {
+    StageKind kind = group->getParentOfType<StageOp>().getKind();
+    packBytes = std::max(packBytes, getScratchBytes(group, kind, maxBatch));
+  });
+  workerBytes = packOffset + llvm::alignTo(packBytes, 64);
 }
 
 LLVM::LLVMFuncOp ProgramEmitter::createFunction(const Twine &suffix,
@@ -320,6 +329,16 @@ bool ProgramEmitter::isBatched(Value array) {
   return true;
 }
 
+/// An address in the memory of the worker that runs the task.
+Value ProgramEmitter::getWorkerAddress(int64_t position) {
+  Value own = arith::MulIOp::create(b, loc, worker, number(workerBytes));
+  Value offset =
+      arith::AddIOp::create(b, loc, own, number(workspaceBytes + position));
+  return LLVM::GEPOp::create(b, loc, pointerType, b.getI8Type(),
+                             loadSlot(pointerType, context, SlotWorkspace),
+                             ArrayRef<LLVM::GEPArg>{offset});
+}
+
 Value ProgramEmitter::getArrayAddress(Value array) {
   BufferAttr buffer = getBuffer(array);
   bool rows =
@@ -352,13 +371,9 @@ Value ProgramEmitter::getArrayAddress(Value array) {
     address = bytesAfter(loadSlot(pointerType, context, SlotWorkspace),
                          number(buffer.getPosition()));
     break;
-  case BufferSpace::Scratch: {
-    Value own = arith::MulIOp::create(b, loc, worker, number(workerBytes));
-    Value offset = arith::AddIOp::create(
-        b, loc, own, number(workspaceBytes + buffer.getPosition()));
-    address = bytesAfter(loadSlot(pointerType, context, SlotWorkspace), offset);
+  case BufferSpace::Scratch:
+    address = getWorkerAddress(buffer.getPosition());
     break;
-  }
   }
   if (rows) {
     auto type = cast<RankedTensorType>(array.getType());
@@ -392,7 +407,7 @@ static std::string getKernelName(GroupOp group) {
       kind = "row_sum";
       break;
     case StructuredKind::Elementwise:
-      kind = "map";
+      kind = isNarrowing(op) ? "narrow" : "map";
       break;
     case StructuredKind::Update:
       kind = "join";
@@ -436,6 +451,10 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
   for (Value operand : group.getInputs())
     if (!isa<RankedTensorType>(operand.getType()))
       arguments.push_back(scalars.lookup(operand));
+  if (getScratchBytes(group, kind, maxBatch) > 0) {
+    binding.scratch = true;
+    arguments.push_back(getWorkerAddress(packOffset));
+  }
   Value first = firstRow ? firstRow : number(0);
   arguments.append({low, high, first, samples});
 
@@ -1034,6 +1053,23 @@ void ProgramEmitter::run() {
   entry->setAttr(kEntryAttrName, getEntryFacts());
 }
 
+/// Products of bfloat16 have no slow way: they would round for nothing.
+static LogicalResult checkProducts(ModuleOp module, const CPUTarget &target) {
+  if (target.getNarrowProducts() != NarrowProducts::None)
+    return success();
+  WalkResult checked = module.walk([&](linalg::GenericOp op) {
+    if (!isNarrowContraction(op))
+      return WalkResult::advance();
+    op.emitError("products in bf16 need AMX or AVX-512 BF16, which CPU '")
+        << target.name
+        << "' does not have; name one that has with --mcpu, such as "
+           "sapphirerapids, cooperlake or znver4, or leave --precision=bf16 "
+           "out";
+    return WalkResult::interrupt();
+  });
+  return failure(checked.wasInterrupted());
+}
+
 namespace {
 struct EmitCPUPass : public pc::impl::EmitCPUPassBase<EmitCPUPass> {
   using Base::Base;
@@ -1057,6 +1093,9 @@ struct EmitCPUPass : public pc::impl::EmitCPUPassBase<EmitCPUPass> {
     ModuleTables tables;
     for (func::FuncOp program : programs)
       if (failed(tables.add(program)))
+        return signalPassFailure();
+    for (const CPUTarget &target : targets)
+      if (failed(checkProducts(module, target)))
         return signalPassFailure();
     for (func::FuncOp program : programs) {
       for (const CPUTarget &target : targets)

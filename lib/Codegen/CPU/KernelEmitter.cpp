@@ -17,6 +17,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelEmitter.h"
+#include "NarrowProduct.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -62,6 +63,30 @@ static bool isTranspose(linalg::GenericOp op) {
              op.getBody()->getArgument(0);
 }
 
+/// The operand whose elements are rounded by the kernel, not before it.
+static bool isPackedByKernel(OpOperand &operand) {
+  return !getElementTypeOrSelf(operand.get()).isBF16();
+}
+
+int64_t pc::getScratchBytes(GroupOp group, StageKind stage, int64_t maxBatch) {
+  int64_t bytes = 0;
+  group.getBody().walk([&](linalg::GenericOp op) {
+    if (!isNarrowContraction(op))
+      return;
+    SmallVector<int64_t> ranges = op.getStaticLoopRanges();
+    int64_t depth = llvm::alignTo(
+        ShapedType::isDynamic(ranges[2]) ? maxBatch : ranges[2], kNarrowDepth);
+    // See emitNarrowContraction.
+    int64_t lines = stage == StageKind::Samples
+                        ? llvm::alignTo(ranges[0], kNarrowRows)
+                        : kNarrowRows;
+    if (isPackedByKernel(*op.getDpsInputOperand(1)))
+      lines += llvm::alignTo(ranges[1], kNarrowColumns);
+    bytes = std::max<int64_t>(bytes, lines * depth * 2);
+  });
+  return bytes;
+}
+
 RegisterTile pc::chooseTile(const CPUTarget &target, int64_t rows) {
   // Of the registers a tile leaves one for each vector of B and a few for
   // broadcasts and addresses. Two vectors and eight rows need ten loads for
@@ -90,13 +115,17 @@ GroupCost pc::estimateCost(GroupOp group, StageKind stage,
         perSample += 2 * elements;
       else
         flops += 2 * elements * depth;
-      cost.rowUnit = chooseTile(target, result.getDimSize(0)).rows;
+      cost.rowUnit = isNarrowContraction(op)
+                         ? kNarrowRows
+                         : chooseTile(target, result.getDimSize(0)).rows;
       break;
     }
     case StructuredKind::BatchReduction:
       perSample += elements;
       break;
     case StructuredKind::Elementwise:
+      if (isNarrowing(op))
+        cost.rowUnit = kNarrowDepth;
       if (isTranspose(op)) {
         // A shuffle for each element and level of the network.
         flops += 4 * elements;
@@ -301,6 +330,7 @@ private:
                      cast<RankedTensorType>(use->get().getType()),
                      root.getMatchingIndexingMap(use), 3);
   }
+  void findPanelColumns();
   bool isPacked();
   void emitPackedContraction(const RegisterTile &tile);
   void packLeft(const RegisterTile &tile, Value packed);
@@ -310,6 +340,10 @@ private:
   void emitContractionInParts(const RegisterTile &tile, int64_t terms);
   void emitAllColumns(const RegisterTile &tile, Value from, Value to,
                       const Terms &terms);
+  /// Steps of at most `width` columns of [from, to), in whole panels.
+  void forColumns(int64_t width, Value from, Value to,
+                  function_ref<void(const Columns &, int64_t)> body);
+  Panel getPanel(const Columns &columns, int64_t behind);
   void emitColumns(const RegisterTile &tile, const Columns &columns,
                    int64_t count, const Terms &terms);
   void forRowTiles(const RegisterTile &tile,
@@ -327,6 +361,13 @@ private:
   };
   Ahead getAhead(const RegisterTile &tile, Value row, const Columns &columns,
                  const Access &weight, const Terms &terms);
+  void emitNarrowContraction();
+  void roundLeft(const Access &a, Value row, Value end, Value to);
+  void roundRight(const Access &w, Value to);
+  void emitNarrowing();
+  /// Runs `body` for every block of k, and whether rows of it are missing.
+  void forDepthBlocks(Value depth, function_ref<void(Value, bool)> body);
+  Lanes rowLanes(Value row, Value rows, const Lanes &active);
   void emitUpdates();
   void emitTranspose();
   /// One block of the result, of at most `lanes` by `lanes` elements.
@@ -379,8 +420,10 @@ KernelEmitter::KernelEmitter(GroupOp group, StageKind stage,
     else if (kind == StructuredKind::RowReduction)
       rowReductions.push_back(op);
   }
-  auto type = cast<RankedTensorType>(ops.front().getResult(0).getType());
-  elementType = type.getElementType();
+  // What is made in f32 and rounded in the end is computed in f32.
+  elementType = getElementTypeOrSelf(
+      isNarrowing(ops.front()) ? ops.front().getDpsInputOperand(0)->get()
+                               : ops.front().getResult(0));
   lanes = target.getLanes(elementType.getIntOrFloatBitWidth());
   space = getSpace(root                    ? root
                    : rowReductions.empty() ? ops.front()
@@ -1096,21 +1139,7 @@ void KernelEmitter::emitTransposeBlock(Value row, Value column, int64_t rows,
   for (int64_t i = 0; i < columns; ++i)
     vectors[i] = load(elementType,
                       element(from, elementType, scaled(fromStride, i)), inRow);
-  // Exchange halves of ever larger blocks.
-  for (int64_t step = 1; step < lanes; step *= 2) {
-    SmallVector<int64_t> lower, upper;
-    for (int64_t t = 0; t < lanes; ++t) {
-      lower.push_back((t & step) == 0 ? t : lanes + t - step);
-      upper.push_back((t & step) == 0 ? t + step : lanes + t);
-    }
-    for (int64_t i = 0; i < lanes; ++i) {
-      if (i & step)
-        continue;
-      Value a = vectors[i], c = vectors[i + step];
-      vectors[i] = vector::ShuffleOp::create(b, loc, a, c, lower);
-      vectors[i + step] = vector::ShuffleOp::create(b, loc, a, c, upper);
-    }
-  }
+  transposeSquare(b, loc, vectors);
   for (int64_t i = 0; i < rows; ++i)
     store(vectors[i], element(to, elementType, scaled(toStride, i)), outRow);
 }
@@ -1134,11 +1163,7 @@ void KernelEmitter::emitContraction() {
         b, loc, LLVM::LLVMPointerType::get(b.getContext()),
         vectorOf(elementType), number(tile.rows * tile.vectors), 64);
 
-  for (Value matrix : {root.getDpsInputOperand(1)->get(), root.getResult(0)})
-    if (auto panels = dyn_cast_or_null<PanelsAttr>(
-            cast<RankedTensorType>(matrix.getType()).getEncoding()))
-      panelColumns = panels.getColumns();
-
+  findPanelColumns();
   if (isPacked())
     return emitPackedContraction(tile);
   if (int64_t terms = chooseTerms(tile))
@@ -1147,6 +1172,13 @@ void KernelEmitter::emitContraction() {
   emitAllColumns(
       tile, number(0), number(space[1]),
       Terms(number(0), ShapedType::isDynamic(depth) ? samples : number(depth)));
+}
+
+void KernelEmitter::findPanelColumns() {
+  for (Value matrix : {root.getDpsInputOperand(1)->get(), root.getResult(0)})
+    if (auto panels = dyn_cast_or_null<PanelsAttr>(
+            cast<RankedTensorType>(matrix.getType()).getEncoding()))
+      panelColumns = panels.getColumns();
 }
 
 /// Rows of the left operand that are packed at a time: enough tiles for the
@@ -1307,18 +1339,25 @@ void KernelEmitter::emitContractionInParts(const RegisterTile &tile,
   });
 }
 
-/// The columns [from, to) of all rows. `from` is a whole number of steps, `to`
-/// too or the matrix's end.
+/// The columns [from, to) of all rows.
 void KernelEmitter::emitAllColumns(const RegisterTile &tile, Value from,
                                    Value to, const Terms &terms) {
-  // Steps of whole tiles and, with panels, of whole panels; then the rest.
-  int64_t width = tile.vectors * lanes;
+  forColumns(tile.vectors * lanes, from, to,
+             [&](const Columns &columns, int64_t count) {
+               emitColumns(tile, columns, count, terms);
+             });
+}
+
+/// Steps of whole tiles and, with panels, of whole panels; then the rest.
+/// `from` is a whole number of steps, `to` too or the matrix's end.
+void KernelEmitter::forColumns(
+    int64_t width, Value from, Value to,
+    function_ref<void(const Columns &, int64_t)> body) {
   int64_t step = std::max(width, panelColumns);
   int64_t columns = space[1], whole = columns / step * step;
   auto emitStep = [&](Value start, int64_t span) {
     for (int64_t within = 0; within < span; within += width)
-      emitColumns(tile, {start, within, span}, std::min(width, span - within),
-                  terms);
+      body({start, within, span}, std::min(width, span - within));
   };
   if (whole > 0)
     loop(from, arith::MinSIOp::create(b, loc, to, number(whole)), step, {},
@@ -1416,6 +1455,14 @@ KernelEmitter::Ahead KernelEmitter::getAhead(const RegisterTile &tile,
   return {element(weight.pointer, elementType, place), perTerm};
 }
 
+/// The panel of the column that is `behind` the first of `columns`.
+Panel KernelEmitter::getPanel(const Columns &columns, int64_t behind) {
+  int64_t first = panelColumns ? behind / panelColumns * panelColumns : 0;
+  int64_t width =
+      panelColumns ? std::min(panelColumns, columns.span - first) : 0;
+  return {add(columns.start, number(first)), width};
+}
+
 /// `vectors` vectors of columns, of the last one `lastCount`, of `tileRows`
 /// rows.
 void KernelEmitter::emitTile(const RegisterTile &tile, Value row,
@@ -1450,20 +1497,18 @@ void KernelEmitter::emitTile(const RegisterTile &tile, Value row,
   SmallVector<Column> places;
   for (int64_t j = 0; j < vectors; ++j) {
     int64_t behind = columns.within + j * lanes;
+    Panel panel = getPanel(columns, behind);
     int64_t first = panelColumns ? behind / panelColumns * panelColumns : 0;
-    int64_t width =
-        panelColumns ? std::min(panelColumns, columns.span - first) : 0;
-    Value start = add(columns.start, number(first));
-    Value index = w.panel ? add(scaled(start, w.rows), number(behind - first))
-                          : add(columns.start, number(behind));
+    Value index = w.panel
+                      ? add(scaled(panel.start, w.rows), number(behind - first))
+                      : add(columns.start, number(behind));
     if (terms.packedRight)
-      places.push_back({{start, width},
+      places.push_back({panel,
                         elementAt(terms.packedRight, elementType, j * lanes),
                         tile.vectors * lanes});
     else
-      places.push_back({{start, width},
-                        element(w.pointer, elementType, index),
-                        w.panel ? width : w.strides[2]});
+      places.push_back({panel, element(w.pointer, elementType, index),
+                        w.panel ? panel.width : w.strides[2]});
   }
   Value zero =
       arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorOf(elementType)));
@@ -1556,6 +1601,330 @@ void KernelEmitter::emitTile(const RegisterTile &tile, Value row,
   });
 }
 
+//===----------------------------------------------------------------------===//
+// Contractions of bfloat16
+//===----------------------------------------------------------------------===//
+
+/// The lanes of `active` in a row that exists, none in one that does not.
+Lanes KernelEmitter::rowLanes(Value row, Value rows, const Lanes &active) {
+  Value exists =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, row, rows);
+  Value mask = splat(exists);
+  if (active.mask)
+    mask = arith::AndIOp::create(b, loc, mask, active.mask);
+  return {mask, -1};
+}
+
+void KernelEmitter::forDepthBlocks(Value depth,
+                                   function_ref<void(Value, bool)> body) {
+  Value whole = arith::AndIOp::create(b, loc, depth, number(-kNarrowDepth));
+  loop(number(0), whole, kNarrowDepth, {}, [&](Value k, ValueRange) {
+    body(k, false);
+    return SmallVector<Value>();
+  });
+  Value some =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, whole, depth);
+  auto branch = scf::IfOp::create(b, loc, some, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  body(whole, true);
+}
+
+/// Rounds the rows [row, end) of A, no more than a block, to the block `to`.
+void KernelEmitter::roundLeft(const Access &a, Value row, Value end, Value to) {
+  int64_t static_ = root.getStaticLoopRanges()[2];
+  Value depth = ShapedType::isDynamic(static_) ? samples : number(static_);
+  Type bf16 = b.getBF16Type();
+  auto blockAt = [&](Value k, Value line) {
+    return element(element(to, bf16, scaled(k, kNarrowRows)), bf16,
+                   scaled(line, kNarrowDepth));
+  };
+  if (a.strides[2] == 1) {
+    loop(row, end, 1, {}, [&](Value r, ValueRange) {
+      Value from = element(a.pointer, elementType, scaled(r, a.strides[0]));
+      Value line = arith::SubIOp::create(b, loc, r, row);
+      forDepthBlocks(depth, [&](Value k, bool part) {
+        SmallVector<Value> vectors;
+        for (int64_t i = 0; i < 2; ++i) {
+          Value at = add(k, number(i * lanes));
+          Lanes active =
+              part ? firstLanes(
+                         arith::SubIOp::create(b, loc, depth, at).getResult())
+                   : Lanes();
+          vectors.push_back(
+              load(elementType, element(from, elementType, at), active));
+        }
+        LLVM::StoreOp::create(b, loc,
+                              joinNarrow(b, loc, vectors[0], vectors[1]),
+                              blockAt(k, line), 64);
+      });
+      return SmallVector<Value>();
+    });
+    return;
+  }
+  // Rows of A follow each other in memory: pairs along k are made of two
+  // vectors of rows, and squares of pairs turned.
+  assert(a.strides[0] == 1 && "an operand lies along its rows or along k");
+  loop(row, end, lanes, {}, [&](Value r, ValueRange) {
+    Value line = arith::SubIOp::create(b, loc, r, row);
+    Lanes active;
+    if (space[0] % lanes != 0)
+      active = firstLanes(arith::SubIOp::create(b, loc, end, r).getResult());
+    forDepthBlocks(depth, [&](Value k, bool part) {
+      Value from = element(element(a.pointer, elementType, r), elementType,
+                           scaled(k, a.strides[2]));
+      auto loadRow = [&](int64_t i) {
+        return load(elementType, elementAt(from, elementType, i * a.strides[2]),
+                    part ? rowLanes(add(k, number(i)), depth, active) : active);
+      };
+      SmallVector<Value> pairs;
+      for (int64_t i = 0; i < lanes; ++i)
+        pairs.push_back(
+            interleaveNarrow(b, loc, loadRow(2 * i), loadRow(2 * i + 1)));
+      transposeSquare(b, loc, pairs);
+      Value block = blockAt(k, line);
+      for (auto [i, pair] : llvm::enumerate(pairs))
+        LLVM::StoreOp::create(b, loc, pair,
+                              elementAt(block, bf16, i * kNarrowDepth), 64);
+    });
+    return SmallVector<Value>();
+  });
+}
+
+/// Rounds B, which lies by rows, to panels at `to`.
+void KernelEmitter::roundRight(const Access &w, Value to) {
+  int64_t static_ = root.getStaticLoopRanges()[2];
+  Value depth = ShapedType::isDynamic(static_) ? samples : number(static_);
+  Value padded = arith::AndIOp::create(
+      b, loc, add(depth, number(kNarrowDepth - 1)), number(-kNarrowDepth));
+  Type bf16 = b.getBF16Type();
+  auto pack = [&](Value column, const Lanes &active) {
+    Value panel =
+        element(to, bf16, arith::MulIOp::create(b, loc, column, padded));
+    forDepthBlocks(depth, [&](Value k, bool part) {
+      auto loadRow = [&](int64_t i) {
+        Value row = add(k, number(i));
+        return load(elementType, getAddress(w, {number(0), column, row}),
+                    part ? rowLanes(row, depth, active) : active);
+      };
+      Value block = element(panel, bf16, scaled(k, kNarrowColumns));
+      for (int64_t i = 0; i < lanes; ++i)
+        LLVM::StoreOp::create(
+            b, loc,
+            interleaveNarrow(b, loc, loadRow(2 * i), loadRow(2 * i + 1)),
+            elementAt(block, bf16, i * kNarrowDepth), 64);
+    });
+  };
+  int64_t rest = space[1] % lanes;
+  if (space[1] >= lanes)
+    loop(number(0), number(space[1] - rest), lanes, {},
+         [&](Value column, ValueRange) {
+           pack(column, Lanes());
+           return SmallVector<Value>();
+         });
+  if (rest > 0)
+    pack(number(space[1] - rest), firstLanes(rest));
+}
+
+/// A samples stage packs all its rows, and then passes over the weight once; a
+/// params stage, which may have any number of rows, packs B, whose columns
+/// every block of rows meets, and one block of rows at a time.
+void KernelEmitter::emitNarrowContraction() {
+  prepareSpace(/*mergeLoops=*/false);
+  findPanelColumns();
+  OpOperand *leftUse = root.getDpsInputOperand(0),
+            *rightUse = root.getDpsInputOperand(1);
+  auto typeOf = [](OpOperand *use) {
+    return cast<RankedTensorType>(use->get().getType());
+  };
+  Access a = getAccess(getPointer(leftUse->get()), typeOf(leftUse),
+                       root.getMatchingIndexingMap(leftUse), 3);
+  int64_t staticDepth = root.getStaticLoopRanges()[2];
+  Value depth =
+      ShapedType::isDynamic(staticDepth) ? samples : number(staticDepth);
+  Value padded = arith::AndIOp::create(
+      b, loc, add(depth, number(kNarrowDepth - 1)), number(-kNarrowDepth));
+  Value blocks = arith::DivUIOp::create(b, loc, padded, number(kNarrowDepth));
+  Type bf16 = b.getBF16Type();
+  bool packsAll = stage == StageKind::Samples;
+
+  Value left = func.getArgument(func.getNumArguments() - 5);
+  Value right = getPointer(rightUse->get());
+  if (isPackedByKernel(*rightUse)) {
+    Access w = getAccess(right, typeOf(rightUse),
+                         root.getMatchingIndexingMap(rightUse), 3);
+    int64_t leftRows =
+        packsAll ? llvm::alignTo(space[0], kNarrowRows) : kNarrowRows;
+    right = element(left, bf16, scaled(padded, leftRows));
+    roundRight(w, right);
+  }
+  VectorType vectorType = vectorOf(elementType);
+  constexpr int64_t panels = 2;
+  tileMemory =
+      LLVM::AllocaOp::create(b, loc, LLVM::LLVMPointerType::get(b.getContext()),
+                             vectorType, number(kNarrowRows * panels), 64);
+
+  auto forRowBlocks = [&](function_ref<void(Value, Value)> body) {
+    loop(low, high, kNarrowRows, {}, [&](Value row, ValueRange) {
+      Value end =
+          arith::MinSIOp::create(b, loc, high, add(row, number(kNarrowRows)));
+      body(row, end);
+      return SmallVector<Value>();
+    });
+  };
+  auto blockOf = [&](Value row) {
+    return packsAll
+               ? element(left, bf16, arith::MulIOp::create(b, loc, row, padded))
+               : left;
+  };
+  auto emitBlock = [&](Value row, Value end, const Columns &columns,
+                       int64_t count) {
+    int64_t vectors = llvm::divideCeil(count, lanes);
+    Value column = add(columns.start, number(columns.within));
+    NarrowTile tile;
+    tile.left = blockOf(row);
+    tile.depthBlocks = blocks;
+    tile.result = tileMemory;
+    for (int64_t j = 0; j < vectors; ++j)
+      tile.panels.push_back(
+          element(right, bf16,
+                  arith::MulIOp::create(b, loc, add(column, number(j * lanes)),
+                                        padded)));
+    Value rows = arith::SubIOp::create(b, loc, end, row);
+    Value few = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, rows,
+                                      number(kNarrowRows / 2));
+    auto branch = scf::IfOp::create(b, loc, few, /*withElseRegion=*/true);
+    for (Block *block : {branch.thenBlock(), branch.elseBlock()}) {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPoint(block->getTerminator());
+      emitNarrowTile(b, loc, target, tile,
+                     block == branch.thenBlock() ? kNarrowRows / 2
+                                                 : kNarrowRows);
+    }
+    SmallVector<Lanes> active(vectors);
+    active.back() = firstLanes(count - (vectors - 1) * lanes);
+    loop(number(0), rows, 1, {}, [&](Value i, ValueRange) {
+      Value line = element(tileMemory, vectorType, scaled(i, vectors));
+      for (int64_t j = 0; j < vectors; ++j) {
+        llvm::DenseMap<Value, Value> known;
+        known[root.getResult(0)] = LLVM::LoadOp::create(
+            b, loc, vectorType, elementAt(line, vectorType, j), 64);
+        if (panelColumns)
+          panel = getPanel(columns, columns.within + j * lanes);
+        emitPoint({add(row, i), add(column, number(j * lanes))}, active[j],
+                  known);
+        panel.reset();
+      }
+      return SmallVector<Value>();
+    });
+  };
+
+  int64_t width = panels * lanes;
+  if (packsAll) {
+    forRowBlocks(
+        [&](Value row, Value end) { roundLeft(a, row, end, blockOf(row)); });
+    forColumns(width, number(0), number(space[1]),
+               [&](const Columns &columns, int64_t count) {
+                 forRowBlocks([&](Value row, Value end) {
+                   emitBlock(row, end, columns, count);
+                 });
+               });
+    return;
+  }
+  forRowBlocks([&](Value row, Value end) {
+    roundLeft(a, row, end, blockOf(row));
+    forColumns(width, number(0), number(space[1]),
+               [&](const Columns &columns, int64_t count) {
+                 emitBlock(row, end, columns, count);
+               });
+  });
+}
+
+/// Rounds a matrix, or its transpose, to pairs of rows: blocks of 32 rows and
+/// 16 columns of the result.
+void KernelEmitter::emitNarrowing() {
+  linalg::GenericOp op = ops.front();
+  OpOperand *input = op.getDpsInputOperand(0);
+  AffineMap map = op.getMatchingIndexingMap(input);
+  bool transposed = !map.isIdentity();
+  Access source = getAccess(
+      getPointer(input->get()), cast<RankedTensorType>(input->get().getType()),
+      AffineMap::getMultiDimIdentityMap(2, b.getContext()), 2);
+  Value result = func.getArgument(binding.resultPointers.front());
+  int64_t rows = space[0], columns = space[1];
+  int64_t padded = llvm::alignTo(rows, kNarrowDepth);
+  Type bf16 = b.getBF16Type();
+  Value depth = number(rows);
+
+  auto emitBlock = [&](Value row, Value column, int64_t count, bool part) {
+    SmallVector<Value> pairs;
+    Lanes active = firstLanes(count);
+    Value zero =
+        arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorOf(elementType)));
+    for (int64_t i = 0; i < lanes; ++i) {
+      if (transposed) {
+        // Of one column of the result, which is a row of the matrix, all rows.
+        SmallVector<Value> halves;
+        for (int64_t j = 0; j < 2; ++j) {
+          Value at = add(row, number(j * lanes));
+          Lanes there =
+              part ? firstLanes(
+                         arith::SubIOp::create(b, loc, depth, at).getResult())
+                   : Lanes();
+          halves.push_back(
+              i < count ? load(elementType,
+                               getAddress(source, {add(column, number(i)), at}),
+                               there)
+                        : zero);
+        }
+        pairs.push_back(joinNarrow(b, loc, halves[0], halves[1]));
+        continue;
+      }
+      auto loadRow = [&](int64_t j) {
+        Value at = add(row, number(j));
+        return load(elementType, getAddress(source, {at, column}),
+                    part ? rowLanes(at, depth, active) : active);
+      };
+      pairs.push_back(
+          interleaveNarrow(b, loc, loadRow(2 * i), loadRow(2 * i + 1)));
+    }
+    if (transposed)
+      transposeSquare(b, loc, pairs);
+    Value to = element(element(result, bf16, scaled(column, padded)), bf16,
+                       scaled(row, kNarrowColumns));
+    for (auto [i, pair] : llvm::enumerate(pairs))
+      LLVM::StoreOp::create(b, loc, pair, elementAt(to, bf16, i * kNarrowDepth),
+                            64);
+  };
+  auto emitRows = [&](Value row, bool part) {
+    int64_t rest = columns % lanes;
+    if (columns >= lanes)
+      loop(number(0), number(columns - rest), lanes, {},
+           [&](Value column, ValueRange) {
+             emitBlock(row, column, lanes, part);
+             return SmallVector<Value>();
+           });
+    if (rest > 0)
+      emitBlock(row, number(columns - rest), rest, part);
+  };
+  // Cuts are multiples of the block but for the last one.
+  Value whole = arith::MinSIOp::create(
+      b, loc, high, number(rows / kNarrowDepth * kNarrowDepth));
+  if (rows >= kNarrowDepth)
+    loop(low, whole, kNarrowDepth, {}, [&](Value row, ValueRange) {
+      emitRows(row, false);
+      return SmallVector<Value>();
+    });
+  if (rows == padded)
+    return;
+  Value last = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, high,
+                                     number(rows));
+  auto branch = scf::IfOp::create(b, loc, last, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  emitRows(number(rows / kNarrowDepth * kNarrowDepth), true);
+}
+
 void KernelEmitter::run() {
   b.setInsertionPointToStart(func.addEntryBlock(b));
   unsigned arguments = func.getNumArguments();
@@ -1569,8 +1938,12 @@ void KernelEmitter::run() {
                          arith::CmpIOp::create(b, loc,
                                                arith::CmpIPredicate::sgt,
                                                samples, number(0)));
-  if (root && getStructuredKind(root) == StructuredKind::Contraction)
+  if (root && isNarrowContraction(root))
+    emitNarrowContraction();
+  else if (root && getStructuredKind(root) == StructuredKind::Contraction)
     emitContraction();
+  else if (isNarrowing(ops.front()))
+    emitNarrowing();
   else if (getStructuredKind(ops.front()) == StructuredKind::Update)
     emitUpdates();
   else if (ops.size() == 1 && isTranspose(ops.front()))
@@ -1590,6 +1963,8 @@ LLVM::LLVMFuncOp pc::emitKernel(ModuleOp module, StringRef name, GroupOp group,
   for (Value operand : group.getInputs())
     if (!isa<RankedTensorType>(operand.getType()))
       types.push_back(operand.getType());
+  if (binding.scratch)
+    types.push_back(LLVM::LLVMPointerType::get(context));
   types.append(4, builder.getI64Type());
   auto func = LLVM::LLVMFuncOp::create(
       builder, group.getLoc(), name,

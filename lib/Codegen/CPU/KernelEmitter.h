@@ -15,20 +15,23 @@
 namespace pc {
 
 /// How a group's operands and results reach its kernel. A kernel takes one
-/// pointer for each distinct array, then the group's scalar operands, then four
-/// i64: the rows [low, high) to compute, the batch's number of its row 0 and
-/// the number of samples.
+/// pointer for each distinct array, then the group's scalar operands, then, if
+/// it needs one, a pointer to `getScratchBytes` bytes, then four i64: the rows
+/// [low, high) to compute, the batch's number of its row 0 and the number of
+/// samples.
 struct KernelBinding {
   /// Pointer of each operand, -1 for scalars.
   llvm::SmallVector<int> operandPointers;
   /// Pointer of each result.
   llvm::SmallVector<int> resultPointers;
   unsigned pointerCount = 0;
+  /// Whether a pointer to memory of the worker's own is behind the scalars.
+  bool scratch = false;
 
   bool operator==(const KernelBinding &other) const {
     return operandPointers == other.operandPointers &&
            resultPointers == other.resultPointers &&
-           pointerCount == other.pointerCount;
+           pointerCount == other.pointerCount && scratch == other.scratch;
   }
 };
 
@@ -59,6 +62,10 @@ struct RegisterTile {
 
 /// Chooses the tile for a contraction with `rows` rows to compute at least.
 RegisterTile chooseTile(const CPUTarget &target, int64_t rows);
+
+/// Bytes that `group` needs for what it rounds and packs, with up to `maxBatch`
+/// samples; 0 for none.
+int64_t getScratchBytes(GroupOp group, StageKind stage, int64_t maxBatch);
 
 /// Estimates the work of `group`; a samples stage runs it once per sample.
 GroupCost estimateCost(GroupOp group, StageKind stage, const CPUTarget &target);

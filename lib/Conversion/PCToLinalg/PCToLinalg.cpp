@@ -88,7 +88,8 @@ private:
   Value reduce(ArrayRef<Access> ins, unsigned rank, AffineMap outMap,
                RankedTensorType type, double initial, Body body);
   /// Sum over k of lhs and rhs elements; dimensions are (m, n, k).
-  Value contract(Access lhs, Access rhs, RankedTensorType type);
+  /// With `narrow` their elements are rounded to bfloat16 first.
+  Value contract(Access lhs, Access rhs, RankedTensorType type, bool narrow);
 
   LogicalResult lowerElementwise(ElementwiseOpInterface elementwise);
   Value lowerSplat(SplatOp splat);
@@ -170,7 +171,8 @@ static Value mul(OpBuilder &b, Location loc, Value lhs, Value rhs) {
   return arith::MulFOp::create(b, loc, lhs, rhs);
 }
 
-Value Lowering::contract(Access lhs, Access rhs, RankedTensorType type) {
+Value Lowering::contract(Access lhs, Access rhs, RankedTensorType type,
+                         bool narrow) {
   // A contraction reads memory: a broadcast or a constant takes its place
   // there.
   auto materialise = [&](Access access) {
@@ -183,9 +185,19 @@ Value Lowering::contract(Access lhs, Access rhs, RankedTensorType type) {
   };
   lhs = materialise(lhs);
   rhs = materialise(rhs);
+  auto rounded = [&](OpBuilder &inner, Value element) -> Value {
+    if (!narrow)
+      return element;
+    Type bf16 = inner.getBF16Type();
+    if (element.getType() != bf16)
+      element = arith::TruncFOp::create(inner, loc, bf16, element);
+    return arith::ExtFOp::create(inner, loc, type.getElementType(), element);
+  };
   return reduce({lhs, rhs}, 3, dims(3, {0, 1}), type, 0.0,
                 [&](OpBuilder &inner, ValueRange e) {
-                  return add(inner, loc, e[2], mul(inner, loc, e[0], e[1]));
+                  Value left = rounded(inner, e[0]);
+                  Value right = rounded(inner, e[1]);
+                  return add(inner, loc, e[2], mul(inner, loc, left, right));
                 });
 }
 
@@ -507,14 +519,15 @@ LogicalResult Lowering::run() {
         // transposed: y_mn = sum_k x_mk w_kn, otherwise sum_k x_mk w_nk
         AffineMap weight =
             dense.getTransposed() ? dims(3, {2, 1}) : dims(3, {1, 2});
-        return replace(contract({dense.getInput(), dims(3, {0, 2})},
-                                {dense.getWeight(), weight},
-                                cast<RankedTensorType>(dense.getType())));
+        return replace(contract(
+            {dense.getInput(), dims(3, {0, 2})}, {dense.getWeight(), weight},
+            cast<RankedTensorType>(dense.getType()), dense.getBf16()));
       })
       .Case([&](BatchOuterOp outer) {
         return replace(contract({outer.getLhs(), dims(3, {2, 0})},
                                 {outer.getRhs(), dims(3, {2, 1})},
-                                cast<RankedTensorType>(outer.getType())));
+                                cast<RankedTensorType>(outer.getType()),
+                                outer.getBf16()));
       })
       .Case([&](BatchSumOp sum) {
         auto type = cast<RankedTensorType>(sum.getType());
@@ -542,6 +555,15 @@ LogicalResult Lowering::run() {
         return replace(
             map({getAccess(broadcast.getResult(), identity(type.getRank()))},
                 type, [](OpBuilder &, ValueRange e) { return e[0]; }));
+      })
+      .Case([&](NarrowOp narrow) {
+        AffineMap from = narrow.getTransposed() ? dims(2, {1, 0}) : identity(2);
+        RankedTensorType type = narrow.getType();
+        return replace(map({{narrow.getInput(), from}}, type,
+                           [&](OpBuilder &inner, ValueRange e) -> Value {
+                             return arith::TruncFOp::create(
+                                 inner, loc, type.getElementType(), e[0]);
+                           }));
       })
       .Case([&](TransposeOp transpose) {
         return replace(map({{transpose.getInput(), dims(2, {1, 0})}},

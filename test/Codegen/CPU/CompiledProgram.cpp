@@ -24,8 +24,12 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "pc/Codegen/CPU/Target.h"
+#include "pc/Dialect/PC/Transforms/Passes.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -57,10 +61,23 @@ DialectRegistry &pc::test::getRegistry() {
 bool pc::test::canRun(StringRef cpu) {
   llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
   bool v3 = features["avx2"] && features["fma"] && features["bmi2"];
-  return cpu == "x86-64-v4"
-             ? v3 && features["avx512f"] && features["avx512vl"] &&
-                   features["avx512bw"] && features["avx512dq"]
-             : v3;
+  bool v4 = v3 && features["avx512f"] && features["avx512vl"] &&
+            features["avx512bw"] && features["avx512dq"];
+  if (cpu == "x86-64-v3")
+    return v3;
+  if (cpu == "x86-64-v4")
+    return v4;
+  FailureOr<CPUTarget> target = CPUTarget::parse(cpu, nullptr);
+  if (!v4 || failed(target))
+    return false;
+  for (StringRef feature : target->features)
+    if (feature.consume_front("+") && !features[feature])
+      return false;
+  // Linux lets a process use tiles that has asked for them, as the runtime
+  // does: see lib/Runtime/CPU.cpp.
+  constexpr long requestPermission = 0x1023, tileData = 18;
+  return !(target->required & PCX_CPU_AMX_BF16) ||
+         syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
 }
 
 std::unique_ptr<CompiledModule>
@@ -77,6 +94,7 @@ CompiledModule::create(StringRef source, const CompileOptions &options,
   });
   PipelineOptions pipeline;
   pipeline.floatType = options.floatType;
+  pipeline.precision = options.precision;
   pipeline.batch = options.batch;
   pipeline.sampleBlock = options.sampleBlock;
   pipeline.trace = options.trace;
@@ -101,6 +119,12 @@ CompiledModule::create(StringRef source, const CompileOptions &options,
   if (!functional && !run(Phase::Model, Phase::Functional))
     return nullptr;
   result->functional = result->lowered->clone();
+  if (options.precision == "bf16") {
+    PassManager narrow(context);
+    narrow.nest<func::FuncOp>().addPass(createNarrowProductsPass());
+    if (failed(narrow.run(*result->functional)))
+      return nullptr;
+  }
   if (!run(Phase::Simplified, Phase::LLVM))
     return nullptr;
   result->info = getModuleInfo(*result->lowered);

@@ -37,6 +37,7 @@ using Arrays = Interpreter::Arrays;
 struct CompileOptions {
   std::string cpu = "x86-64-v3";
   std::string floatType = "f32";
+  std::string precision = "f32";
   int64_t batch = 64;
   int64_t sampleBlock = 0;
   bool trace = false;
@@ -64,7 +65,8 @@ public:
 
   const ModuleInfo &getInfo() const { return info; }
 
-  /// The functional form of the same source, to interpret.
+  /// The functional form of the same source, to interpret; its products round
+  /// their operands where those of the code do.
   mlir::ModuleOp getFunctional() { return *functional; }
 
   /// Persistent arrays by name; start at zero.

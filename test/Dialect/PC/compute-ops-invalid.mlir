@@ -252,6 +252,22 @@ func.func @dense_c5_batch(%x: tensor<32x4xf32>, %w: tensor<3x4xf32>) {
 
 // -----
 
+func.func @dense_c6(%x: tensor<?x4xf32>, %w: tensor<3x4xbf16>) {
+  // expected-error @below {{expects 'bf16' for a weight of bf16}}
+  %0 = pc.dense %x, %w : tensor<?x4xf32>, tensor<3x4xbf16> -> tensor<?x3xf32>
+  return
+}
+
+// -----
+
+func.func @dense_c6_f64(%x: tensor<?x4xf64>, %w: tensor<3x4xf64>) {
+  // expected-error @below {{expects f32 sums of 'bf16' products, but found 'tensor<?x4xf64>'}}
+  %0 = pc.dense %x, %w bf16 : tensor<?x4xf64>, tensor<3x4xf64> -> tensor<?x3xf64>
+  return
+}
+
+// -----
+
 func.func @batch_outer_c1(%x: tensor<4xf32>, %y: tensor<?x3xf32>) {
   // expected-error @below {{expects operands of rank 2, [samples, elements], but found shapes 4 and ?x3}}
   %0 = pc.batch_outer %x, %y : tensor<4xf32>, tensor<?x3xf32> -> tensor<4x3xf32>
@@ -279,6 +295,14 @@ func.func @batch_outer_c3(%x: tensor<8x4xf32>, %y: tensor<9x3xf32>) {
 func.func @batch_outer_c4(%x: tensor<?x4xf32>, %y: tensor<?x3xf32>) {
   // expected-error @below {{expects a result of shape 4x3, but found 3x4}}
   %0 = pc.batch_outer %x, %y : tensor<?x4xf32>, tensor<?x3xf32> -> tensor<3x4xf32>
+  return
+}
+
+// -----
+
+func.func @batch_outer_c5(%x: tensor<?x4xf64>, %y: tensor<?x3xf64>) {
+  // expected-error @below {{expects f32 sums of 'bf16' products, but found 'tensor<?x4xf64>'}}
+  %0 = pc.batch_outer %x, %y bf16 : tensor<?x4xf64>, tensor<?x3xf64> -> tensor<4x3xf64>
   return
 }
 

@@ -153,6 +153,43 @@ func.func @group_c2(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
 
 // -----
 
+// CHECK-LABEL: func.func @narrow
+// CHECK: pc.narrow %{{.*}} : tensor<4x8xf32> -> tensor<4x8xbf16, #pc.pairs<16>>
+// CHECK: pc.narrow %{{.*}} transposed : tensor<4x8xf32> -> tensor<8x4xbf16>
+func.func @narrow(%w: tensor<4x8xf32>) -> tensor<8x4xbf16> {
+  %p = pc.narrow %w : tensor<4x8xf32> -> tensor<4x8xbf16, #pc.pairs<16>>
+  %t = pc.narrow %w transposed : tensor<4x8xf32> -> tensor<8x4xbf16>
+  return %t : tensor<8x4xbf16>
+}
+
+// -----
+
+func.func @narrow_c1(%w: tensor<4x8xf64>) {
+  // expected-error @below {{'pc.narrow' op expects a matrix of f32, but found 'tensor<4x8xf64>'}}
+  %p = pc.narrow %w : tensor<4x8xf64> -> tensor<4x8xbf16>
+  return
+}
+
+// -----
+
+func.func @narrow_c2(%w: tensor<4x8xf32>) {
+  // expected-error @below {{'pc.narrow' op expects a result of the transpose's shape, but found 'tensor<4x8xf32>' and 'tensor<4x8xbf16>'}}
+  %p = pc.narrow %w transposed : tensor<4x8xf32> -> tensor<4x8xbf16>
+  return
+}
+
+// -----
+
+// expected-error @below {{#pc.pairs expects at least one column, but found 0}}
+func.func @pairs_c1(%w: tensor<4x8xbf16, #pc.pairs<0>>)
+
+// -----
+
+// expected-error @below {{#pc.pairs expects a matrix of known size}}
+func.func @pairs_c2(%w: tensor<?x8xbf16, #pc.pairs<16>>)
+
+// -----
+
 // CHECK-LABEL: func.func @relayout
 // CHECK: pc.relayout %{{.*}} : tensor<4x8xf32> -> tensor<4x8xf32, #pc.panels<4>>
 func.func @relayout(%w: tensor<4x8xf32>) -> tensor<4x8xf32, #pc.panels<4>> {

@@ -24,6 +24,13 @@
 
 namespace pc {
 
+/// How a CPU multiplies operands of bfloat16 into sums of float32.
+enum class NarrowProducts {
+  None,
+  Vectors, ///< AVX-512 BF16: pairs of elements in 512-bit registers
+  Tiles    ///< AMX: 16 by 16 sums of 32 products an instruction
+};
+
 /// One CPU that code is generated for.
 ///
 /// The instructions that its code may use are those of an x86-64 level plus
@@ -59,6 +66,9 @@ struct CPUTarget {
 
   /// The features as LLVM's `-mattr` takes them: "+a,-b".
   std::string getFeatureString() const;
+
+  /// The widest instructions for products of bfloat16.
+  NarrowProducts getNarrowProducts() const;
 
   /// Elements of `bits` bits in one vector register.
   unsigned getLanes(unsigned bits) const { return vectorBits / bits; }

@@ -163,6 +163,15 @@ LogicalResult ElementwiseOp::verifyRegions() {
 // Products
 //===----------------------------------------------------------------------===//
 
+/// Products of rounded operands add up in f32.
+static LogicalResult verifyNarrow(Operation *op, bool bf16) {
+  for (Type type : {op->getOperand(0).getType(), op->getResult(0).getType()})
+    if (bf16 && !getElementTypeOrSelf(type).isF32())
+      return op->emitOpError("expects f32 sums of 'bf16' products, but found ")
+             << type;
+  return success();
+}
+
 LogicalResult DenseOp::verify() {
   RankedTensorType input = typeOf(getInput()), weight = typeOf(getWeight());
   // dense_c1
@@ -176,7 +185,7 @@ LogicalResult DenseOp::verify() {
                "expects a weight of rank 2, [out, in], but found shape ")
            << shapeString(weight.getShape());
   // dense_c3
-  if (failed(verifyElementTypes(*this)))
+  if (!weight.getElementType().isBF16() && failed(verifyElementTypes(*this)))
     return failure();
   int64_t out = weight.getDimSize(getTransposed() ? 1 : 0);
   int64_t in = weight.getDimSize(getTransposed() ? 0 : 1);
@@ -191,7 +200,12 @@ LogicalResult DenseOp::verify() {
   // dense_c5
   SmallVector<int64_t> expected(input.getShape());
   expected.back() = out;
-  return verifyShape(*this, "a result", getOutput(), expected);
+  if (failed(verifyShape(*this, "a result", getOutput(), expected)))
+    return failure();
+  // dense_c6
+  if (weight.getElementType().isBF16() && !getBf16())
+    return emitOpError("expects 'bf16' for a weight of bf16");
+  return verifyNarrow(*this, getBf16());
 }
 
 LogicalResult BatchOuterOp::verify() {
@@ -212,8 +226,11 @@ LogicalResult BatchOuterOp::verify() {
            << shapeString(lhs.getShape()) << " and "
            << shapeString(rhs.getShape());
   // batch_outer_c4
-  return verifyShape(*this, "a result", getOutput(),
-                     {lhs.getDimSize(1), rhs.getDimSize(1)});
+  if (failed(verifyShape(*this, "a result", getOutput(),
+                         {lhs.getDimSize(1), rhs.getDimSize(1)})))
+    return failure();
+  // batch_outer_c5
+  return verifyNarrow(*this, getBf16());
 }
 
 //===----------------------------------------------------------------------===//

@@ -170,6 +170,24 @@ PanelsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
   return success();
 }
 
+LogicalResult
+PairsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
+                          function_ref<InFlightDiagnostic()> emitError) const {
+  // pairs_c1
+  if (getColumns() < 1)
+    return emitError() << "#pc.pairs expects at least one column, but found "
+                       << getColumns();
+  // pairs_c2
+  if (shape.size() != 2 || ShapedType::isDynamicShape(shape))
+    return emitError() << "#pc.pairs expects a matrix of known size";
+  return success();
+}
+
+int64_t PairsAttr::getStoredElements(ArrayRef<int64_t> shape) const {
+  return llvm::alignTo(shape[0], kRowUnit) *
+         llvm::alignTo(shape[1], getColumns());
+}
+
 OriginAttr OriginAttr::of(Location loc) {
   OriginAttr origin;
   loc->walk([&](Location inner) {

@@ -223,7 +223,7 @@ struct DenseOfTranspose : public OpRewritePattern<DenseOp> {
       return failure();
     rewriter.replaceOpWithNewOp<DenseOp>(op, op.getType(), op.getInput(),
                                          transpose.getInput(),
-                                         !op.getTransposed());
+                                         !op.getTransposed(), op.getBf16());
     return success();
   }
 };

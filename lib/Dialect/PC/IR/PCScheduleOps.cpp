@@ -145,6 +145,26 @@ LogicalResult GroupOp::verifyRegions() {
 }
 
 //===----------------------------------------------------------------------===//
+// NarrowOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult NarrowOp::verify() {
+  RankedTensorType input = getInput().getType(), output = getOutput().getType();
+  // narrow_c1
+  if (input.getRank() != 2 || !input.getElementType().isF32())
+    return emitOpError("expects a matrix of f32, but found ") << input;
+  // narrow_c2
+  SmallVector<int64_t> expected(input.getShape());
+  if (getTransposed())
+    std::swap(expected[0], expected[1]);
+  if (output.getShape() != ArrayRef(expected))
+    return emitOpError("expects a result of the ")
+           << (getTransposed() ? "transpose's" : "operand's")
+           << " shape, but found " << input << " and " << output;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // RelayoutOp
 //===----------------------------------------------------------------------===//
 

@@ -124,6 +124,9 @@ bool GroupFormer::joinContraction(Group &group, Group &contraction) {
 }
 
 bool GroupFormer::joinProducer(linalg::GenericOp op) {
+  // Rows in pairs are no rows that a kernel passes one by one.
+  if (isNarrowing(op))
+    return false;
   StructuredKind kind = getStructuredKind(op);
   Group *best = nullptr;
   if (kind == StructuredKind::Update) {

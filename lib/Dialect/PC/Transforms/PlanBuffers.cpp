@@ -501,6 +501,13 @@ struct Part {
 };
 } // namespace
 
+/// Elements in memory of an array of type `type`.
+static int64_t getStoredElements(RankedTensorType type) {
+  auto pairs = dyn_cast_or_null<PairsAttr>(type.getEncoding());
+  return pairs ? pairs.getStoredElements(type.getShape())
+               : type.getNumElements();
+}
+
 /// Places the largest parts first, each at the lowest offset that is free while
 /// it lives. Returns the bytes in use.
 static int64_t placeParts(MutableArrayRef<Part> parts) {
@@ -550,7 +557,7 @@ void Planner::layOut() {
     if (array.roots.empty() || array.place)
       continue;
     RankedTensorType type = getBlockType(array.roots.front());
-    int64_t elements = type.getNumElements();
+    int64_t elements = getStoredElements(type);
     Part part{static_cast<unsigned>(index), 0, lives[array.roots.front()].start,
               lives[array.roots.front()].end};
     StageOp stage = getStage(array.roots.front());

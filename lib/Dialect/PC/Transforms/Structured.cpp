@@ -7,7 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "pc/Dialect/PC/Transforms/Structured.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "pc/Dialect/PC/IR/PC.h"
 
 using namespace mlir;
 using namespace pc;
@@ -35,6 +37,19 @@ StructuredKind pc::getStructuredKind(linalg::GenericOp op) {
       ShapedType::isDynamic(op.getStaticLoopRanges().front()))
     return StructuredKind::BatchReduction;
   return StructuredKind::RowReduction;
+}
+
+bool pc::isNarrowContraction(linalg::GenericOp op) {
+  return getStructuredKind(op) == StructuredKind::Contraction &&
+         llvm::any_of(op.getBody()->getOps<arith::ExtFOp>(),
+                      [](arith::ExtFOp wide) {
+                        return wide.getIn().getType().isBF16();
+                      });
+}
+
+bool pc::isNarrowing(linalg::GenericOp op) {
+  return isa_and_nonnull<PairsAttr>(
+      cast<RankedTensorType>(op.getResult(0).getType()).getEncoding());
 }
 
 bool pc::readsSameElement(linalg::GenericOp op, OpOperand &operand) {

@@ -175,6 +175,25 @@ def LowerProgramsPass : Pass<"pc-lower-programs", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def NarrowProductsPass : Pass<"pc-narrow-products", "::mlir::func::FuncOp"> {
+  let summary = "Round the operands of products to bfloat16";
+  let description = [{
+    Marks every product over samples and over the batch `bf16`: its operands are
+    rounded to bfloat16, its sums stay f32, and so does every array that the
+    program has. Weights are rounded once for each of their values
+    (`pc.narrow`), in the order in which pairs of rows are multiplied; a
+    transpose that only feeds products is then no array of its own. Activations
+    and errors are rounded by the kernels that multiply them. Runs behind
+    `pc-pack-weights`. A product of f64 is an error.
+
+    ```mlir
+    %n = pc.narrow %w : tensor<784x128xf32> -> tensor<784x128xbf16, #pc.pairs<16>>
+    pc.dense %x, %n transposed bf16
+      : tensor<?x784xf32>, tensor<784x128xbf16, #pc.pairs<16>> -> tensor<?x128xf32>
+    ```
+  }];
+}
+
 def PackWeightsPass : Pass<"pc-pack-weights", "::mlir::ModuleOp"> {
   let summary = "Lay matrices that products read in panels of columns";
   let description = [{

@@ -25,6 +25,13 @@ enum class StructuredKind {
 /// Classifies `op`, which the conversion to linalg made.
 StructuredKind getStructuredKind(mlir::linalg::GenericOp op);
 
+/// True if the contraction `op` rounds its operands to bfloat16 before it
+/// multiplies them.
+bool isNarrowContraction(mlir::linalg::GenericOp op);
+
+/// True if `op` rounds a matrix, or its transpose, into `#pc.pairs`.
+bool isNarrowing(mlir::linalg::GenericOp op);
+
 /// True if `op` reads `operand` at the element that it computes.
 bool readsSameElement(mlir::linalg::GenericOp op, mlir::OpOperand &operand);
 
