@@ -292,9 +292,10 @@ def PC_DenseOp : PC_ComputeOp<"dense", [PC_Differentiable, PC_LinearMap]> {
        : tensor<?x128xf32>, tensor<128x784xf32> -> tensor<?x784xf32>
     ```
 
-    With `bf16` the elements of x and w are rounded to bfloat16 before they are
-    multiplied, and the sums are of the result's type. The weight may then be
-    one that is rounded already (`pc.narrow`).
+    With `bf16` the elements of w are rounded to bfloat16 before they are
+    multiplied, and those of x to the sum of two numbers of bfloat16: what the
+    first one leaves, rounded, is the second. Sums are of the result's type. The
+    weight may be one that is rounded already (`pc.narrow`).
 
     Folds: of a zero operand to zero; `dense(x, transpose(w))` to the dense of w
     with the flag flipped.

@@ -711,15 +711,22 @@ LogicalResult Evaluator::runDense(DenseOp op) {
   std::vector<int64_t> shape = input.shape;
   shape.back() = out;
   Tensor result = Tensor::splat(shape, 0.0);
-  auto at = [&](double value) { return op.getBf16() ? toBF16(value) : value; };
+  auto weightAt = [&](int64_t index) {
+    double value = weight.data[index];
+    return op.getBf16() ? toBF16(value) : value;
+  };
+  auto inputAt = [&](int64_t index) {
+    double value = input.data[index];
+    double high = toBF16(value);
+    return op.getBf16() ? high + toBF16(value - high) : value;
+  };
   int64_t rows = product(ArrayRef(shape).drop_back());
   int64_t outStride = transposed ? 1 : in, inStride = transposed ? out : 1;
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t o = 0; o < out; ++o) {
       double sum = 0.0;
       for (int64_t k = 0; k < in; ++k)
-        sum += at(input.data[row * in + k]) *
-               at(weight.data[o * outStride + k * inStride]);
+        sum += inputAt(row * in + k) * weightAt(o * outStride + k * inStride);
       result.data[row * out + o] = sum;
     }
   return define(op.getOutput(), std::move(result), op);

@@ -1058,7 +1058,7 @@ static LogicalResult checkProducts(ModuleOp module, const CPUTarget &target) {
   if (target.getNarrowProducts() != NarrowProducts::None)
     return success();
   WalkResult checked = module.walk([&](linalg::GenericOp op) {
-    if (!isNarrowContraction(op))
+    if (getNarrowParts(op) == 0)
       return WalkResult::advance();
     op.emitError("products in bf16 need AMX or AVX-512 BF16, which CPU '")
         << target.name

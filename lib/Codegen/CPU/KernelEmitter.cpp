@@ -71,7 +71,7 @@ static bool isPackedByKernel(OpOperand &operand) {
 int64_t pc::getScratchBytes(GroupOp group, StageKind stage, int64_t maxBatch) {
   int64_t bytes = 0;
   group.getBody().walk([&](linalg::GenericOp op) {
-    if (!isNarrowContraction(op))
+    if (getNarrowParts(op) == 0)
       return;
     SmallVector<int64_t> ranges = op.getStaticLoopRanges();
     int64_t depth = llvm::alignTo(
@@ -80,6 +80,7 @@ int64_t pc::getScratchBytes(GroupOp group, StageKind stage, int64_t maxBatch) {
     int64_t lines = stage == StageKind::Samples
                         ? llvm::alignTo(ranges[0], kNarrowRows)
                         : kNarrowRows;
+    lines *= getNarrowParts(op);
     if (isPackedByKernel(*op.getDpsInputOperand(1)))
       lines += llvm::alignTo(ranges[1], kNarrowColumns);
     bytes = std::max<int64_t>(bytes, lines * depth * 2);
@@ -115,7 +116,7 @@ GroupCost pc::estimateCost(GroupOp group, StageKind stage,
         perSample += 2 * elements;
       else
         flops += 2 * elements * depth;
-      cost.rowUnit = isNarrowContraction(op)
+      cost.rowUnit = getNarrowParts(op) > 0
                          ? kNarrowRows
                          : chooseTile(target, result.getDimSize(0)).rows;
       break;
@@ -362,6 +363,11 @@ private:
   Ahead getAhead(const RegisterTile &tile, Value row, const Columns &columns,
                  const Access &weight, const Terms &terms);
   void emitNarrowContraction();
+  /// How many products one element of the contraction adds up.
+  Value getDepth() {
+    int64_t depth = root.getStaticLoopRanges()[2];
+    return ShapedType::isDynamic(depth) ? samples : number(depth);
+  }
   void roundLeft(const Access &a, Value row, Value end, Value to);
   void roundRight(const Access &w, Value to);
   void emitNarrowing();
@@ -1168,10 +1174,8 @@ void KernelEmitter::emitContraction() {
     return emitPackedContraction(tile);
   if (int64_t terms = chooseTerms(tile))
     return emitContractionInParts(tile, terms);
-  int64_t depth = root.getStaticLoopRanges()[2];
-  emitAllColumns(
-      tile, number(0), number(space[1]),
-      Terms(number(0), ShapedType::isDynamic(depth) ? samples : number(depth)));
+  emitAllColumns(tile, number(0), number(space[1]),
+                 Terms(number(0), getDepth()));
 }
 
 void KernelEmitter::findPanelColumns() {
@@ -1632,31 +1636,40 @@ void KernelEmitter::forDepthBlocks(Value depth,
 
 /// Rounds the rows [row, end) of A, no more than a block, to the block `to`.
 void KernelEmitter::roundLeft(const Access &a, Value row, Value end, Value to) {
-  int64_t static_ = root.getStaticLoopRanges()[2];
-  Value depth = ShapedType::isDynamic(static_) ? samples : number(static_);
+  Value depth = getDepth();
+  int64_t parts = getNarrowParts(root);
   Type bf16 = b.getBF16Type();
   auto blockAt = [&](Value k, Value line) {
-    return element(element(to, bf16, scaled(k, kNarrowRows)), bf16,
+    return element(element(to, bf16, scaled(k, parts * kNarrowRows)), bf16,
                    scaled(line, kNarrowDepth));
+  };
+  auto storePart = [&](Value pairs, Value block, int64_t part, int64_t line) {
+    LLVM::StoreOp::create(
+        b, loc, pairs,
+        elementAt(block, bf16, (part * kNarrowRows + line) * kNarrowDepth), 64);
   };
   if (a.strides[2] == 1) {
     loop(row, end, 1, {}, [&](Value r, ValueRange) {
       Value from = element(a.pointer, elementType, scaled(r, a.strides[0]));
       Value line = arith::SubIOp::create(b, loc, r, row);
-      forDepthBlocks(depth, [&](Value k, bool part) {
+      forDepthBlocks(depth, [&](Value k, bool partial) {
         SmallVector<Value> vectors;
         for (int64_t i = 0; i < 2; ++i) {
           Value at = add(k, number(i * lanes));
           Lanes active =
-              part ? firstLanes(
-                         arith::SubIOp::create(b, loc, depth, at).getResult())
-                   : Lanes();
+              partial
+                  ? firstLanes(Value(arith::SubIOp::create(b, loc, depth, at)))
+                  : Lanes();
           vectors.push_back(
               load(elementType, element(from, elementType, at), active));
         }
-        LLVM::StoreOp::create(b, loc,
-                              joinNarrow(b, loc, vectors[0], vectors[1]),
-                              blockAt(k, line), 64);
+        Value block = blockAt(k, line);
+        for (int64_t part = 0; part < parts; ++part) {
+          storePart(joinNarrow(b, loc, vectors[0], vectors[1]), block, part, 0);
+          if (part + 1 < parts)
+            for (Value &vector : vectors)
+              vector = subtractNarrow(b, loc, vector);
+        }
       });
       return SmallVector<Value>();
     });
@@ -1669,23 +1682,28 @@ void KernelEmitter::roundLeft(const Access &a, Value row, Value end, Value to) {
     Value line = arith::SubIOp::create(b, loc, r, row);
     Lanes active;
     if (space[0] % lanes != 0)
-      active = firstLanes(arith::SubIOp::create(b, loc, end, r).getResult());
-    forDepthBlocks(depth, [&](Value k, bool part) {
+      active = firstLanes(Value(arith::SubIOp::create(b, loc, end, r)));
+    forDepthBlocks(depth, [&](Value k, bool partial) {
       Value from = element(element(a.pointer, elementType, r), elementType,
                            scaled(k, a.strides[2]));
-      auto loadRow = [&](int64_t i) {
-        return load(elementType, elementAt(from, elementType, i * a.strides[2]),
-                    part ? rowLanes(add(k, number(i)), depth, active) : active);
-      };
-      SmallVector<Value> pairs;
-      for (int64_t i = 0; i < lanes; ++i)
-        pairs.push_back(
-            interleaveNarrow(b, loc, loadRow(2 * i), loadRow(2 * i + 1)));
-      transposeSquare(b, loc, pairs);
+      SmallVector<Value> vectors;
+      for (int64_t i = 0; i < kNarrowDepth; ++i)
+        vectors.push_back(load(
+            elementType, elementAt(from, elementType, i * a.strides[2]),
+            partial ? rowLanes(add(k, number(i)), depth, active) : active));
       Value block = blockAt(k, line);
-      for (auto [i, pair] : llvm::enumerate(pairs))
-        LLVM::StoreOp::create(b, loc, pair,
-                              elementAt(block, bf16, i * kNarrowDepth), 64);
+      for (int64_t part = 0; part < parts; ++part) {
+        SmallVector<Value> pairs;
+        for (int64_t i = 0; i < lanes; ++i)
+          pairs.push_back(
+              interleaveNarrow(b, loc, vectors[2 * i], vectors[2 * i + 1]));
+        transposeSquare(b, loc, pairs);
+        for (auto [i, pair] : llvm::enumerate(pairs))
+          storePart(pair, block, part, i);
+        if (part + 1 < parts)
+          for (Value &vector : vectors)
+            vector = subtractNarrow(b, loc, vector);
+      }
     });
     return SmallVector<Value>();
   });
@@ -1693,8 +1711,7 @@ void KernelEmitter::roundLeft(const Access &a, Value row, Value end, Value to) {
 
 /// Rounds B, which lies by rows, to panels at `to`.
 void KernelEmitter::roundRight(const Access &w, Value to) {
-  int64_t static_ = root.getStaticLoopRanges()[2];
-  Value depth = ShapedType::isDynamic(static_) ? samples : number(static_);
+  Value depth = getDepth();
   Value padded = arith::AndIOp::create(
       b, loc, add(depth, number(kNarrowDepth - 1)), number(-kNarrowDepth));
   Type bf16 = b.getBF16Type();
@@ -1739,9 +1756,8 @@ void KernelEmitter::emitNarrowContraction() {
   };
   Access a = getAccess(getPointer(leftUse->get()), typeOf(leftUse),
                        root.getMatchingIndexingMap(leftUse), 3);
-  int64_t staticDepth = root.getStaticLoopRanges()[2];
-  Value depth =
-      ShapedType::isDynamic(staticDepth) ? samples : number(staticDepth);
+  int64_t parts = getNarrowParts(root);
+  Value depth = getDepth();
   Value padded = arith::AndIOp::create(
       b, loc, add(depth, number(kNarrowDepth - 1)), number(-kNarrowDepth));
   Value blocks = arith::DivUIOp::create(b, loc, padded, number(kNarrowDepth));
@@ -1755,7 +1771,7 @@ void KernelEmitter::emitNarrowContraction() {
                          root.getMatchingIndexingMap(rightUse), 3);
     int64_t leftRows =
         packsAll ? llvm::alignTo(space[0], kNarrowRows) : kNarrowRows;
-    right = element(left, bf16, scaled(padded, leftRows));
+    right = element(left, bf16, scaled(padded, parts * leftRows));
     roundRight(w, right);
   }
   VectorType vectorType = vectorOf(elementType);
@@ -1773,9 +1789,10 @@ void KernelEmitter::emitNarrowContraction() {
     });
   };
   auto blockOf = [&](Value row) {
-    return packsAll
-               ? element(left, bf16, arith::MulIOp::create(b, loc, row, padded))
-               : left;
+    return packsAll ? element(left, bf16,
+                              scaled(arith::MulIOp::create(b, loc, row, padded),
+                                     parts))
+                    : left;
   };
   auto emitBlock = [&](Value row, Value end, const Columns &columns,
                        int64_t count) {
@@ -1784,6 +1801,7 @@ void KernelEmitter::emitNarrowContraction() {
     NarrowTile tile;
     tile.left = blockOf(row);
     tile.depthBlocks = blocks;
+    tile.parts = parts;
     tile.result = tileMemory;
     for (int64_t j = 0; j < vectors; ++j)
       tile.panels.push_back(
@@ -1938,7 +1956,7 @@ void KernelEmitter::run() {
                          arith::CmpIOp::create(b, loc,
                                                arith::CmpIPredicate::sgt,
                                                samples, number(0)));
-  if (root && isNarrowContraction(root))
+  if (root && getNarrowParts(root) > 0)
     emitNarrowContraction();
   else if (root && getStructuredKind(root) == StructuredKind::Contraction)
     emitContraction();

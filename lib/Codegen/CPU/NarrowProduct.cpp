@@ -68,6 +68,13 @@ Value pc::joinNarrow(OpBuilder &b, Location loc, Value first, Value second) {
                     llvm::to_vector(llvm::seq<int64_t>(0, kNarrowDepth)));
 }
 
+Value pc::subtractNarrow(OpBuilder &b, Location loc, Value vector) {
+  auto narrow = VectorType::get({kNarrowColumns}, b.getBF16Type());
+  Value rounded = arith::TruncFOp::create(b, loc, narrow, vector);
+  Value wide = arith::ExtFOp::create(b, loc, vector.getType(), rounded);
+  return arith::SubFOp::create(b, loc, vector, wide);
+}
+
 namespace {
 /// Emits one tile.
 class TileEmitter {
@@ -134,19 +141,23 @@ void TileEmitter::emitTiles(int64_t rows) {
   for (int64_t i = 0; i < rowTiles * panels; ++i)
     sums.push_back(call("llvm.x86.tilezero.internal", amx, {height, bytes}));
   sums = loop(tile.depthBlocks, sums, [&](Value block, ValueRange carried) {
-    SmallVector<Value> left, right, next;
-    for (int64_t i = 0; i < rowTiles; ++i)
-      left.push_back(
-          loadTile(at(tile.left, bf16, block, kNarrowRows * kNarrowDepth,
-                      i * kTileRows * kNarrowDepth)));
+    SmallVector<Value> right, next(carried);
     for (Value panel : tile.panels)
       right.push_back(
           loadTile(at(panel, bf16, block, kNarrowColumns * kNarrowDepth)));
-    for (int64_t i = 0; i < rowTiles; ++i)
-      for (int64_t j = 0; j < panels; ++j)
-        next.push_back(call("llvm.x86.tdpbf16ps.internal", amx,
-                            {height, bytes, bytes, carried[i * panels + j],
-                             left[i], right[j]}));
+    for (int64_t part = 0; part < tile.parts; ++part) {
+      SmallVector<Value> left;
+      for (int64_t i = 0; i < rowTiles; ++i)
+        left.push_back(loadTile(
+            at(tile.left, bf16, block, tile.parts * kNarrowRows * kNarrowDepth,
+               (part * kNarrowRows + i * kTileRows) * kNarrowDepth)));
+      for (int64_t i = 0; i < rowTiles; ++i)
+        for (int64_t j = 0; j < panels; ++j) {
+          Value &sum = next[i * panels + j];
+          sum = call("llvm.x86.tdpbf16ps.internal", amx,
+                     {height, bytes, bytes, sum, left[i], right[j]});
+        }
+    }
     return next;
   });
   Value line = number(panels * 64);
@@ -170,7 +181,7 @@ void TileEmitter::emitVectors(int64_t rows) {
     Value left = at(tile.left, bf16, group, kVectorRows * kNarrowDepth);
     SmallVector<Value> sums(kVectorRows * panels, zero);
     sums = loop(tile.depthBlocks, sums, [&](Value block, ValueRange outer) {
-      Value a = at(left, bf16, block, kNarrowRows * kNarrowDepth);
+      Value a = at(left, bf16, block, tile.parts * kNarrowRows * kNarrowDepth);
       SmallVector<Value> rightBlocks;
       for (Value panel : tile.panels)
         rightBlocks.push_back(
@@ -178,24 +189,28 @@ void TileEmitter::emitVectors(int64_t rows) {
       return loop(
           number(kNarrowDepth / 2), outer, [&](Value pair, ValueRange carried) {
             Value pairs = at(a, bf16, pair, 2);
-            SmallVector<Value> right, next;
+            SmallVector<Value> right, next(carried);
             for (Value panel : rightBlocks)
               right.push_back(LLVM::LoadOp::create(
                   b, loc, pairType, at(panel, bf16, pair, 2 * kNarrowColumns),
                   64));
-            for (int64_t i = 0; i < kVectorRows; ++i) {
-              Value two = LLVM::LoadOp::create(
-                  b, loc, i32, at(pairs, bf16, Value(), 0, i * kNarrowDepth),
-                  4);
-              Value factor = vector::BitCastOp::create(
-                  b, loc, pairType,
-                  vector::BroadcastOp::create(
-                      b, loc, VectorType::get({kNarrowColumns}, i32), two));
-              for (int64_t j = 0; j < panels; ++j)
-                next.push_back(
-                    call("llvm.x86.avx512bf16.dpbf16ps.512", sumType,
-                         {carried[i * panels + j], factor, right[j]}));
-            }
+            for (int64_t part = 0; part < tile.parts; ++part)
+              for (int64_t i = 0; i < kVectorRows; ++i) {
+                Value two = LLVM::LoadOp::create(
+                    b, loc, i32,
+                    at(pairs, bf16, Value(), 0,
+                       (part * kNarrowRows + i) * kNarrowDepth),
+                    4);
+                Value factor = vector::BitCastOp::create(
+                    b, loc, pairType,
+                    vector::BroadcastOp::create(
+                        b, loc, VectorType::get({kNarrowColumns}, i32), two));
+                for (int64_t j = 0; j < panels; ++j) {
+                  Value &sum = next[i * panels + j];
+                  sum = call("llvm.x86.avx512bf16.dpbf16ps.512", sumType,
+                             {sum, factor, right[j]});
+                }
+              }
             return next;
           });
     });

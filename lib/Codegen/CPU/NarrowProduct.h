@@ -10,8 +10,11 @@
 // pairs of elements that follow each other along k, so both operands lie in
 // blocks of 32 k, filled with zeros, in which such pairs are neighbours:
 //
-//   A  32 rows a block:    [k / 32][row][k % 32]
+//   A  32 rows a block:    [k / 32][part][row][k % 32]
 //   B  16 columns a panel: [k / 2][column][k % 2]
+//
+// An element of A is the sum of its parts: itself rounded, what that leaves
+// rounded, and so on.
 //
 // A tile instruction reads 1 KiB of either from one end to the other. What is
 // in rows of A and columns of B that do not exist reaches only elements of C
@@ -46,13 +49,18 @@ mlir::Value interleaveNarrow(mlir::OpBuilder &b, mlir::Location loc,
 mlir::Value joinNarrow(mlir::OpBuilder &b, mlir::Location loc,
                        mlir::Value first, mlir::Value second);
 
+/// What a vector of f32 has left when it is rounded to bfloat16.
+mlir::Value subtractNarrow(mlir::OpBuilder &b, mlir::Location loc,
+                           mlir::Value vector);
+
 /// Where the operands of a product and its result are.
 struct NarrowTile {
   /// A block of A, and the first rows of one or two panels of B.
   mlir::Value left;
   llvm::SmallVector<mlir::Value, 2> panels;
-  /// Blocks of k.
+  /// Blocks of k, and parts of each in A.
   mlir::Value depthBlocks;
+  int64_t parts = 1;
   /// Rows of C by panels by 16 f32, in memory.
   mlir::Value result;
 };

@@ -88,8 +88,9 @@ private:
   Value reduce(ArrayRef<Access> ins, unsigned rank, AffineMap outMap,
                RankedTensorType type, double initial, Body body);
   /// Sum over k of lhs and rhs elements; dimensions are (m, n, k).
-  /// With `narrow` their elements are rounded to bfloat16 first.
-  Value contract(Access lhs, Access rhs, RankedTensorType type, bool narrow);
+  /// With `parts` elements of rhs are rounded to bfloat16 first, those of lhs
+  /// to a sum of so many numbers of bfloat16.
+  Value contract(Access lhs, Access rhs, RankedTensorType type, int64_t parts);
 
   LogicalResult lowerElementwise(ElementwiseOpInterface elementwise);
   Value lowerSplat(SplatOp splat);
@@ -172,7 +173,7 @@ static Value mul(OpBuilder &b, Location loc, Value lhs, Value rhs) {
 }
 
 Value Lowering::contract(Access lhs, Access rhs, RankedTensorType type,
-                         bool narrow) {
+                         int64_t parts) {
   // A contraction reads memory: a broadcast or a constant takes its place
   // there.
   auto materialise = [&](Access access) {
@@ -185,18 +186,29 @@ Value Lowering::contract(Access lhs, Access rhs, RankedTensorType type,
   };
   lhs = materialise(lhs);
   rhs = materialise(rhs);
-  auto rounded = [&](OpBuilder &inner, Value element) -> Value {
-    if (!narrow)
-      return element;
-    Type bf16 = inner.getBF16Type();
+  Type wide = type.getElementType(), bf16 = b.getBF16Type();
+  // What is of bfloat16 already has nothing to round.
+  auto round = [&](OpBuilder &inner, Value element) -> Value {
     if (element.getType() != bf16)
       element = arith::TruncFOp::create(inner, loc, bf16, element);
-    return arith::ExtFOp::create(inner, loc, type.getElementType(), element);
+    return arith::ExtFOp::create(inner, loc, wide, element);
+  };
+  auto split = [&](OpBuilder &inner, Value element, int64_t parts) {
+    Value sum = round(inner, element), rest = element, part = sum;
+    for (int64_t i = 1; i < parts; ++i) {
+      rest = sub(inner, loc, rest, part);
+      part = round(inner, rest);
+      sum = add(inner, loc, sum, part);
+    }
+    return sum;
   };
   return reduce({lhs, rhs}, 3, dims(3, {0, 1}), type, 0.0,
                 [&](OpBuilder &inner, ValueRange e) {
-                  Value left = rounded(inner, e[0]);
-                  Value right = rounded(inner, e[1]);
+                  Value left = e[0], right = e[1];
+                  if (parts > 0) {
+                    left = split(inner, left, parts);
+                    right = round(inner, right);
+                  }
                   return add(inner, loc, e[2], mul(inner, loc, left, right));
                 });
 }
@@ -521,13 +533,13 @@ LogicalResult Lowering::run() {
             dense.getTransposed() ? dims(3, {2, 1}) : dims(3, {1, 2});
         return replace(contract(
             {dense.getInput(), dims(3, {0, 2})}, {dense.getWeight(), weight},
-            cast<RankedTensorType>(dense.getType()), dense.getBf16()));
+            cast<RankedTensorType>(dense.getType()), dense.getBf16() ? 2 : 0));
       })
       .Case([&](BatchOuterOp outer) {
         return replace(contract({outer.getLhs(), dims(3, {2, 0})},
                                 {outer.getRhs(), dims(3, {2, 1})},
                                 cast<RankedTensorType>(outer.getType()),
-                                outer.getBf16()));
+                                outer.getBf16() ? 1 : 0));
       })
       .Case([&](BatchSumOp sum) {
         auto type = cast<RankedTensorType>(sum.getType());

@@ -39,12 +39,13 @@ StructuredKind pc::getStructuredKind(linalg::GenericOp op) {
   return StructuredKind::RowReduction;
 }
 
-bool pc::isNarrowContraction(linalg::GenericOp op) {
-  return getStructuredKind(op) == StructuredKind::Contraction &&
-         llvm::any_of(op.getBody()->getOps<arith::ExtFOp>(),
-                      [](arith::ExtFOp wide) {
-                        return wide.getIn().getType().isBF16();
-                      });
+int64_t pc::getNarrowParts(linalg::GenericOp op) {
+  if (getStructuredKind(op) != StructuredKind::Contraction)
+    return 0;
+  // One for each part of A, and one for B.
+  auto wide = op.getBody()->getOps<arith::ExtFOp>();
+  int64_t count = std::distance(wide.begin(), wide.end());
+  return std::max<int64_t>(count - 1, 0);
 }
 
 bool pc::isNarrowing(linalg::GenericOp op) {

@@ -6,11 +6,12 @@ Prints a line for each innermost loop of a kernel:
 
   <kernel>: <n> fma <register>, <n> loads, <n> broadcasts, <n> stores, <n> spills, <n> calls
 
-where loads and broadcasts are vector instructions that read memory (a broadcast
-may be folded into a multiply-add), spills are accesses to fixed places of the
-stack, and the register is the widest of the multiply-adds. Then one line for
-each function that is called and not defined in the file, "undefined: <name>"; a
-call through a pointer is "indirect" and stands in no kernel.
+where multiply-adds are those of pairs, too (vdpbf16ps), loads and broadcasts are
+vector instructions that read memory (a broadcast may be folded into a
+multiply-add), spills are accesses to fixed places of the stack, and the register
+is the widest of the multiply-adds. Then one line for each function that is called
+and not defined in the file, "undefined: <name>"; a call through a pointer is
+"indirect" and stands in no kernel.
 """
 
 import collections
@@ -68,7 +69,7 @@ def describe(loop, stack):
             continue
         mnemonic = code.split()[0]
         vector = re.search(r"%[xyz]mm", code)
-        if mnemonic.startswith(("vfmadd", "vfnmadd", "vfmsub")):
+        if mnemonic.startswith(("vfmadd", "vfnmadd", "vfmsub", "vdpbf16ps")):
             counts["fma"] += 1
             registers.update(re.findall(r"%([xyz]mm)", code))
             if memory:

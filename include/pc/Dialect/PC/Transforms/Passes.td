@@ -179,8 +179,8 @@ def NarrowProductsPass : Pass<"pc-narrow-products", "::mlir::func::FuncOp"> {
   let summary = "Round the operands of products to bfloat16";
   let description = [{
     Marks every product over samples and over the batch `bf16`: its operands are
-    rounded to bfloat16, its sums stay f32, and so does every array that the
-    program has. Weights are rounded once for each of their values
+    rounded to bfloat16, what a weight is multiplied with to the sum of two, its
+    sums stay f32, and so does every array that the program has. Weights are rounded once for each of their values
     (`pc.narrow`), in the order in which pairs of rows are multiplied; a
     transpose that only feeds products is then no array of its own. Activations
     and errors are rounded by the kernels that multiply them. Runs behind

@@ -25,9 +25,9 @@ enum class StructuredKind {
 /// Classifies `op`, which the conversion to linalg made.
 StructuredKind getStructuredKind(mlir::linalg::GenericOp op);
 
-/// True if the contraction `op` rounds its operands to bfloat16 before it
-/// multiplies them.
-bool isNarrowContraction(mlir::linalg::GenericOp op);
+/// How many numbers of bfloat16 a contraction adds up to an element of A before
+/// it multiplies it with one of B, rounded to one; 0 if it rounds nothing.
+int64_t getNarrowParts(mlir::linalg::GenericOp op);
 
 /// True if `op` rounds a matrix, or its transpose, into `#pc.pairs`.
 bool isNarrowing(mlir::linalg::GenericOp op);
