@@ -153,6 +153,8 @@ static void buildCPU(OpPassManager &pm, const PipelineOptions &options) {
   EmitCPUPassOptions emit;
   emit.cpus = getCPUs(options);
   emit.profile = options.profile;
+  // LLVM's fast register allocator cannot do tiles.
+  emit.tiles = options.optLevel > 0;
   pm.addPass(createEmitCPUPass(emit));
 }
 

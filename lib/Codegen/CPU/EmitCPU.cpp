@@ -1088,6 +1088,7 @@ struct EmitCPUPass : public pc::impl::EmitCPUPassBase<EmitCPUPass> {
           name, [&]() { return module.emitError("cannot generate code: "); });
       if (failed(target))
         return signalPassFailure();
+      target->tiles = tiles;
       targets.push_back(*target);
     }
     ModuleTables tables;

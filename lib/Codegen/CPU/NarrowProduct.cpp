@@ -75,6 +75,20 @@ Value pc::subtractNarrow(OpBuilder &b, Location loc, Value vector) {
   return arith::SubFOp::create(b, loc, vector, wide);
 }
 
+/// What LLVM is told of a loop that it is not to unroll.
+static LLVM::LoopAnnotationAttr keepRolled(MLIRContext *context) {
+  LLVM::LoopUnrollAttr unroll = LLVM::LoopUnrollAttr::get(
+      context, /*disable=*/BoolAttr::get(context, true), /*count=*/{},
+      /*runtimeDisable=*/{}, /*full=*/{}, /*followupUnrolled=*/{},
+      /*followupRemainder=*/{}, /*followupAll=*/{});
+  return LLVM::LoopAnnotationAttr::get(
+      context, /*disableNonforced=*/{}, /*vectorize=*/{}, /*interleave=*/{},
+      unroll, /*unrollAndJam=*/{}, /*licm=*/{}, /*distribute=*/{},
+      /*pipeline=*/{}, /*peeled=*/{}, /*unswitch=*/{}, /*mustProgress=*/{},
+      /*isVectorized=*/{}, /*startLoc=*/{}, /*endLoc=*/{},
+      /*parallelAccesses=*/{});
+}
+
 namespace {
 /// Emits one tile.
 class TileEmitter {
@@ -111,6 +125,9 @@ private:
           SmallVector<Value> next = body(index, values);
           scf::YieldOp::create(b, loc, next);
         });
+    // One block is work enough for a loop: of an unrolled one the addresses
+    // would not fit the registers.
+    op->setAttr("loop_annotation", keepRolled(b.getContext()));
     return llvm::to_vector_of<Value>(op.getResults());
   }
   Value call(StringRef intrinsic, Type result, ValueRange arguments) {

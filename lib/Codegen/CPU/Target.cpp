@@ -169,8 +169,8 @@ NarrowProducts CPUTarget::getNarrowProducts() const {
   // The conversions are those of AVX-512 BF16 in both cases.
   if (!(required & PCX_CPU_AVX512_BF16))
     return NarrowProducts::None;
-  return required & PCX_CPU_AMX_BF16 ? NarrowProducts::Tiles
-                                     : NarrowProducts::Vectors;
+  return tiles && (required & PCX_CPU_AMX_BF16) ? NarrowProducts::Tiles
+                                                : NarrowProducts::Vectors;
 }
 
 std::string CPUTarget::getFeatureString() const {

@@ -30,7 +30,9 @@ def EmitCPUPass : Pass<"pc-emit-cpu", "::mlir::ModuleOp"> {
                "CPUs to generate code for: native, x86-64-v3, x86-64-v4 or a "
                "name that LLVM knows">,
     Option<"profile", "profile", "bool", /*default=*/"false",
-           "Call the runtime's pcx_host_t::mark around kernels and stages">
+           "Call the runtime's pcx_host_t::mark around kernels and stages">,
+    Option<"tiles", "tiles", "bool", /*default=*/"true",
+           "Use AMX where a CPU has it">
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::LLVM::LLVMDialect",

@@ -53,6 +53,8 @@ struct CPUTarget {
   /// Data caches of one core that the tile sizes assume, in bytes.
   uint64_t l1Bytes = 32 * 1024;
   uint64_t l2Bytes = 512 * 1024;
+  /// Whether code may use AMX where the CPU has it.
+  bool tiles = true;
   /// pcx_cpu_feature_t bits that the code needs.
   uint64_t required = 0;
 

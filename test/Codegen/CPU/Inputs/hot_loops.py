@@ -9,9 +9,13 @@ Prints a line for each innermost loop of a kernel:
 where multiply-adds are those of pairs, too (vdpbf16ps), loads and broadcasts are
 vector instructions that read memory (a broadcast may be folded into a
 multiply-add), spills are accesses to fixed places of the stack, and the register
-is the widest of the multiply-adds. Then one line for each function that is called
-and not defined in the file, "undefined: <name>"; a call through a pointer is
-"indirect" and stands in no kernel.
+is the widest of the multiply-adds. Of a loop over tile registers:
+
+  <kernel>: <n> tile products, <n> tile loads, <n> tile stores, <n> spills, <n> calls
+
+Then one line for each function that is called and not defined in the file,
+"undefined: <name>"; a call through a pointer is "indirect" and stands in no
+kernel.
 """
 
 import collections
@@ -74,6 +78,8 @@ def describe(loop, stack):
             registers.update(re.findall(r"%([xyz]mm)", code))
             if memory:
                 counts["broadcast" if "{1to" in code else "load"] += 1
+        elif tile := re.match("tdp|tileload|tilestore", mnemonic):
+            counts[tile.group()] += 1
         elif mnemonic.startswith("vbroadcast") and memory:
             counts["broadcast"] += 1
         elif vector and memory:
@@ -84,6 +90,12 @@ def describe(loop, stack):
             counts["spill"] += 1
         if mnemonic.startswith("call"):
             counts["call"] += 1
+    if counts["tdp"]:
+        return (
+            f"{counts['tdp']} tile products, {counts['tileload']} tile loads, "
+            f"{counts['tilestore']} tile stores, {counts['spill']} spills, "
+            f"{counts['call']} calls"
+        )
     widest = max(registers, default="none")
     return (
         f"{counts['fma']} fma {widest}, {counts['load']} loads, "
