@@ -291,6 +291,7 @@ private:
   Lanes firstLanes(Value count);
   scf::ForOp loop(Value from, Value to, int64_t step, ValueRange carried,
                   function_ref<SmallVector<Value>(Value, ValueRange)> body);
+  void ifLess(Value lhs, Value rhs, function_ref<void()> body);
 
   // Accesses and bodies.
   Access getAccess(Value pointer, RankedTensorType type, AffineMap map,
@@ -486,6 +487,15 @@ KernelEmitter::loop(Value from, Value to, int64_t step, ValueRange carried,
   SmallVector<Value> next = body(op.getInductionVar(), op.getRegionIterArgs());
   scf::YieldOp::create(b, loc, next);
   return op;
+}
+
+void KernelEmitter::ifLess(Value lhs, Value rhs, function_ref<void()> body) {
+  Value less =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, lhs, rhs);
+  auto branch = scf::IfOp::create(b, loc, less, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  body();
 }
 
 //===----------------------------------------------------------------------===//
@@ -964,14 +974,11 @@ void KernelEmitter::emitLoops(unsigned depth, SmallVector<Value> indices,
     }
     if (dynamicRest) {
       assert(accumulators.empty() && "rows are not reduced");
-      Value some =
-          arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, whole, to);
-      auto branch = scf::IfOp::create(b, loc, some, /*withElseRegion=*/false);
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPoint(branch.thenBlock()->getTerminator());
-      Lanes tail =
-          firstLanes(arith::SubIOp::create(b, loc, to, whole).getResult());
-      inner(whole, {}, &tail);
+      ifLess(whole, to, [&]() {
+        Lanes tail =
+            firstLanes(arith::SubIOp::create(b, loc, to, whole).getResult());
+        inner(whole, {}, &tail);
+      });
     }
   }
   if (starts) {
@@ -1112,12 +1119,7 @@ void KernelEmitter::emitTranspose() {
     });
   if (restRows == 0)
     return;
-  Value some =
-      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, until, high);
-  auto branch = scf::IfOp::create(b, loc, some, /*withElseRegion=*/false);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(branch.thenBlock()->getTerminator());
-  emitRows(until, restRows);
+  ifLess(until, high, [&]() { emitRows(until, restRows); });
 }
 
 /// Rows [row, row + rows) and columns [column, column + columns) of the result.
@@ -1371,12 +1373,8 @@ void KernelEmitter::forColumns(
          });
   if (columns == whole)
     return;
-  Value rest = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sgt, to,
-                                     number(whole));
-  auto branch = scf::IfOp::create(b, loc, rest, /*withElseRegion=*/false);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(branch.thenBlock()->getTerminator());
-  emitStep(number(whole), columns - whole);
+  ifLess(number(whole), to,
+         [&]() { emitStep(number(whole), columns - whole); });
 }
 
 /// A number of columns, at most a tile's, of all rows.
@@ -1413,12 +1411,7 @@ void KernelEmitter::forRowTiles(const RegisterTile &tile,
     });
   if (restRows == 0)
     return;
-  Value some =
-      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, until, high);
-  auto branch = scf::IfOp::create(b, loc, some, /*withElseRegion=*/false);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(branch.thenBlock()->getTerminator());
-  body(until, restRows);
+  ifLess(until, high, [&]() { body(until, restRows); });
 }
 
 void KernelEmitter::prefetch(Value address) {
@@ -1626,12 +1619,7 @@ void KernelEmitter::forDepthBlocks(Value depth,
     body(k, false);
     return SmallVector<Value>();
   });
-  Value some =
-      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, whole, depth);
-  auto branch = scf::IfOp::create(b, loc, some, /*withElseRegion=*/false);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(branch.thenBlock()->getTerminator());
-  body(whole, true);
+  ifLess(whole, depth, [&]() { body(whole, true); });
 }
 
 /// Rounds the rows [row, end) of A, no more than a block, to the block `to`.
@@ -1935,12 +1923,9 @@ void KernelEmitter::emitNarrowing() {
     });
   if (rows == padded)
     return;
-  Value last = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, high,
-                                     number(rows));
-  auto branch = scf::IfOp::create(b, loc, last, /*withElseRegion=*/false);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(branch.thenBlock()->getTerminator());
-  emitRows(number(rows / kNarrowDepth * kNarrowDepth), true);
+  // The last cut has the rest.
+  ifLess(number(rows - 1), high,
+         [&]() { emitRows(number(rows / kNarrowDepth * kNarrowDepth), true); });
 }
 
 void KernelEmitter::run() {

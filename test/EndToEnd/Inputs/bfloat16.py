@@ -13,23 +13,12 @@ alike: the two were to be computed in different ways.
 
 import math
 import random
-import struct
 import sys
 import zipfile
 
+from arrays import npy, read_npy
+
 SAMPLES = 37
-
-
-def npy(shape, values):
-    """An .npy of version 1 with 32-bit floats."""
-    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}"
-    header = header.ljust(117) + "\n"
-    return (
-        b"\x93NUMPY\x01\x00"
-        + struct.pack("<H", len(header))
-        + header.encode()
-        + struct.pack(f"<{len(values)}f", *values)
-    )
 
 
 def write(folder):
@@ -46,10 +35,7 @@ def weights(path):
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             if name.startswith("params/") and name.endswith("weight.npy"):
-                data = archive.read(name)
-                size = struct.unpack_from("<H", data, 8)[0]
-                count = (len(data) - 10 - size) // 4
-                result[name] = struct.unpack(f"<{count}f", data[10 + size :])
+                _, result[name] = read_npy(archive.read(name))
     return result
 
 

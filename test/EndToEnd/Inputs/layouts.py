@@ -9,10 +9,11 @@ gradient of W is -(y - u) x^T. SGD with momentum 1/2 and rate 1/4 from a trace
 that is not zero. Every number is exact in f32.
 """
 
-import json
 import struct
 import sys
 import zipfile
+
+from arrays import npy, read_npy, read_safetensors
 
 X = [1.0, 2.0, -1.0]
 Y = [4.0, -8.0]
@@ -31,28 +32,6 @@ NEW_W = [
 
 def flat(rows):
     return [value for row in rows for value in row]
-
-
-def npy(shape, values):
-    """An .npy of version 1 with 32-bit floats."""
-    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}"
-    header = header.ljust(117) + "\n"
-    return (
-        b"\x93NUMPY\x01\x00"
-        + struct.pack("<H", len(header))
-        + header.encode()
-        + struct.pack(f"<{len(values)}f", *values)
-    )
-
-
-def read_npy(data):
-    """Shape and values of an .npy of version 1 with 32-bit floats."""
-    size = struct.unpack_from("<H", data, 8)[0]
-    header = data[10 : 10 + size].decode()
-    assert "'<f4'" in header and "'fortran_order': False" in header, header
-    shape = header.split("(")[1].split(")")[0]
-    values = struct.unpack(f"<{(len(data) - 10 - size) // 4}f", data[10 + size :])
-    return [int(dim) for dim in shape.split(",") if dim.strip()], list(values)
 
 
 def write(folder):
@@ -84,15 +63,11 @@ def check_npz(path):
 
 
 def check_safetensors(path):
-    with open(path, "rb") as file:
-        data = file.read()
-    size = struct.unpack_from("<Q", data)[0]
-    header = json.loads(data[8 : 8 + size])
+    arrays = read_safetensors(path)
 
     def array(name):
-        begin, end = header[name]["data_offsets"]
-        values = struct.unpack_from(f"<{(end - begin) // 4}f", data, 8 + size + begin)
-        return header[name]["shape"], list(values)
+        _, shape, data = arrays[name]
+        return shape, list(struct.unpack(f"<{len(data) // 4}f", data))
 
     # Training starts with a trace of zero.
     trace = [[-(y - u) * x for x in X] for y, u in zip(Y, U)]
