@@ -63,6 +63,9 @@ static bool isTranspose(linalg::GenericOp op) {
              op.getBody()->getArgument(0);
 }
 
+static_assert(kNarrowDepth == PairsAttr::kRowUnit,
+              "a block of k is what a weight is filled to");
+
 /// The operand whose elements are rounded by the kernel, not before it.
 static bool isPackedByKernel(OpOperand &operand) {
   return !getElementTypeOrSelf(operand.get()).isBF16();
@@ -1754,6 +1757,10 @@ void KernelEmitter::emitNarrowContraction() {
 
   Value left = func.getArgument(func.getNumArguments() - 5);
   Value right = getPointer(rightUse->get());
+  assert((isPackedByKernel(*rightUse) ||
+          cast<PairsAttr>(typeOf(rightUse).getEncoding()).getColumns() ==
+              kNarrowColumns) &&
+         "expected a rounded weight in panels of a register's pairs");
   if (isPackedByKernel(*rightUse)) {
     Access w = getAccess(right, typeOf(rightUse),
                          root.getMatchingIndexingMap(rightUse), 3);

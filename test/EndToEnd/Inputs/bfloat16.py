@@ -1,14 +1,18 @@
 """Inputs for bfloat16.test, and how far apart gradients are.
 
-  bfloat16.py write FOLDER           x.npy and y.npy, 37 samples
+  bfloat16.py write FOLDER           x.npy and y.npy, 37 samples, and params.npz with
+                                     a weight that is exact in bfloat16
   bfloat16.py compare START A B LEAST MOST
                                      archives of pcx-run exec: of a step with
                                      rate 0, and of two with rate 1
+  bfloat16.py outputs A B MOST       archives with an output "prediction"
 
-Prints for each weight the cosine of the two gradients START - A and START - B
-and the largest difference, relative to the largest element. Fails where a cosine
-is less than LEAST or a difference more than MOST, or where all are exactly
-alike: the two were to be computed in different ways.
+`compare` prints for each weight the cosine of the two gradients START - A and
+START - B and the largest difference, relative to the largest element. It fails
+where a cosine is less than LEAST or a difference more than MOST, or where all are
+exactly alike: the two were to be computed in different ways. `outputs` fails where
+two predictions are further apart than MOST, relative to the largest, or exactly
+alike.
 """
 
 import math
@@ -27,6 +31,9 @@ def write(folder):
         values = [numbers.uniform(-1, 1) for _ in range(SAMPLES * size)]
         with open(f"{folder}/{name}.npy", "wb") as file:
             file.write(npy((SAMPLES, size), values))
+    weight = [numbers.randrange(-64, 64) / 64 for _ in range(33 * 50)]
+    with zipfile.ZipFile(f"{folder}/params.npz", "w") as archive:
+        archive.writestr("fc.weight.npy", npy((33, 50), weight))
 
 
 def weights(path):
@@ -37,6 +44,18 @@ def weights(path):
             if name.startswith("params/") and name.endswith("weight.npy"):
                 _, result[name] = read_npy(archive.read(name))
     return result
+
+
+def outputs(first, second, most):
+    a, b = [
+        read_npy(zipfile.ZipFile(path).read("prediction.npy"))[1]
+        for path in (first, second)
+    ]
+    difference = max(abs(x - y) for x, y in zip(a, b)) / max(map(abs, a))
+    print(f"prediction: difference {difference:.2e}")
+    # NaN fails, too.
+    if not 0 < difference <= most:
+        sys.exit(f"expected a difference of {most}, but some")
 
 
 def compare(start, first, second, least, most):
@@ -60,5 +79,7 @@ def compare(start, first, second, least, most):
 
 if sys.argv[1] == "write":
     write(sys.argv[2])
+elif sys.argv[1] == "outputs":
+    outputs(*sys.argv[2:4], float(sys.argv[4]))
 else:
     compare(*sys.argv[2:5], *map(float, sys.argv[5:7]))
