@@ -353,6 +353,8 @@ private:
                    int64_t count, const Terms &terms);
   void forRowTiles(const RegisterTile &tile,
                    function_ref<void(Value, int64_t)> body);
+  void forRows(int64_t unit, int64_t rest,
+               function_ref<void(Value, int64_t)> body);
   void emitTile(const RegisterTile &tile, Value row, const Columns &columns,
                 int64_t tileRows, int64_t vectors, int64_t lastCount,
                 const Terms &terms);
@@ -371,6 +373,12 @@ private:
   Value getDepth() {
     int64_t depth = root.getStaticLoopRanges()[2];
     return ShapedType::isDynamic(depth) ? samples : number(depth);
+  }
+  /// The same in whole blocks of bfloat16.
+  Value getPaddedDepth() {
+    return arith::AndIOp::create(b, loc,
+                                 add(getDepth(), number(kNarrowDepth - 1)),
+                                 number(-kNarrowDepth));
   }
   void roundLeft(const Access &a, Value row, Value end, Value to);
   void roundRight(const Access &w, Value to);
@@ -1097,15 +1105,8 @@ void KernelEmitter::emitUpdates() {
 /// Blocks of `lanes` by `lanes` go through registers: rows in, rows out.
 void KernelEmitter::emitTranspose() {
   int64_t columns = space[1];
-  int64_t restRows = space[0] % lanes, restColumns = columns % lanes;
-  Value until = high;
-  if (restRows > 0) {
-    // Cuts are multiples of the block but for the last one.
-    Value count = arith::SubIOp::create(b, loc, high, low);
-    Value rest = arith::RemUIOp::create(b, loc, count, number(lanes));
-    until = arith::SubIOp::create(b, loc, high, rest);
-  }
-  auto emitRows = [&](Value row, int64_t rows) {
+  int64_t restColumns = columns % lanes;
+  forRows(lanes, space[0] % lanes, [&](Value row, int64_t rows) {
     if (columns >= lanes)
       loop(number(0), number(columns - restColumns), lanes, {},
            [&](Value column, ValueRange) {
@@ -1114,15 +1115,7 @@ void KernelEmitter::emitTranspose() {
            });
     if (restColumns > 0)
       emitTransposeBlock(row, number(columns - restColumns), rows, restColumns);
-  };
-  if (space[0] >= lanes)
-    loop(low, until, lanes, {}, [&](Value row, ValueRange) {
-      emitRows(row, lanes);
-      return SmallVector<Value>();
-    });
-  if (restRows == 0)
-    return;
-  ifLess(until, high, [&]() { emitRows(until, restRows); });
+  });
 }
 
 /// Rows [row, row + rows) and columns [column, column + columns) of the result.
@@ -1399,22 +1392,27 @@ void KernelEmitter::forRowTiles(const RegisterTile &tile,
                                 function_ref<void(Value, int64_t)> body) {
   // In a samples stage whole tiles cover the rows; in a params stage the last
   // cut ends with the array.
-  int64_t rows = space[0];
-  int64_t restRows = stage == StageKind::Params ? rows % tile.rows : 0;
+  forRows(tile.rows, stage == StageKind::Params ? space[0] % tile.rows : 0,
+          body);
+}
+
+/// The rows at hand, `unit` at a time, and `rest` where they end with the
+/// array: other cuts are multiples of the unit.
+void KernelEmitter::forRows(int64_t unit, int64_t rest,
+                            function_ref<void(Value, int64_t)> body) {
   Value until = high;
-  if (restRows > 0) {
+  if (rest > 0) {
     Value count = arith::SubIOp::create(b, loc, high, low);
-    Value rest = arith::RemUIOp::create(b, loc, count, number(tile.rows));
-    until = arith::SubIOp::create(b, loc, high, rest);
+    Value over = arith::RemUIOp::create(b, loc, count, number(unit));
+    until = arith::SubIOp::create(b, loc, high, over);
   }
-  if (rows >= tile.rows)
-    loop(low, until, tile.rows, {}, [&](Value row, ValueRange) {
-      body(row, tile.rows);
+  if (space[0] >= unit)
+    loop(low, until, unit, {}, [&](Value row, ValueRange) {
+      body(row, unit);
       return SmallVector<Value>();
     });
-  if (restRows == 0)
-    return;
-  ifLess(until, high, [&]() { body(until, restRows); });
+  if (rest > 0)
+    ifLess(until, high, [&]() { body(until, rest); });
 }
 
 void KernelEmitter::prefetch(Value address) {
@@ -1498,17 +1496,17 @@ void KernelEmitter::emitTile(const RegisterTile &tile, Value row,
   for (int64_t j = 0; j < vectors; ++j) {
     int64_t behind = columns.within + j * lanes;
     Panel panel = getPanel(columns, behind);
-    int64_t first = panelColumns ? behind / panelColumns * panelColumns : 0;
-    Value index = w.panel
-                      ? add(scaled(panel.start, w.rows), number(behind - first))
-                      : add(columns.start, number(behind));
-    if (terms.packedRight)
+    if (terms.packedRight) {
       places.push_back({panel,
                         elementAt(terms.packedRight, elementType, j * lanes),
                         tile.vectors * lanes});
-    else
-      places.push_back({panel, element(w.pointer, elementType, index),
-                        w.panel ? panel.width : w.strides[2]});
+      continue;
+    }
+    Value index = w.panel ? add(scaled(panel.start, w.rows),
+                                number(behind % panelColumns))
+                          : add(columns.start, number(behind));
+    places.push_back({panel, element(w.pointer, elementType, index),
+                      w.panel ? panel.width : w.strides[2]});
   }
   Value zero =
       arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorOf(elementType)));
@@ -1703,8 +1701,7 @@ void KernelEmitter::roundLeft(const Access &a, Value row, Value end, Value to) {
 /// Rounds B, which lies by rows, to panels at `to`.
 void KernelEmitter::roundRight(const Access &w, Value to) {
   Value depth = getDepth();
-  Value padded = arith::AndIOp::create(
-      b, loc, add(depth, number(kNarrowDepth - 1)), number(-kNarrowDepth));
+  Value padded = getPaddedDepth();
   Type bf16 = b.getBF16Type();
   auto pack = [&](Value column, const Lanes &active) {
     Value panel =
@@ -1740,17 +1737,11 @@ void KernelEmitter::roundRight(const Access &w, Value to) {
 void KernelEmitter::emitNarrowContraction() {
   prepareSpace(/*mergeLoops=*/false);
   findPanelColumns();
-  OpOperand *leftUse = root.getDpsInputOperand(0),
-            *rightUse = root.getDpsInputOperand(1);
-  auto typeOf = [](OpOperand *use) {
-    return cast<RankedTensorType>(use->get().getType());
-  };
-  Access a = getAccess(getPointer(leftUse->get()), typeOf(leftUse),
-                       root.getMatchingIndexingMap(leftUse), 3);
+  OpOperand *rightUse = root.getDpsInputOperand(1);
+  Access a = getRootAccess(0);
   int64_t parts = getNarrowParts(root);
   Value depth = getDepth();
-  Value padded = arith::AndIOp::create(
-      b, loc, add(depth, number(kNarrowDepth - 1)), number(-kNarrowDepth));
+  Value padded = getPaddedDepth();
   Value blocks = arith::DivUIOp::create(b, loc, padded, number(kNarrowDepth));
   Type bf16 = b.getBF16Type();
   bool packsAll = stage == StageKind::Samples;
@@ -1758,16 +1749,15 @@ void KernelEmitter::emitNarrowContraction() {
   Value left = func.getArgument(func.getNumArguments() - 5);
   Value right = getPointer(rightUse->get());
   assert((isPackedByKernel(*rightUse) ||
-          cast<PairsAttr>(typeOf(rightUse).getEncoding()).getColumns() ==
-              kNarrowColumns) &&
+          cast<PairsAttr>(
+              cast<RankedTensorType>(rightUse->get().getType()).getEncoding())
+                  .getColumns() == kNarrowColumns) &&
          "expected a rounded weight in panels of a register's pairs");
   if (isPackedByKernel(*rightUse)) {
-    Access w = getAccess(right, typeOf(rightUse),
-                         root.getMatchingIndexingMap(rightUse), 3);
     int64_t leftRows =
         packsAll ? llvm::alignTo(space[0], kNarrowRows) : kNarrowRows;
     right = element(left, bf16, scaled(padded, parts * leftRows));
-    roundRight(w, right);
+    roundRight(getRootAccess(1), right);
   }
   VectorType vectorType = vectorOf(elementType);
   constexpr int64_t panels = 2;
@@ -1909,30 +1899,18 @@ void KernelEmitter::emitNarrowing() {
       LLVM::StoreOp::create(b, loc, pair, elementAt(to, bf16, i * kNarrowDepth),
                             64);
   };
-  auto emitRows = [&](Value row, bool part) {
-    int64_t rest = columns % lanes;
+  int64_t restColumns = columns % lanes;
+  forRows(kNarrowDepth, rows % kNarrowDepth, [&](Value row, int64_t count) {
+    bool part = count < kNarrowDepth;
     if (columns >= lanes)
-      loop(number(0), number(columns - rest), lanes, {},
+      loop(number(0), number(columns - restColumns), lanes, {},
            [&](Value column, ValueRange) {
              emitBlock(row, column, lanes, part);
              return SmallVector<Value>();
            });
-    if (rest > 0)
-      emitBlock(row, number(columns - rest), rest, part);
-  };
-  // Cuts are multiples of the block but for the last one.
-  Value whole = arith::MinSIOp::create(
-      b, loc, high, number(rows / kNarrowDepth * kNarrowDepth));
-  if (rows >= kNarrowDepth)
-    loop(low, whole, kNarrowDepth, {}, [&](Value row, ValueRange) {
-      emitRows(row, false);
-      return SmallVector<Value>();
-    });
-  if (rows == padded)
-    return;
-  // The last cut has the rest.
-  ifLess(number(rows - 1), high,
-         [&]() { emitRows(number(rows / kNarrowDepth * kNarrowDepth), true); });
+    if (restColumns > 0)
+      emitBlock(row, number(columns - restColumns), restColumns, part);
+  });
 }
 
 void KernelEmitter::run() {
