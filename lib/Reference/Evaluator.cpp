@@ -698,8 +698,23 @@ static double toBF16(double value) {
   return number.convertToDouble();
 }
 
+/// An operand of a product, if `bf16` each element as the sum of so many
+/// numbers of bfloat16.
+static Tensor getFactors(const Tensor &operand, bool bf16, int parts) {
+  Tensor factors = operand;
+  if (bf16)
+    for (double &value : factors.data) {
+      double sum = 0.0;
+      for (int part = 0; part < parts; ++part)
+        sum += toBF16(value - sum);
+      value = sum;
+    }
+  return factors;
+}
+
 LogicalResult Evaluator::runDense(DenseOp op) {
-  const Tensor &input = tensor(op.getInput()), &weight = tensor(op.getWeight());
+  Tensor input = getFactors(tensor(op.getInput()), op.getBf16(), 2);
+  Tensor weight = getFactors(tensor(op.getWeight()), op.getBf16(), 1);
   bool transposed = op.getTransposed();
   assert(weight.shape.size() == 2 && !input.shape.empty() &&
          "dense_c1, dense_c2");
@@ -711,22 +726,14 @@ LogicalResult Evaluator::runDense(DenseOp op) {
   std::vector<int64_t> shape = input.shape;
   shape.back() = out;
   Tensor result = Tensor::splat(shape, 0.0);
-  auto weightAt = [&](int64_t index) {
-    double value = weight.data[index];
-    return op.getBf16() ? toBF16(value) : value;
-  };
-  auto inputAt = [&](int64_t index) {
-    double value = input.data[index];
-    double high = toBF16(value);
-    return op.getBf16() ? high + toBF16(value - high) : value;
-  };
   int64_t rows = product(ArrayRef(shape).drop_back());
   int64_t outStride = transposed ? 1 : in, inStride = transposed ? out : 1;
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t o = 0; o < out; ++o) {
       double sum = 0.0;
       for (int64_t k = 0; k < in; ++k)
-        sum += inputAt(row * in + k) * weightAt(o * outStride + k * inStride);
+        sum += input.data[row * in + k] *
+               weight.data[o * outStride + k * inStride];
       result.data[row * out + o] = sum;
     }
   return define(op.getOutput(), std::move(result), op);
@@ -745,7 +752,8 @@ LogicalResult Evaluator::runNarrow(NarrowOp op) {
 }
 
 LogicalResult Evaluator::runBatchOuter(BatchOuterOp op) {
-  const Tensor &lhs = tensor(op.getLhs()), &rhs = tensor(op.getRhs());
+  Tensor lhs = getFactors(tensor(op.getLhs()), op.getBf16(), 1);
+  Tensor rhs = getFactors(tensor(op.getRhs()), op.getBf16(), 1);
   assert(lhs.shape.size() == 2 && rhs.shape.size() == 2 && "batch_outer_c1");
   if (lhs.shape[0] != rhs.shape[0])
     return op->emitError() << "expected two vectors per sample, found "
@@ -753,12 +761,11 @@ LogicalResult Evaluator::runBatchOuter(BatchOuterOp op) {
                            << formatShape(rhs.shape);
   int64_t samples = lhs.shape[0], rows = lhs.shape[1], columns = rhs.shape[1];
   Tensor result = Tensor::splat({rows, columns}, 0.0);
-  auto at = [&](double value) { return op.getBf16() ? toBF16(value) : value; };
   for (int64_t s = 0; s < samples; ++s)
     for (int64_t i = 0; i < rows; ++i) {
-      double left = at(lhs.data[s * rows + i]);
+      double left = lhs.data[s * rows + i];
       for (int64_t j = 0; j < columns; ++j)
-        result.data[i * columns + j] += left * at(rhs.data[s * columns + j]);
+        result.data[i * columns + j] += left * rhs.data[s * columns + j];
     }
   return define(op.getOutput(), std::move(result), op);
 }
