@@ -77,6 +77,20 @@ class Workshop:
             self.made[key] = artifact
         return self.made[key]
 
+    def bench(self, artifacts: list[pathlib.Path], case: Case, threads: list[int],
+              blocks: int, budget: float) -> dict:
+        """What pcx-run bench finds for artifacts on numbers of threads.
+
+        Blocks are a tenth as long as those of processes that take turns, and ten
+        times as many: what differs little needs close neighbours in time.
+        """
+        result = self.folder / "bench.json"
+        run([self.build / "bin/pcx-run", "bench", *artifacts, "--threads",
+             ",".join(map(str, threads)), "--batch", case.batch, "--blocks",
+             10 * blocks, "--block-seconds", budget / 10, "--json", result,
+             "--quiet"], threads=max(threads))
+        return json.loads(result.read_text())
+
     def library(self, name: str) -> pathlib.Path:
         """The C++ program on a library, compiled where it is newer."""
         program = self.folder / f"step-{name}"
@@ -382,7 +396,7 @@ QUICK = ("pcc", "pcx", "fabricpc", "torch-eager", "openblas", "openblas-plain",
 
 def default_names(section: str, quick: bool) -> list[str]:
     """Who is measured in a section."""
-    if section == "techniques":
+    if section in ("techniques", "cores"):
         return ["pcc", *(name for name, kind in KINDS.items()
                          if section in kind.sections)]
     return [name for name, kind in KINDS.items()

@@ -20,7 +20,6 @@ constants below.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import re
 
@@ -75,20 +74,20 @@ def predict(case: Case, stages: list[Stage], cores: int, line: float,
     weights = 4 * sum(a * b for a, b in zip(case.dims, case.dims[1:]))
     # States and errors of all vodes, and the input.
     left = 4 * case.batch * (case.dims[0] + 2 * sum(case.dims[1:]))
-    parts = {"work": 0.0, "uneven": 0.0, "meeting": 0.0, "exchange": 0.0}
+    found = {"work": 0.0, "uneven": 0.0, "meeting": 0.0, "exchange": 0.0}
     for stage in stages:
         tasks = (math.ceil(case.batch / TILE_ROWS) if stage.of_samples
                  else stage.tasks)
         used = min(cores, tasks)
-        parts["work"] += stage.runs * stage.seconds / cores
-        parts["uneven"] += stage.runs * stage.seconds * (
+        found["work"] += stage.runs * stage.seconds / cores
+        found["uneven"] += stage.runs * stage.seconds * (
             math.ceil(tasks / used) / tasks - 1 / cores)
         if cores > 1:
-            parts["meeting"] += stage.runs * line * cores
+            found["meeting"] += stage.runs * line * cores
             others = 1 - 1 / used
-            parts["exchange"] += stage.runs * byte * others * (
+            found["exchange"] += stage.runs * byte * others * (
                 weights if stage.of_samples else left / math.sqrt(used))
-    return parts
+    return found
 
 
 def measure_cores(case: Case, counts: list[int], blocks: int, budget: float,
@@ -96,12 +95,7 @@ def measure_cores(case: Case, counts: list[int], blocks: int, budget: float,
     """Times of a step on the numbers of threads, and its stages on one."""
     shop.prepare(case)
     own = Pcc(case, shop)
-    result = shop.folder / "cores.json"
-    run([own.program, "bench", own.artifact, "--threads",
-         ",".join(map(str, counts)), "--batch", case.batch, "--blocks", 10 * blocks,
-         "--block-seconds", budget / 10, "--json", result, "--quiet"],
-        threads=max(counts))
-    found = json.loads(result.read_text())
+    found = shop.bench([own.artifact], case, counts, blocks, budget)
     text = run([own.program, "train", own.artifact, "--data", shop.data, "--epochs",
                 1, "--batch", case.batch, "--drop-last", "--train-accuracy-samples",
                 0, "--params", shop.parameters, "--threads", 1, "--profile"],
@@ -117,19 +111,32 @@ def measure_cores(case: Case, counts: list[int], blocks: int, budget: float,
                         for row in found["rows"] if "speedup_by_threads" in row}}
 
 
-def speedup(row: dict, cores: int, bandwidth: float, nodes: int = 1) -> float:
-    """How many times as fast as on one core a step is on so many."""
+def parts(row: dict, cores: int, bandwidth: float) -> dict[str, float]:
+    """Seconds of a step on so many cores, by cause; beyond 32 on two nodes."""
+    case = Case(**row["case"] | {"dims": tuple(row["case"]["dims"])})
     stages = [Stage(**stage) for stage in row["stages"]]
-    time = lambda count: sum(predict(rebuild(row), stages, count, row["line_s"],
-                                     bandwidth, nodes).values())
+    # The profile may have run at another speed than the step on one thread.
+    scale = (row["step_s"]["1"]["best_quartile"]
+             / sum(stage.runs * stage.seconds for stage in stages))
+    found = predict(case, stages, cores, row["line_s"], bandwidth,
+                    nodes=2 if cores > 32 else 1)
+    return {cause: scale * seconds for cause, seconds in found.items()}
+
+
+def speedup(row: dict, cores: int, bandwidth: float) -> float:
+    """How many times as fast as on one core a step is on so many."""
+    time = lambda count: sum(parts(row, count, bandwidth).values())
     return time(1) / time(cores)
 
 
 def fit_bandwidth(rows: list[dict]) -> float:
-    """Bytes a second with which two cores are, over all rows, as fast as measured."""
+    """Bytes a second with which two cores are as fast as measured.
+
+    Over the cases of the first batch size; the others check it.
+    """
     def error(bandwidth: float) -> float:
         return sum(math.log(speedup(row, 2, bandwidth) / row["speedup"]["2"])
-                   for row in rows)
+                   for row in rows if is_fitted(row, rows))
 
     low, high = 1e8, 1e12
     for _ in range(60):
@@ -138,35 +145,5 @@ def fit_bandwidth(rows: list[dict]) -> float:
     return low
 
 
-def predictions(rows: list[dict], counts: list[int]) -> list[dict]:
-    """For each case the parts of a step in seconds on so many cores.
-
-    More than 32 cores are two nodes. The bandwidth is fitted to the cases of the
-    first batch size; the others check it.
-    """
-    bandwidth = fit_bandwidth([row for row in rows if is_fitted(row, rows)])
-    result = []
-    for row in rows:
-        stages = [Stage(**stage) for stage in row["stages"]]
-        result.append({
-            "bandwidth": bandwidth,
-            "parts": {count: {
-                cause: seconds / scale(row) for cause, seconds in predict(
-                    rebuild(row), stages, count, row["line_s"], bandwidth,
-                    nodes=2 if count > 32 else 1).items()}
-                for count in counts}})
-    return result
-
-
 def is_fitted(row: dict, rows: list[dict]) -> bool:
     return row["case"]["batch"] == rows[0]["case"]["batch"]
-
-
-def rebuild(row: dict) -> Case:
-    return Case(**row["case"] | {"dims": tuple(row["case"]["dims"])})
-
-
-def scale(row: dict) -> float:
-    """The stages' sum by the step on one thread: both are of the same speed then."""
-    total = sum(stage["runs"] * stage["seconds"] for stage in row["stages"])
-    return total / row["step_s"]["1"]["best_quartile"]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import statistics
 
 from cases import Case
 from contenders import KINDS, Contender, Workshop
 from flops import needed_flops
 from machine import Machine
-from process import Failed, run
+from process import Failed
 
 
 def summary(values: list[float]) -> dict:
@@ -72,20 +71,15 @@ def measure(case: Case, names: list[str], blocks: int, budget: float,
 
 def measure_variants(case: Case, names: list[str], blocks: int, budget: float,
                      shop: Workshop) -> dict:
-    """Times variants of pcc in one process, a tenth of a block each in turn.
+    """Times variants of pcc in one process.
 
     They differ by less than the speed of many a machine changes within seconds.
     """
     shop.prepare(case)
     contenders: dict[str, Contender] = {}
     reasons = build(case, names, shop, contenders)
-    result = shop.folder / "variants.json"
-    run([shop.build / "bin/pcx-run", "bench",
-         *(contender.artifact for contender in contenders.values()),
-         "--threads", case.threads, "--batch", case.batch, "--blocks", 10 * blocks,
-         "--block-seconds", budget / 10, "--json", result, "--quiet"],
-        threads=case.threads)
-    found = json.loads(result.read_text())
+    found = shop.bench([contender.artifact for contender in contenders.values()],
+                       case, [case.threads], blocks, budget)
     times = {name: row["seconds"]
              for name, row in zip(contenders, found["rows"], strict=True)}
     machine = found["machine"]

@@ -8,7 +8,7 @@ import re
 import statistics
 
 from contenders import KINDS
-from cores import is_fitted, predictions, speedup
+from cores import fit_bandwidth, is_fitted, parts, speedup
 
 SECTIONS = {
     "machine": "what was measured on",
@@ -201,28 +201,25 @@ def start(rows: list[dict]) -> str:
 def cores_table(rows: list[dict]) -> str:
     """Measured and predicted times, then the model's causes for many cores."""
     counts = [1, 2, 4, 8, 16, 32, 64, 192]
-    found = predictions(rows, counts)
+    bandwidth = fit_bandwidth(rows)
     milliseconds = lambda row, count: 1e3 * row["step_s"][count]["best_quartile"]
     checked = [[row["case"]["label"], number(milliseconds(row, "1")),
                 number(milliseconds(row, "2")), f"{row['speedup']['2']:.2f}x",
-                f"{speedup(row, 2, one['bandwidth']):.2f}x"
+                f"{speedup(row, 2, bandwidth):.2f}x"
                 + (" (fitted)" if is_fitted(row, rows) else "")]
-               for row, one in zip(rows, found)]
+               for row in rows]
     result = [table(["", "1 thread, ms", "2 threads, ms", "gain of paired blocks",
                      "gain by the model"], checked),
-              f"The exchange is fitted at {found[0]['bandwidth'] / 1e9:.1f} GB/s a "
+              f"The exchange is fitted at {bandwidth / 1e9:.1f} GB/s a "
               f"core, half a round trip is {1e9 * rows[0]['line_s']:.0f} ns. "
               "Milliseconds a step by cause (work + uneven tasks + meetings + "
               "exchange), and how many times as fast as one core:"]
     body = []
-    for row, one in zip(rows, found):
-        alone = sum(one["parts"][1].values())
-        cells = []
-        for count in counts:
-            parts = one["parts"][count]
-            total = sum(parts.values())
-            cells.append(" + ".join(f"{1e3 * value:.3f}" for value in parts.values())
-                         + f", **{alone / total:.1f}x**")
+    for row in rows:
+        cells = [" + ".join(f"{1e3 * seconds:.3f}" for seconds
+                            in parts(row, count, bandwidth).values())
+                 + f", **{speedup(row, count, bandwidth):.1f}x**"
+                 for count in counts]
         body.append([row["case"]["label"], *cells])
     header = [""] + [f"{count} core" + ("s" if count > 1 else "")
                      + (", 2 nodes" if count > 32 else "") for count in counts]
