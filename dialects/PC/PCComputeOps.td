@@ -292,10 +292,15 @@ def PC_DenseOp : PC_ComputeOp<"dense", [PC_Differentiable, PC_LinearMap]> {
        : tensor<?x128xf32>, tensor<128x784xf32> -> tensor<?x784xf32>
     ```
 
-    With `bf16` the elements of w are rounded to bfloat16 before they are
-    multiplied, and those of x to the sum of two numbers of bfloat16: what the
-    first one leaves, rounded, is the second. Sums are of the result's type. The
-    weight may be one that is rounded already (`pc.narrow`).
+    With `bf16(1)` the elements of w and x are rounded to bfloat16 before they
+    are multiplied; with `bf16(2)` those of x are rounded to the sum of two
+    numbers of bfloat16: what the first one leaves, rounded, is the second. Sums
+    are of the result's type. The weight may be one that is rounded already
+    (`pc.narrow`).
+
+    `difference` says that x is one: the derivative of an energy, or how far
+    inference has moved a state. The noise of rounding x is then small beside
+    what it stands for. Differentiation sets it, and `pc-difference-products`.
 
     Folds: of a zero operand to zero; `dense(x, transpose(w))` to the dense of w
     with the flag flipped.
@@ -304,12 +309,21 @@ def PC_DenseOp : PC_ComputeOp<"dense", [PC_Differentiable, PC_LinearMap]> {
                        AnyTypeOf<[PC_Tensor, PC_NarrowTensor],
                                  "ranked tensor of f32, f64 or bf16 values",
                                  "::mlir::RankedTensorType">:$weight,
-                       UnitAttr:$transposed, UnitAttr:$bf16);
+                       UnitAttr:$transposed, UnitAttr:$difference,
+                       DefaultValuedAttr<I64Attr, "0">:$parts);
   let results = (outs PC_Tensor:$output);
   let assemblyFormat = [{
-    $input `,` $weight (`transposed` $transposed^)? (`bf16` $bf16^)? attr-dict
+    $input `,` $weight (`transposed` $transposed^)?
+    (`difference` $difference^)? (`bf16` `(` $parts^ `)`)? attr-dict
     `:` type($input) `,` type($weight) `->` type($output)
   }];
+  let builders = [OpBuilder<(ins "::mlir::Type":$output,
+                                 "::mlir::Value":$input,
+                                 "::mlir::Value":$weight, "bool":$transposed,
+                                 CArg<"bool", "false">:$difference), [{
+    build($_builder, $_state, output, input, weight, transposed, difference,
+          /*parts=*/0);
+  }]>];
   let hasVerifier = 1;
   let hasCanonicalizer = 1;
 }

@@ -133,8 +133,11 @@ static void buildScheduled(OpPassManager &pm, const PipelineOptions &options) {
     pm.addPass(createPackWeightsPass());
   auto &functions = pm.nest<func::FuncOp>();
   functions.addPass(createCSEPass());
-  if (options.precision == "bf16")
+  if (options.precision == "bf16") {
+    functions.addPass(createDifferenceProductsPass());
+    functions.addPass(createCSEPass());
     functions.addPass(createNarrowProductsPass());
+  }
   SchedulePassOptions schedule;
   schedule.maxBatch = options.batch;
   schedule.sampleBlock = options.sampleBlock;

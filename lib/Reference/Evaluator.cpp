@@ -698,14 +698,14 @@ static double toBF16(double value) {
   return number.convertToDouble();
 }
 
-/// An operand of a product, if `bf16` each element as the sum of so many
-/// numbers of bfloat16.
-static Tensor getFactors(const Tensor &operand, bool bf16, int parts) {
+/// An operand of a product, each element as the sum of so many numbers of
+/// bfloat16; as it is if that is none.
+static Tensor getFactors(const Tensor &operand, int64_t parts) {
   Tensor factors = operand;
-  if (bf16)
+  if (parts > 0)
     for (double &value : factors.data) {
       double sum = 0.0;
-      for (int part = 0; part < parts; ++part)
+      for (int64_t part = 0; part < parts; ++part)
         sum += toBF16(value - sum);
       value = sum;
     }
@@ -713,8 +713,9 @@ static Tensor getFactors(const Tensor &operand, bool bf16, int parts) {
 }
 
 LogicalResult Evaluator::runDense(DenseOp op) {
-  Tensor input = getFactors(tensor(op.getInput()), op.getBf16(), 2);
-  Tensor weight = getFactors(tensor(op.getWeight()), op.getBf16(), 1);
+  Tensor input = getFactors(tensor(op.getInput()), op.getParts());
+  Tensor weight =
+      getFactors(tensor(op.getWeight()), std::min<int64_t>(op.getParts(), 1));
   bool transposed = op.getTransposed();
   assert(weight.shape.size() == 2 && !input.shape.empty() &&
          "dense_c1, dense_c2");
@@ -752,8 +753,8 @@ LogicalResult Evaluator::runNarrow(NarrowOp op) {
 }
 
 LogicalResult Evaluator::runBatchOuter(BatchOuterOp op) {
-  Tensor lhs = getFactors(tensor(op.getLhs()), op.getBf16(), 1);
-  Tensor rhs = getFactors(tensor(op.getRhs()), op.getBf16(), 1);
+  Tensor lhs = getFactors(tensor(op.getLhs()), op.getBf16() ? 1 : 0);
+  Tensor rhs = getFactors(tensor(op.getRhs()), op.getBf16() ? 1 : 0);
   assert(lhs.shape.size() == 2 && rhs.shape.size() == 2 && "batch_outer_c1");
   if (lhs.shape[0] != rhs.shape[0])
     return op->emitError() << "expected two vectors per sample, found "

@@ -134,7 +134,7 @@ func.func @square(%x: tensor<?xf32>) -> tensor<?xf32> {
 // CHECK-LABEL: func.func @dense
 // CHECK-SAME: %[[X:.*]]: tensor<?x4xf32>, %[[W:.*]]: tensor<3x4xf32>
 // CHECK: %[[G:.*]] = pc.broadcast %{{.*}} : tensor<?xf32> -> tensor<?x3xf32>
-// CHECK-NEXT: %[[DX:.*]] = pc.dense %[[G]], %[[W]] transposed : tensor<?x3xf32>, tensor<3x4xf32> -> tensor<?x4xf32>
+// CHECK-NEXT: %[[DX:.*]] = pc.dense %[[G]], %[[W]] transposed difference : tensor<?x3xf32>, tensor<3x4xf32> -> tensor<?x4xf32>
 // CHECK-NEXT: %[[DW:.*]] = pc.batch_outer %[[G]], %[[X]] : tensor<?x3xf32>, tensor<?x4xf32> -> tensor<3x4xf32>
 // CHECK-NEXT: return %{{.*}}, %[[DX]], %[[DW]]
 func.func @dense(%x: tensor<?x4xf32>, %w: tensor<3x4xf32>) -> tensor<?xf32> {
@@ -146,7 +146,7 @@ func.func @dense(%x: tensor<?x4xf32>, %w: tensor<3x4xf32>) -> tensor<?xf32> {
 // CHECK-LABEL: func.func @dense_transposed
 // CHECK-SAME: %[[X:.*]]: tensor<?x3xf32>, %[[W:.*]]: tensor<3x4xf32>
 // CHECK: %[[G:.*]] = pc.broadcast %{{.*}} : tensor<?xf32> -> tensor<?x4xf32>
-// CHECK-NEXT: %[[DX:.*]] = pc.dense %[[G]], %[[W]] : tensor<?x4xf32>, tensor<3x4xf32> -> tensor<?x3xf32>
+// CHECK-NEXT: %[[DX:.*]] = pc.dense %[[G]], %[[W]] difference : tensor<?x4xf32>, tensor<3x4xf32> -> tensor<?x3xf32>
 // CHECK-NEXT: %[[DW:.*]] = pc.batch_outer %[[X]], %[[G]] : tensor<?x3xf32>, tensor<?x4xf32> -> tensor<3x4xf32>
 // CHECK-NEXT: return %{{.*}}, %[[DX]], %[[DW]]
 func.func @dense_transposed(%x: tensor<?x3xf32>, %w: tensor<3x4xf32>) -> tensor<?xf32> {
@@ -159,7 +159,7 @@ func.func @dense_transposed(%x: tensor<?x3xf32>, %w: tensor<3x4xf32>) -> tensor<
 // CHECK-LABEL: func.func @dense_per_sample
 // CHECK-SAME: %[[X:.*]]: tensor<4xf32>, %[[W:.*]]: tensor<3x4xf32>
 // CHECK: %[[G:.*]] = pc.broadcast %{{.*}} : tensor<f32> -> tensor<3xf32>
-// CHECK-NEXT: %[[DX:.*]] = pc.dense %[[G]], %[[W]] transposed : tensor<3xf32>, tensor<3x4xf32> -> tensor<4xf32>
+// CHECK-NEXT: %[[DX:.*]] = pc.dense %[[G]], %[[W]] transposed difference : tensor<3xf32>, tensor<3x4xf32> -> tensor<4xf32>
 // CHECK-NEXT: %[[G1:.*]] = pc.reshape %[[G]] : tensor<3xf32> -> tensor<1x3xf32>
 // CHECK-NEXT: %[[X1:.*]] = pc.reshape %[[X]] : tensor<4xf32> -> tensor<1x4xf32>
 // CHECK-NEXT: %[[DW:.*]] = pc.batch_outer %[[G1]], %[[X1]] : tensor<1x3xf32>, tensor<1x4xf32> -> tensor<3x4xf32>

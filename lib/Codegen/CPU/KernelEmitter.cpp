@@ -1740,7 +1740,6 @@ void KernelEmitter::emitNarrowContraction() {
   OpOperand *rightUse = root.getDpsInputOperand(1);
   Access a = getRootAccess(0);
   int64_t parts = getNarrowParts(root);
-  Value depth = getDepth();
   Value padded = getPaddedDepth();
   Value blocks = arith::DivUIOp::create(b, loc, padded, number(kNarrowDepth));
   Type bf16 = b.getBF16Type();

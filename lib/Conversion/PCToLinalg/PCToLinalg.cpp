@@ -533,7 +533,7 @@ LogicalResult Lowering::run() {
             dense.getTransposed() ? dims(3, {2, 1}) : dims(3, {1, 2});
         return replace(contract(
             {dense.getInput(), dims(3, {0, 2})}, {dense.getWeight(), weight},
-            cast<RankedTensorType>(dense.getType()), dense.getBf16() ? 2 : 0));
+            cast<RankedTensorType>(dense.getType()), dense.getParts()));
       })
       .Case([&](BatchOuterOp outer) {
         return replace(contract({outer.getLhs(), dims(3, {2, 0})},

@@ -121,7 +121,9 @@ CompiledModule::create(StringRef source, const CompileOptions &options,
   result->functional = result->lowered->clone();
   if (options.precision == "bf16") {
     PassManager narrow(context);
-    narrow.nest<func::FuncOp>().addPass(createNarrowProductsPass());
+    auto &functions = narrow.nest<func::FuncOp>();
+    functions.addPass(createDifferenceProductsPass());
+    functions.addPass(createNarrowProductsPass());
     if (failed(narrow.run(*result->functional)))
       return nullptr;
   }

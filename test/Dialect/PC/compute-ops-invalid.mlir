@@ -262,7 +262,15 @@ func.func @dense_c6(%x: tensor<?x4xf32>, %w: tensor<3x4xbf16>) {
 
 func.func @dense_c6_f64(%x: tensor<?x4xf64>, %w: tensor<3x4xf64>) {
   // expected-error @below {{expects f32 sums of 'bf16' products, but found 'tensor<?x4xf64>'}}
-  %0 = pc.dense %x, %w bf16 : tensor<?x4xf64>, tensor<3x4xf64> -> tensor<?x3xf64>
+  %0 = pc.dense %x, %w bf16(1) : tensor<?x4xf64>, tensor<3x4xf64> -> tensor<?x3xf64>
+  return
+}
+
+// -----
+
+func.func @dense_c7(%x: tensor<?x4xf32>, %w: tensor<3x4xf32>) {
+  // expected-error @below {{expects an input of one or two parts of bfloat16, but found bf16(3)}}
+  %0 = pc.dense %x, %w bf16(3) : tensor<?x4xf32>, tensor<3x4xf32> -> tensor<?x3xf32>
   return
 }
 

@@ -87,6 +87,8 @@ func.func @per_sample(%x: tensor<4xf32>, %w: tensor<3x4xf32>, %d: tensor<3xf32>)
   %0 = pc.dense %x, %w : tensor<4xf32>, tensor<3x4xf32> -> tensor<3xf32>
   // CHECK: pc.dense %{{.*}}, %{{.*}} transposed : tensor<3xf32>, tensor<3x4xf32> -> tensor<4xf32>
   %1 = pc.dense %d, %w transposed : tensor<3xf32>, tensor<3x4xf32> -> tensor<4xf32>
+  // CHECK: pc.dense %{{.*}}, %{{.*}} transposed difference bf16(2) : tensor<3xf32>, tensor<3x4xf32> -> tensor<4xf32>
+  %n = pc.dense %d, %w transposed difference bf16(2) : tensor<3xf32>, tensor<3x4xf32> -> tensor<4xf32>
   // CHECK: pc.sum %{{.*}} : tensor<4xf32> -> tensor<f32>
   %2 = pc.sum %x : tensor<4xf32> -> tensor<f32>
   // CHECK: pc.broadcast %{{.*}} : tensor<f32> -> tensor<4xf32>

@@ -1,7 +1,8 @@
 """Inputs for bfloat16.test, and how far apart gradients are.
 
-  bfloat16.py write FOLDER           x.npy and y.npy, 37 samples, and params.npz with
-                                     a weight that is exact in bfloat16
+  bfloat16.py write FOLDER           x.npy and y.npy, 37 samples; exact_x.npy,
+                                     exact_y.npy and params.npz, of numbers that
+                                     are exact in bfloat16
   bfloat16.py compare START A B LEAST MOST
                                      archives of pcx-run exec: of a step with
                                      rate 0, and of two with rate 1
@@ -31,9 +32,18 @@ def write(folder):
         values = [numbers.uniform(-1, 1) for _ in range(SAMPLES * size)]
         with open(f"{folder}/{name}.npy", "wb") as file:
             file.write(npy((SAMPLES, size), values))
-    weight = [numbers.randrange(-64, 64) / 64 for _ in range(33 * 50)]
+
+    def exact(size):
+        return [numbers.randrange(-64, 64) / 64 for _ in range(size)]
+
+    for name, size in [("exact_x", 50), ("exact_y", 33)]:
+        with open(f"{folder}/{name}.npy", "wb") as file:
+            file.write(npy((SAMPLES, size), exact(SAMPLES * size)))
     with zipfile.ZipFile(f"{folder}/params.npz", "w") as archive:
-        archive.writestr("fc.weight.npy", npy((33, 50), weight))
+        for name, rows, columns in [("fc1", 20, 50), ("fc2", 33, 20)]:
+            archive.writestr(
+                f"{name}.weight.npy", npy((rows, columns), exact(rows * columns))
+            )
 
 
 def weights(path):

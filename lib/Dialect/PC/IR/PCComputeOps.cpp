@@ -203,9 +203,14 @@ LogicalResult DenseOp::verify() {
   if (failed(verifyShape(*this, "a result", getOutput(), expected)))
     return failure();
   // dense_c6
-  if (weight.getElementType().isBF16() && !getBf16())
+  if (weight.getElementType().isBF16() && getParts() == 0)
     return emitOpError("expects 'bf16' for a weight of bf16");
-  return verifyNarrow(*this, getBf16());
+  // dense_c7
+  if (getParts() < 0 || getParts() > 2)
+    return emitOpError("expects an input of one or two parts of bfloat16, but "
+                       "found bf16(")
+           << getParts() << ')';
+  return verifyNarrow(*this, getParts() != 0);
 }
 
 LogicalResult BatchOuterOp::verify() {

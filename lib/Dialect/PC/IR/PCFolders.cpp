@@ -221,9 +221,9 @@ struct DenseOfTranspose : public OpRewritePattern<DenseOp> {
     auto transpose = op.getWeight().getDefiningOp<TransposeOp>();
     if (!transpose)
       return failure();
-    rewriter.replaceOpWithNewOp<DenseOp>(op, op.getType(), op.getInput(),
-                                         transpose.getInput(),
-                                         !op.getTransposed(), op.getBf16());
+    rewriter.replaceOpWithNewOp<DenseOp>(
+        op, op.getType(), op.getInput(), transpose.getInput(),
+        !op.getTransposed(), op.getDifference(), op.getParts());
     return success();
   }
 };

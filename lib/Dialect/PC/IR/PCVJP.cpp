@@ -299,14 +299,14 @@ LogicalResult DenseOp::buildVJP(OpBuilder &builder, ValueRange cotangents,
   if (active[0])
     operandCotangents[0] =
         DenseOp::create(builder, getLoc(), getInput().getType(), g, getWeight(),
-                        !getTransposed(), getBf16());
+                        !getTransposed(), /*difference=*/true);
   if (active[1]) {
     // dE/dw_nk = sum_s g_sn x_sk; transposed, x and g change places.
     Value rows = asBatch(builder, getLoc(), getTransposed() ? getInput() : g);
     Value columns =
         asBatch(builder, getLoc(), getTransposed() ? g : getInput());
     operandCotangents[1] = BatchOuterOp::create(
-        builder, getLoc(), getWeight().getType(), rows, columns, getBf16());
+        builder, getLoc(), getWeight().getType(), rows, columns);
   }
   return success();
 }
@@ -320,10 +320,10 @@ BatchOuterOp::buildVJP(OpBuilder &builder, ValueRange cotangents,
   operandCotangents.assign(2, Value());
   if (active[0])
     operandCotangents[0] = DenseOp::create(
-        builder, getLoc(), getLhs().getType(), getRhs(), g, false, getBf16());
+        builder, getLoc(), getLhs().getType(), getRhs(), g, false);
   if (active[1])
     operandCotangents[1] = DenseOp::create(
-        builder, getLoc(), getRhs().getType(), getLhs(), g, true, getBf16());
+        builder, getLoc(), getRhs().getType(), getLhs(), g, true);
   return success();
 }
 

@@ -9,9 +9,16 @@
 // Only what products read is rounded. The arrays that the algebra folds, sums
 // and updates work on stay float32, so no other pass has to know.
 //
+// A state that inference has moved needs two parts: the noise of rounding it to
+// one, 2^-9 of the state, changes with each step and drowns the small errors of
+// a trained network. That of what is computed once is the same in every step,
+// as if the network's input were a little different, and that of a difference
+// is relative to it.
+//
 //===----------------------------------------------------------------------===//
 
 #include "pc/Dialect/PC/IR/PC.h"
+#include "pc/Dialect/PC/Transforms/MovedStates.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
 
 using namespace mlir;
@@ -74,9 +81,11 @@ struct NarrowProductsPass
     if (checked.wasInterrupted())
       return signalPassFailure();
 
+    auto &states = getAnalysis<MovedStates>();
     llvm::DenseMap<Value, Value> narrowed;
     for (DenseOp dense : products) {
-      dense.setBf16(true);
+      bool moved = states.isMoved(dense.getInput());
+      dense.setParts(moved && !dense.getDifference() ? 2 : 1);
       Value weight = dense.getWeight();
       // Code is generated for transposed products alone (pc-choose-layouts). A
       // weight that no array holds is rounded where it is read.

@@ -10,9 +10,9 @@
 // CHECK: %[[T:.*]] = pc.narrow %[[W]] transposed : tensor<6x40xf32, #pc.panels<16>> -> tensor<40x6xbf16, #pc.pairs<16>>
 // CHECK-NOT: pc.narrow
 // CHECK-NOT: pc.transpose
-// CHECK: %[[H:.*]] = pc.dense %[[X]], %[[N]] transposed bf16 : tensor<?x6xf32>, tensor<6x40xbf16, #pc.pairs<16>> -> tensor<?x40xf32>
-// CHECK: pc.dense %[[X]], %[[N]] transposed bf16
-// CHECK: pc.dense %[[H]], %[[T]] transposed bf16
+// CHECK: %[[H:.*]] = pc.dense %[[X]], %[[N]] transposed bf16(1) : tensor<?x6xf32>, tensor<6x40xbf16, #pc.pairs<16>> -> tensor<?x40xf32>
+// CHECK: pc.dense %[[X]], %[[N]] transposed bf16(1)
+// CHECK: pc.dense %[[H]], %[[T]] transposed bf16(1)
 // CHECK: %[[G:.*]] = pc.batch_outer %[[X]], %[[H]] bf16 : tensor<?x6xf32>, tensor<?x40xf32> -> tensor<6x40xf32, #pc.panels<16>>
 // CHECK: pc.sub %[[W]], %[[G]] : tensor<6x40xf32, #pc.panels<16>>
 func.func @step(%x: tensor<?x6xf32>, %w: tensor<6x40xf32, #pc.panels<16>>)
@@ -37,7 +37,7 @@ func.func @step(%x: tensor<?x6xf32>, %w: tensor<6x40xf32, #pc.panels<16>>)
 // CHECK: pc.narrow
 // CHECK: scf.for {{.*}} iter_args(%[[W:.*]] = %{{.*}})
 // CHECK: %[[N:.*]] = pc.narrow %[[W]] :
-// CHECK: pc.dense %{{.*}}, %[[N]] transposed bf16
+// CHECK: pc.dense %{{.*}}, %[[N]] transposed bf16(1)
 // CHECK: scf.yield
 func.func @loop(%x: tensor<?x6xf32>, %w: tensor<6x6xf32>)
     -> (tensor<?x6xf32>, tensor<6x6xf32>, tensor<6x6xf32>)
@@ -54,6 +54,41 @@ func.func @loop(%x: tensor<?x6xf32>, %w: tensor<6x6xf32>)
     scf.yield %n : tensor<6x6xf32>
   }
   return %d, %t, %r : tensor<?x6xf32>, tensor<6x6xf32>, tensor<6x6xf32>
+}
+
+// -----
+
+// What inference has moved has two parts, by a loop or by the feedback of an
+// error; but not if it is a difference. What depends on a weight that has moved
+// was still computed forwards.
+
+// CHECK-LABEL: func.func @moved(
+// CHECK: %[[A:.*]] = pc.dense %{{.*}} transposed bf16(1)
+// CHECK: %[[F:.*]] = pc.dense %[[A]], %{{.*}} transposed difference bf16(1)
+// CHECK: pc.dense %[[F]], %{{.*}} transposed bf16(2)
+// CHECK: scf.for {{.*}} iter_args(%[[H:.*]] = %{{.*}}, %{{.*}} = %{{.*}})
+// CHECK: pc.dense %[[H]], %{{.*}} transposed bf16(2)
+// CHECK: %[[B:.*]] = pc.dense %{{.*}} transposed bf16(1)
+// CHECK: pc.dense %[[B]], %{{.*}} transposed bf16(1)
+// CHECK: scf.yield
+func.func @moved(%x: tensor<?x6xf32>, %w: tensor<6x6xf32>)
+    -> (tensor<?x6xf32>, tensor<6x6xf32>)
+    attributes {pc.program = #pc.program_info<"toy", train, 1>} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %a = pc.dense %x, %w transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+  %f = pc.dense %a, %w transposed difference : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+  %m = pc.dense %f, %w transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+  %r:2 = scf.for %i = %c0 to %c4 step %c1 iter_args(%h = %m, %v = %w)
+      -> (tensor<?x6xf32>, tensor<6x6xf32>) {
+    %y = pc.dense %h, %v transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+    %b = pc.dense %x, %v transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+    %c = pc.dense %b, %v transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+    %g = pc.batch_outer %y, %c : tensor<?x6xf32>, tensor<?x6xf32> -> tensor<6x6xf32>
+    scf.yield %y, %g : tensor<?x6xf32>, tensor<6x6xf32>
+  }
+  return %r#0, %r#1 : tensor<?x6xf32>, tensor<6x6xf32>
 }
 
 // -----

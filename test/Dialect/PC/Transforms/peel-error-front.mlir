@@ -17,13 +17,13 @@
 // The forward pass: three products.
 // CHECK-COUNT-3: pc.dense %{{.*}}, %{{.*}} : tensor
 // Step 0: only the last hidden vode moves, by the output's error alone.
-// CHECK: %[[G:.*]] = pc.dense %{{.*}}, %{{.*}} transposed : tensor<?x2xf32>
+// CHECK: %[[G:.*]] = pc.dense %{{.*}}, %{{.*}} transposed difference : tensor<?x2xf32>
 // CHECK-NEXT: pc.scale %[[G]]
 // CHECK-NEXT: pc.sub
 // Step 1: one product forward, two back.
 // CHECK: pc.dense %{{.*}}, %{{.*}} : tensor<?x4xf32>, tensor<2x4xf32>
-// CHECK: pc.dense %{{.*}}, %{{.*}} transposed : tensor<?x2xf32>
-// CHECK: pc.dense %{{.*}}, %{{.*}} transposed : tensor<?x4xf32>
+// CHECK: pc.dense %{{.*}}, %{{.*}} transposed difference : tensor<?x2xf32>
+// CHECK: pc.dense %{{.*}}, %{{.*}} transposed difference : tensor<?x4xf32>
 // CHECK-NOT: pc.dense
 // CHECK: scf.for %{{.*}} = %[[FIRST]] to %[[LAST]]
 // The first prediction is a constant: not in the loop.

@@ -1,0 +1,132 @@
+// RUN: pc-opt %s --pc-difference-products --split-input-file | FileCheck %s
+
+// The loop carries how far the state is from where it started, zero at first;
+// the product of it is added to that of the start, bias included. The error of
+// a state whose prediction does not move is the same difference.
+
+// CHECK-LABEL: func.func @loop(
+// CHECK-SAME: %[[H0:[^:]*]]: tensor<?x6xf32>, %[[W:[^:]*]]: tensor<6x4xf32>, %[[B:[^:]*]]: tensor<?x4xf32>
+// CHECK-DAG: %[[P0:.*]] = pc.dense %[[H0]], %[[W]] transposed :
+// CHECK-DAG: %[[A0:.*]] = pc.add %[[P0]], %[[B]]
+// CHECK-DAG: %[[Z:.*]] = pc.splat 0.0{{.*}} : tensor<?x6xf32>
+// CHECK: %[[R:.*]]:2 = scf.for {{.*}} iter_args(%[[H:.*]] = %[[H0]], %[[D:.*]] = %[[Z]])
+// CHECK-NEXT: %[[P:.*]] = pc.dense %[[D]], %[[W]] transposed difference :
+// CHECK-NEXT: %[[A:.*]] = pc.add %[[P]], %[[A0]]
+// CHECK-NEXT: %[[F:.*]] = pc.dense %[[A]], %{{.*}} transposed difference :
+// CHECK-NEXT: %[[G:.*]] = pc.add %[[F]], %[[D]]
+// CHECK-NEXT: %[[N:.*]] = pc.sub %[[H]], %[[G]]
+// CHECK-NEXT: %[[E:.*]] = pc.sub %[[N]], %[[H0]]
+// CHECK-NEXT: scf.yield %[[N]], %[[E]]
+// CHECK: %[[L:.*]] = pc.dense %[[R]]#1, %[[W]] transposed difference :
+// CHECK-NEXT: %[[S:.*]] = pc.add %[[L]], %[[P0]]
+// CHECK-NEXT: return %[[S]]
+func.func @loop(%h0: tensor<?x6xf32>, %w: tensor<6x4xf32>, %b: tensor<?x4xf32>,
+                %t: tensor<4x6xf32>) -> tensor<?x4xf32>
+    attributes {pc.program = #pc.program_info<"toy", train, 1>} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %p0 = pc.dense %h0, %w transposed : tensor<?x6xf32>, tensor<6x4xf32> -> tensor<?x4xf32>
+  %a0 = pc.add %p0, %b : tensor<?x4xf32>
+  %r = scf.for %i = %c0 to %c4 step %c1 iter_args(%h = %h0) -> tensor<?x6xf32> {
+    %p = pc.dense %h, %w transposed : tensor<?x6xf32>, tensor<6x4xf32> -> tensor<?x4xf32>
+    %a = pc.add %p, %b : tensor<?x4xf32>
+    %f = pc.dense %a, %t transposed difference : tensor<?x4xf32>, tensor<4x6xf32> -> tensor<?x6xf32>
+    %e = pc.sub %h, %h0 : tensor<?x6xf32>
+    %g = pc.add %f, %e : tensor<?x6xf32>
+    %n = pc.sub %h, %g : tensor<?x6xf32>
+    scf.yield %n : tensor<?x6xf32>
+  }
+  %last = pc.dense %r, %w transposed : tensor<?x6xf32>, tensor<6x4xf32> -> tensor<?x4xf32>
+  return %last : tensor<?x4xf32>
+}
+
+// -----
+
+// Steps in front of a loop (a peeled error front), and a state that two loops
+// move: each starts from how far the one before has come.
+
+// CHECK-LABEL: func.func @peeled(
+// CHECK-SAME: %[[H0:[^:]*]]: tensor<?x6xf32>, %[[W:[^:]*]]: tensor<6x6xf32>
+// CHECK: %[[P0:.*]] = pc.dense %[[H0]], %[[W]] transposed :
+// CHECK-NEXT: %[[G:.*]] = pc.dense %[[P0]], %[[W]] transposed difference
+// CHECK-NEXT: %[[H1:.*]] = pc.sub %[[H0]], %[[G]]
+// CHECK: %[[D1:.*]] = pc.sub %[[H1]], %[[H0]]
+// CHECK: pc.dense %{{.*}}, %[[W]] transposed difference
+// CHECK: %[[R:.*]]:2 = scf.for {{.*}} iter_args(%{{.*}} = %[[H1]], %{{.*}} = %{{.*}})
+// CHECK: %[[Q:.*]]:2 = scf.for {{.*}} iter_args(%{{.*}} = %[[R]]#0, %[[D:.*]] = %[[R]]#1)
+// CHECK-NEXT: pc.dense %[[D]], %[[W]] transposed difference
+func.func @peeled(%h0: tensor<?x6xf32>, %w: tensor<6x6xf32>) -> tensor<?x6xf32>
+    attributes {pc.program = #pc.program_info<"toy", train, 1>} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %p0 = pc.dense %h0, %w transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+  %g0 = pc.dense %p0, %w transposed difference : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+  %h1 = pc.sub %h0, %g0 : tensor<?x6xf32>
+  %p1 = pc.dense %h1, %w transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+  %r = scf.for %i = %c0 to %c4 step %c1 iter_args(%h = %h1) -> tensor<?x6xf32> {
+    %n = pc.sub %h, %p1 : tensor<?x6xf32>
+    scf.yield %n : tensor<?x6xf32>
+  }
+  %q = scf.for %i = %c0 to %c4 step %c1 iter_args(%h = %r) -> tensor<?x6xf32> {
+    %p = pc.dense %h, %w transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+    %n = pc.sub %h, %p : tensor<?x6xf32>
+    scf.yield %n : tensor<?x6xf32>
+  }
+  return %q : tensor<?x6xf32>
+}
+
+// -----
+
+// Two states that change places: the loop carries how far both are.
+
+// CHECK-LABEL: func.func @swapped(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<?x6xf32>, %[[Y:[^:]*]]: tensor<?x6xf32>
+// CHECK: scf.for {{.*}} iter_args(%[[A:[^ ]*]] = %[[X]], %[[B:[^ ]*]] = %[[Y]], %{{[^ ]*}} = %{{[^ ]*}}, %[[DA:[^ ]*]] = %{{[^ ]*}}, %[[DB:[^ ]*]] = %{{[^ ]*}})
+// CHECK: pc.dense %[[DA]], %{{.*}} transposed difference
+// CHECK: scf.yield %[[B]], %[[A]], %{{.*}}, %[[DB]], %[[DA]]
+func.func @swapped(%x: tensor<?x6xf32>, %y: tensor<?x6xf32>, %w: tensor<6x6xf32>)
+    -> (tensor<?x6xf32>, tensor<?x6xf32>, tensor<?x6xf32>)
+    attributes {pc.program = #pc.program_info<"toy", train, 1>} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %p0 = pc.dense %x, %w transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+  %r:3 = scf.for %i = %c0 to %c4 step %c1 iter_args(%a = %x, %b = %y, %s = %p0)
+      -> (tensor<?x6xf32>, tensor<?x6xf32>, tensor<?x6xf32>) {
+    %p = pc.dense %a, %w transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+    %n = pc.add %s, %p : tensor<?x6xf32>
+    scf.yield %b, %a, %n : tensor<?x6xf32>, tensor<?x6xf32>, tensor<?x6xf32>
+  }
+  return %r#0, %r#1, %r#2 : tensor<?x6xf32>, tensor<?x6xf32>, tensor<?x6xf32>
+}
+
+// -----
+
+// Nothing to start from: the weight is a new one in each step, met no state
+// before, or met one that this one did not come from.
+
+// CHECK-LABEL: func.func @alone(
+// CHECK-NOT: pc.sub
+// CHECK-NOT: difference
+// CHECK: return
+func.func @alone(%x: tensor<?x6xf32>, %y: tensor<?x6xf32>, %w: tensor<6x6xf32>,
+                 %v: tensor<6x6xf32>)
+    -> (tensor<?x6xf32>, tensor<?x6xf32>, tensor<6x6xf32>)
+    attributes {pc.program = #pc.program_info<"toy", train, 1>} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %p = pc.dense %x, %w transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+  %r:3 = scf.for %i = %c0 to %c4 step %c1 iter_args(%h = %x, %k = %y, %u = %w)
+      -> (tensor<?x6xf32>, tensor<?x6xf32>, tensor<6x6xf32>) {
+    %a = pc.dense %h, %u transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+    %b = pc.dense %a, %v transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+    %c = pc.dense %k, %w transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+    %n = pc.add %p, %b : tensor<?x6xf32>
+    %g = pc.batch_outer %x, %n : tensor<?x6xf32>, tensor<?x6xf32> -> tensor<6x6xf32>
+    scf.yield %n, %c, %g : tensor<?x6xf32>, tensor<?x6xf32>, tensor<6x6xf32>
+  }
+  return %r#0, %r#1, %r#2 : tensor<?x6xf32>, tensor<?x6xf32>, tensor<6x6xf32>
+}
