@@ -28,7 +28,7 @@ from contenders import Pcc, Workshop
 from process import run
 
 # Kernels take whole tiles of eight samples (lib/Codegen/CPU/KernelEmitter.cpp),
-# and a stage of parameters has about sixteen tasks (EmitCPU.cpp).
+# and a stage of parameters has up to sixty-four tasks (EmitCPU.cpp).
 TILE_ROWS = 8
 # Of a server with two sockets, each a node of memory: what a line and a byte from
 # the other node are taken to cost, times those from the own one.

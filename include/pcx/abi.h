@@ -289,7 +289,9 @@ typedef struct pcx_stage_info_t {
   const char *name; ///< e.g. "samples2"
   pcx_task_fn task; ///< what parallel_for gets; NULL for a stage that is always
                     ///< one task, which runs without
-  double runs;      ///< a call of the program; 0: depends on the call
+  double runs;      ///< a call of the program; 0: depends on the call. Less
+                    ///< than 0: so often negated, in calls that do it instead
+                    ///< of a stage before it, kernel by kernel
   uint32_t use_count;
   const pcx_kernel_use_t *uses;
 } pcx_stage_info_t;

@@ -37,6 +37,9 @@ std::optional<Work> experiment::workOfCall(const pcx_variant_t &variant,
   Work sum;
   for (uint32_t s = 0; s < variant.stage_count; ++s) {
     const pcx_stage_info_t &stage = variant.stages[s];
+    // The same work in another form.
+    if (stage.runs < 0)
+      continue;
     for (uint32_t u = 0; u < stage.use_count; ++u) {
       double calls = stage.runs * stage.uses[u].calls;
       if (calls == 0)

@@ -11,6 +11,11 @@
 // host->parallel_for for every stage; one function `void (ctx, index, worker)`
 // for every stage; and one function for every distinct kernel.
 //
+// Where layers are wide, a stage over samples has a second form for batches that
+// are no work for all threads: the entry function keeps its loops too and calls
+// parallel_for for every kernel, over blocks of samples and parts of the
+// columns. Threads then meet after every kernel.
+//
 // The context of a call is an array of eight-byte slots on the entry's stack:
 // a fixed head, then the scalars that the stage at hand reads.
 //
@@ -56,6 +61,9 @@ namespace {
 enum Slot : int32_t {
   SlotSamples,   ///< i64: n
   SlotBlockRows, ///< i64: rows of a block of the stage at hand
+  SlotParts,     ///< i64: parts that the columns of the kernel at hand are cut
+                 ///< into
+  SlotPartColumns, ///< i64: columns of a part
   SlotWorkspace, ///< ptr
   SlotInputs,    ///< ptr to pointers
   SlotOutputs,   ///< ptr to pointers
@@ -121,7 +129,7 @@ private:
   /// Address of the first element that a stage function sees of `array`.
   Value getArrayAddress(Value array);
   bool isBatched(Value array);
-  Value getWorkerAddress(int64_t position);
+  Value getWorkerAddress(Value worker, int64_t position);
 
   // Programs.
   void emitBlock(Block &block, IRMapping &scalars);
@@ -137,14 +145,30 @@ private:
   int32_t firstScalarSlot() const {
     return marked ? SlotMarkedScalars : SlotScalars;
   }
-  LLVM::LLVMFuncOp beginTask(StageOp stage, const Twine &suffix,
-                             IRMapping &scalars);
+  LLVM::LLVMFuncOp beginTask(Location at, ValueRange values,
+                             const Twine &suffix, IRMapping &scalars);
+  void beginBlock(Value block);
   LLVM::LLVMFuncOp emitSamplesTask(StageOp stage);
   void emitSamplesBody(Block &block, IRMapping &scalars);
+  bool isCutByColumns(StageOp stage);
+  void emitSamplesKernels(Block &block, IRMapping &scalars, Value workers,
+                          Value blocks);
+  void emitSamplesKernel(GroupOp group, IRMapping &scalars, Value workers,
+                         Value blocks);
   std::pair<LLVM::LLVMFuncOp, int64_t>
   emitParamsTask(StageOp stage, ArrayRef<GroupOp> groups, unsigned level);
+  /// Columns of a group to compute, of part `part` of them.
+  struct ColumnPart {
+    Value from, to, part;
+  };
   void emitGroupCall(GroupOp group, StageKind kind, IRMapping &scalars,
-                     Value low, Value high);
+                     Value low, Value high,
+                     std::optional<ColumnPart> columns = {});
+  Value ceilDiv(Value value, Value by) {
+    Value sum = arith::AddIOp::create(
+        b, loc, value, arith::SubIOp::create(b, loc, by, number(1)));
+    return arith::DivUIOp::create(b, loc, sum, by);
+  }
   DictionaryAttr getEntryFacts();
 
   ModuleOp module;
@@ -161,11 +185,34 @@ private:
   int64_t workerBytes, packOffset;
   int64_t mostScalars = 0;
   unsigned stageCount = 0;
+  /// Kernels so far of the stage at hand that are tasks of their own.
+  unsigned stageKernels = 0;
 
   /// The function being emitted: its context, and in tasks their block of
   /// samples: where it begins, its rows in whole tiles and its samples.
   Value context, firstRow, blockEnd, blockSamples, worker, samples, runArgs;
+  /// The worker in whose memory the block's arrays are, which no other one has.
+  Value owner;
   llvm::DenseMap<std::pair<BufferAttr, int>, Value> addresses;
+
+  /// Emitting a task moves to another function.
+  struct Place {
+    OpBuilder::InsertPoint point;
+    Value context, samples;
+    llvm::DenseMap<std::pair<BufferAttr, int>, Value> addresses;
+    double times;
+  };
+  Place getPlace() {
+    return {b.saveInsertionPoint(), context, samples, addresses, times};
+  }
+  void goBack(const Place &place) {
+    b.restoreInsertionPoint(place.point);
+    context = place.context;
+    samples = place.samples;
+    addresses = place.addresses;
+    times = place.times;
+    firstRow = blockEnd = blockSamples = worker = owner = Value();
+  }
 
   /// Kernels so far: groups of one form share a function.
   struct Kernel {
@@ -329,8 +376,8 @@ bool ProgramEmitter::isBatched(Value array) {
   return true;
 }
 
-/// An address in the memory of the worker that runs the task.
-Value ProgramEmitter::getWorkerAddress(int64_t position) {
+/// An address in the memory of a worker.
+Value ProgramEmitter::getWorkerAddress(Value worker, int64_t position) {
   Value own = arith::MulIOp::create(b, loc, worker, number(workerBytes));
   Value offset =
       arith::AddIOp::create(b, loc, own, number(workspaceBytes + position));
@@ -372,7 +419,7 @@ Value ProgramEmitter::getArrayAddress(Value array) {
                          number(buffer.getPosition()));
     break;
   case BufferSpace::Scratch:
-    address = getWorkerAddress(buffer.getPosition());
+    address = getWorkerAddress(owner, buffer.getPosition());
     break;
   }
   if (rows) {
@@ -430,7 +477,8 @@ static std::string getKernelName(GroupOp group) {
 }
 
 void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
-                                   IRMapping &scalars, Value low, Value high) {
+                                   IRMapping &scalars, Value low, Value high,
+                                   std::optional<ColumnPart> columns) {
   KernelBinding binding;
   llvm::SmallDenseMap<BufferAttr, int> pointerOf;
   SmallVector<Value> arguments;
@@ -453,7 +501,11 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
       arguments.push_back(scalars.lookup(operand));
   if (getScratchBytes(group, kind, maxBatch) > 0) {
     binding.scratch = true;
-    arguments.push_back(getWorkerAddress(packOffset));
+    arguments.push_back(getWorkerAddress(worker, packOffset));
+  }
+  if (columns) {
+    binding.columns = true;
+    arguments.append({columns->from, columns->to});
   }
   Value first = firstRow ? firstRow : number(0);
   arguments.append({low, high, first, samples});
@@ -496,6 +548,12 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
   Value rows = kind == StageKind::Samples
                    ? blockSamples
                    : arith::SubIOp::create(b, loc, high, low).getResult();
+  // The first part stands for the work of all.
+  if (columns) {
+    Value counts = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
+                                         columns->part, number(0));
+    rows = arith::SelectOp::create(b, loc, counts, rows, number(0));
+  }
   emitMark(worker, place, rows);
 }
 
@@ -503,14 +561,15 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
 // Stages
 //===----------------------------------------------------------------------===//
 
-/// Starts a function `void (ctx, index, worker)`; `scalars` gets the stage's
-/// arguments.
-LLVM::LLVMFuncOp ProgramEmitter::beginTask(StageOp stage, const Twine &suffix,
+/// Starts a function `void (ctx, index, worker)`; `scalars` gets those of
+/// `values` that are numbers, which the context holds.
+LLVM::LLVMFuncOp ProgramEmitter::beginTask(Location at, ValueRange values,
+                                           const Twine &suffix,
                                            IRMapping &scalars) {
   Type i64 = b.getI64Type();
   LLVM::LLVMFuncOp task = createFunction(
       suffix, LLVM::LLVMVoidType::get(b.getContext()), {pointerType, i64, i64},
-      stage.getLoc(), LLVM::Linkage::Internal);
+      at, LLVM::Linkage::Internal);
   stages.push_back(
       {suffix.str().substr(1), task.getSymName().str(), times, {}, {}});
   times = 1;
@@ -518,23 +577,21 @@ LLVM::LLVMFuncOp ProgramEmitter::beginTask(StageOp stage, const Twine &suffix,
   b.setInsertionPointToStart(entry);
   addresses.clear();
   context = entry->getArgument(0);
-  worker = entry->getArgument(2);
+  owner = worker = entry->getArgument(2);
   int32_t next = firstScalarSlot();
-  for (BlockArgument argument : stage.getBody().getArguments())
-    if (!isa<RankedTensorType>(argument.getType()))
-      scalars.map(argument, loadSlot(argument.getType(), context, next++));
+  for (Value value : values)
+    if (!isa<RankedTensorType>(value.getType()))
+      scalars.map(value, loadSlot(value.getType(), context, next++));
   mostScalars = std::max<int64_t>(mostScalars, next - firstScalarSlot());
   samples = loadSlot(i64, context, SlotSamples);
   firstRow = blockEnd = blockSamples = Value();
   return task;
 }
 
-LLVM::LLVMFuncOp ProgramEmitter::emitSamplesTask(StageOp stage) {
-  IRMapping scalars;
-  LLVM::LLVMFuncOp task =
-      beginTask(stage, "$samples" + Twine(stageCount), scalars);
+/// The task is for the samples of `block`.
+void ProgramEmitter::beginBlock(Value block) {
   Value rows = loadSlot(b.getI64Type(), context, SlotBlockRows);
-  firstRow = arith::MulIOp::create(b, loc, task.getArgument(1), rows);
+  firstRow = arith::MulIOp::create(b, loc, block, rows);
   Value left = arith::SubIOp::create(b, loc, samples, firstRow);
   Value count = arith::MinSIOp::create(b, loc, rows, left);
   // Whole tiles of rows: arrays have room for them, and what stands there does
@@ -543,9 +600,102 @@ LLVM::LLVMFuncOp ProgramEmitter::emitSamplesTask(StageOp stage) {
   Value up = arith::AddIOp::create(b, loc, count, number(unit - 1));
   blockEnd = arith::AndIOp::create(b, loc, up, number(-unit));
   blockSamples = count;
+}
+
+LLVM::LLVMFuncOp ProgramEmitter::emitSamplesTask(StageOp stage) {
+  IRMapping scalars;
+  LLVM::LLVMFuncOp task =
+      beginTask(stage.getLoc(), stage.getBody().getArguments(),
+                "$samples" + Twine(stageCount), scalars);
+  beginBlock(task.getArgument(1));
   emitSamplesBody(stage.getBody().front(), scalars);
   LLVM::ReturnOp::create(b, loc, ValueRange());
   return task;
+}
+
+/// Whether a stage over samples has layers that are work for several threads
+/// even where a few samples meet them.
+bool ProgramEmitter::isCutByColumns(StageOp stage) {
+  // For eight samples about twenty microseconds, ten times what it takes to hand
+  // over a loop.
+  constexpr double leastPerSample = 250000;
+  bool wide = false;
+  WalkResult walked = stage.walk([&](Operation *op) {
+    if (auto group = dyn_cast<GroupOp>(op)) {
+      GroupCost cost = estimateCost(group, StageKind::Samples, target);
+      wide |= getColumnUnit(group, target) > 0 &&
+              cost.flopsPerSample >= leastPerSample;
+    }
+    // Blocks leave such a loop when their samples have stopped, each for itself.
+    auto loop = dyn_cast<scf::ForOp>(op);
+    return loop && findFixedPoint(loop) ? WalkResult::interrupt()
+                                        : WalkResult::advance();
+  });
+  return wide && !walked.wasInterrupted();
+}
+
+/// A stage over samples, kernel by kernel.
+void ProgramEmitter::emitSamplesKernels(Block &block, IRMapping &scalars,
+                                        Value workers, Value blocks) {
+  for (Operation &op : block.without_terminator()) {
+    if (auto group = dyn_cast<GroupOp>(op))
+      emitSamplesKernel(group, scalars, workers, blocks);
+    else if (auto loop = dyn_cast<scf::ForOp>(op))
+      emitLoop(loop, scalars, [&](Block &body, IRMapping &inner) {
+        emitSamplesKernels(body, inner, workers, blocks);
+      });
+    else if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+      b.clone(op, scalars);
+  }
+}
+
+/// One kernel for all blocks of samples, a contraction in parts of its columns.
+void ProgramEmitter::emitSamplesKernel(GroupOp group, IRMapping &scalars,
+                                       Value workers, Value blocks) {
+  int32_t next = firstScalarSlot();
+  for (Value input : group.getInputs())
+    if (!isa<RankedTensorType>(input.getType()))
+      storeSlot(scalars.lookupOrDefault(input), context, next++);
+  int64_t unit = getColumnUnit(group, target);
+  int64_t columns =
+      unit ? cast<RankedTensorType>(group.getResult(0).getType()).getDimSize(1)
+           : 1;
+  Place here = getPlace();
+  IRMapping inner;
+  std::string suffix = ("$samples" + Twine(stageCount) + "_" +
+                        Twine(stageKernels++))
+                           .str();
+  LLVM::LLVMFuncOp task =
+      beginTask(group.getLoc(), group.getInputs(), suffix, inner);
+  stages.back().runs = -stages.back().runs;
+  Value index = task.getArgument(1);
+  Value parts = loadSlot(b.getI64Type(), context, SlotParts);
+  owner = arith::DivUIOp::create(b, loc, index, parts);
+  Value part = arith::RemUIOp::create(b, loc, index, parts);
+  beginBlock(owner);
+  std::optional<ColumnPart> cut;
+  if (unit) {
+    Value each = loadSlot(b.getI64Type(), context, SlotPartColumns);
+    Value from = arith::MulIOp::create(b, loc, part, each);
+    Value to = arith::MinSIOp::create(
+        b, loc, arith::AddIOp::create(b, loc, from, each), number(columns));
+    cut = {from, to, part};
+  }
+  emitGroupCall(group, StageKind::Samples, inner, number(0), blockEnd, cut);
+  LLVM::ReturnOp::create(b, loc, ValueRange());
+  goBack(here);
+
+  Value count = number(1);
+  if (unit) {
+    count = ceilDiv(workers, blocks);
+    Value units = ceilDiv(number(llvm::divideCeil(columns, unit)), count);
+    Value each = arith::MulIOp::create(b, loc, units, number(unit));
+    count = ceilDiv(number(columns), each);
+    LLVM::StoreOp::create(b, loc, each, slot(context, SlotPartColumns), 8);
+  }
+  LLVM::StoreOp::create(b, loc, count, slot(context, SlotParts), 8);
+  emitStage(task, arith::MulIOp::create(b, loc, count, blocks),
+            emitIsShared());
 }
 
 void ProgramEmitter::emitSamplesBody(Block &block, IRMapping &scalars) {
@@ -659,7 +809,7 @@ void ProgramEmitter::emitLoop(
 std::pair<LLVM::LLVMFuncOp, int64_t>
 ProgramEmitter::emitParamsTask(StageOp stage, ArrayRef<GroupOp> groups,
                                unsigned level) {
-  constexpr int64_t wantedTasks = 16;
+  constexpr int64_t wantedTasks = 64;
   constexpr double leastWork = 20000;
   struct Piece {
     GroupOp group;
@@ -691,7 +841,8 @@ ProgramEmitter::emitParamsTask(StageOp stage, ArrayRef<GroupOp> groups,
 
   IRMapping scalars;
   LLVM::LLVMFuncOp task = beginTask(
-      stage, "$params" + Twine(stageCount) + "_" + Twine(level), scalars);
+      stage.getLoc(), stage.getBody().getArguments(),
+      "$params" + Twine(stageCount) + "_" + Twine(level), scalars);
   for (Operation &op : stage.getBody().front().without_terminator())
     if (!isa<GroupOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
       b.clone(op, scalars);
@@ -850,55 +1001,67 @@ void ProgramEmitter::emitStageCall(StageOp stage, IRMapping &scalars) {
   for (Value input : stage.getInputs())
     if (!isa<RankedTensorType>(input.getType()))
       storeSlot(scalars.lookupOrDefault(input), context, next++);
-  // Emitting a task moves to another function.
-  struct Place {
-    OpBuilder::InsertPoint point;
-    Value context, samples;
-    llvm::DenseMap<std::pair<BufferAttr, int>, Value> addresses;
-    double times;
-  };
-  Place here{b.saveInsertionPoint(), context, samples, addresses, times};
-  auto back = [&]() {
-    b.restoreInsertionPoint(here.point);
-    context = here.context;
-    samples = here.samples;
-    addresses = here.addresses;
-    times = here.times;
-    firstRow = blockEnd = worker = Value();
-  };
+  Place here = getPlace();
   ++stageCount;
   if (stage.getKind() == StageKind::Params) {
     for (auto [level, groups] : llvm::enumerate(getLevels(stage))) {
       auto [task, count] = emitParamsTask(stage, groups, level);
-      back();
+      goBack(here);
       emitStage(task, number(count), emitIsShared());
     }
     return;
   }
   LLVM::LLVMFuncOp task = emitSamplesTask(stage);
-  back();
+  goBack(here);
   Value shared = emitIsShared();
-  // As few blocks as hold the samples, but a multiple of the workers; rows of a
-  // block are whole tiles. Results do not depend on the cut.
   Value host = loadField(pointerType, runArgs, offsetof(pcx_run_args_t, host));
   Value workers = arith::ExtUIOp::create(
       b, loc, b.getI64Type(),
       loadField(b.getI32Type(), host, offsetof(pcx_host_t, workers)));
   workers = arith::SelectOp::create(b, loc, shared, workers, number(1));
   int64_t unit = chooseTile(target, sampleBlock).rows;
-  auto ceilDiv = [&](Value value, Value by) {
-    Value sum = arith::AddIOp::create(
-        b, loc, value, arith::SubIOp::create(b, loc, by, number(1)));
-    return arith::DivUIOp::create(b, loc, sum, by).getResult();
+  // Rows of a block are whole tiles; results do not depend on the cut.
+  auto cut = [&](Value blocks) {
+    Value rows = ceilDiv(samples, blocks);
+    rows = arith::AndIOp::create(
+        b, loc, arith::AddIOp::create(b, loc, rows, number(unit - 1)),
+        number(-unit));
+    LLVM::StoreOp::create(b, loc, rows, slot(context, SlotBlockRows), 8);
+    return ceilDiv(samples, rows);
   };
-  Value blocks = ceilDiv(samples, number(sampleBlock));
-  blocks = arith::MulIOp::create(b, loc, ceilDiv(blocks, workers), workers);
-  Value rows = ceilDiv(samples, blocks);
-  rows = arith::AndIOp::create(
-      b, loc, arith::AddIOp::create(b, loc, rows, number(unit - 1)),
-      number(-unit));
-  LLVM::StoreOp::create(b, loc, rows, slot(context, SlotBlockRows), 8);
-  emitStage(task, ceilDiv(samples, rows), shared);
+  Value least = ceilDiv(samples, number(sampleBlock));
+  auto emitWhole = [&]() {
+    // As few blocks as hold the samples, but a multiple of the workers.
+    Value blocks =
+        arith::MulIOp::create(b, loc, ceilDiv(least, workers), workers);
+    emitStage(task, cut(blocks), shared);
+  };
+  if (!isCutByColumns(stage))
+    return emitWhole();
+  // With less than two tiles of samples for each worker, columns are cut, too.
+  // Every block has the memory of a worker.
+  auto isLess = [&](Value lhs, Value rhs) -> Value {
+    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, lhs, rhs);
+  };
+  Value tiles = ceilDiv(samples, number(unit));
+  Value few = arith::AndIOp::create(
+      b, loc, isLess(number(1), workers),
+      isLess(tiles, arith::MulIOp::create(b, loc, workers, number(2))));
+  few = arith::AndIOp::create(
+      b, loc, few,
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, least, workers));
+  auto branch = scf::IfOp::create(b, loc, few, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(branch.elseBlock()->getTerminator());
+  emitWhole();
+  b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  stageKernels = 0;
+  IRMapping inner;
+  for (auto [input, argument] :
+       llvm::zip_equal(stage.getInputs(), stage.getBody().getArguments()))
+    if (!isa<RankedTensorType>(input.getType()))
+      inner.map(argument, scalars.lookupOrDefault(input));
+  emitSamplesKernels(stage.getBody().front(), inner, workers, cut(least));
 }
 
 //===----------------------------------------------------------------------===//

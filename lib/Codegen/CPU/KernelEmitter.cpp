@@ -101,6 +101,33 @@ RegisterTile pc::chooseTile(const CPUTarget &target, int64_t rows) {
   return {tileRows, std::min<int64_t>(8, accumulators / tileRows)};
 }
 
+/// Columns of a panel of the weight or the result of `contraction`; 0 for none.
+static int64_t getPanelColumns(linalg::GenericOp contraction) {
+  int64_t columns = 0;
+  for (Value matrix :
+       {contraction.getDpsInputOperand(1)->get(), contraction.getResult(0)})
+    if (auto panels = dyn_cast_or_null<PanelsAttr>(
+            cast<RankedTensorType>(matrix.getType()).getEncoding()))
+      columns = panels.getColumns();
+  return columns;
+}
+
+int64_t pc::getColumnUnit(GroupOp group, const CPUTarget &target) {
+  int64_t unit = 0;
+  group.getBody().walk([&](linalg::GenericOp op) {
+    if (getStructuredKind(op) != StructuredKind::Contraction)
+      return;
+    auto result = cast<RankedTensorType>(op.getResult(0).getType());
+    int64_t lanes = target.getLanes(result.getElementTypeBitWidth());
+    int64_t width =
+        getNarrowParts(op) > 0
+            ? kNarrowPanels * kNarrowColumns
+            : chooseTile(target, result.getDimSize(0)).vectors * lanes;
+    unit = std::max(width, getPanelColumns(op));
+  });
+  return unit;
+}
+
 GroupCost pc::estimateCost(GroupOp group, StageKind stage,
                            const CPUTarget &target) {
   GroupCost cost;
@@ -335,7 +362,6 @@ private:
                      cast<RankedTensorType>(use->get().getType()),
                      root.getMatchingIndexingMap(use), 3);
   }
-  void findPanelColumns();
   bool isPacked();
   void emitPackedContraction(const RegisterTile &tile);
   void packLeft(const RegisterTile &tile, Value packed);
@@ -361,10 +387,12 @@ private:
   void prefetch(Value address);
   /// What a tile asks for so that the next panel of the weight is near when its
   /// turn comes: for term k of the tile `elements` from `address` + k *
-  /// `elements` on, or nothing.
+  /// `elements` on, or nothing. With a `shift`, (k + `passed`) >> `shift` takes
+  /// the place of k.
   struct Ahead {
     Value address;
     int64_t elements = 0;
+    Value passed = {}, shift = {};
   };
   Ahead getAhead(const RegisterTile &tile, Value row, const Columns &columns,
                  const Access &weight, const Terms &terms);
@@ -408,6 +436,8 @@ private:
   Type elementType;
   int64_t lanes;
   Value low, high, first, samples;
+  /// Columns [firstColumn, endColumn) of a contraction are to be computed.
+  Value firstColumn, endColumn;
   SmallVector<int64_t> space;
   SmallVector<Loop> loops;
   /// Accesses of operands of operations, and of results that leave the group.
@@ -1167,20 +1197,12 @@ void KernelEmitter::emitContraction() {
         b, loc, LLVM::LLVMPointerType::get(b.getContext()),
         vectorOf(elementType), number(tile.rows * tile.vectors), 64);
 
-  findPanelColumns();
+  panelColumns = getPanelColumns(root);
   if (isPacked())
     return emitPackedContraction(tile);
   if (int64_t terms = chooseTerms(tile))
     return emitContractionInParts(tile, terms);
-  emitAllColumns(tile, number(0), number(space[1]),
-                 Terms(number(0), getDepth()));
-}
-
-void KernelEmitter::findPanelColumns() {
-  for (Value matrix : {root.getDpsInputOperand(1)->get(), root.getResult(0)})
-    if (auto panels = dyn_cast_or_null<PanelsAttr>(
-            cast<RankedTensorType>(matrix.getType()).getEncoding()))
-      panelColumns = panels.getColumns();
+  emitAllColumns(tile, firstColumn, endColumn, Terms(number(0), getDepth()));
 }
 
 /// Rows of the left operand that are packed at a time: enough tiles for the
@@ -1315,9 +1337,9 @@ void KernelEmitter::emitContractionInParts(const RegisterTile &tile,
   Value zero =
       arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorOf(elementType)));
   int64_t lastTerms = depth % terms ? depth % terms : terms;
-  loop(number(0), number(columns), span, {}, [&](Value start, ValueRange) {
-    Value end = arith::MinSIOp::create(b, loc, add(start, number(span)),
-                                       number(columns));
+  loop(firstColumn, endColumn, span, {}, [&](Value start, ValueRange) {
+    Value end =
+        arith::MinSIOp::create(b, loc, add(start, number(span)), endColumn);
     loop(number(0), number(rows * span), lanes, {},
          [&](Value place, ValueRange) {
            store(zero, element(partials, elementType, place), {});
@@ -1425,32 +1447,47 @@ KernelEmitter::Ahead KernelEmitter::getAhead(const RegisterTile &tile,
                                              const Access &weight,
                                              const Terms &terms) {
   int64_t elementBytes = elementType.getIntOrFloatBitWidth() / 8;
+  int64_t weightBytes = weight.rows * weight.columns * elementBytes;
   if (stage != StageKind::Samples || !weight.panel ||
-      weight.rows * weight.columns * elementBytes <= int64_t(target.l1Bytes))
+      weightBytes <= int64_t(target.l1Bytes))
     return {};
   // The tiles of a panel ask for equal parts of the next one. Of the last panel
   // the next one is the first one, further down if the sums go on.
   int64_t width = tile.vectors * lanes;
-  int64_t perTerm = std::max<int64_t>(width * tile.rows / space[0], 1);
+  int64_t perRow = std::max<int64_t>(panelColumns / width, 1);
   Value next = add(columns.start, number(panelColumns));
-  Value end = terms.partials ? terms.endColumn : number(weight.columns);
+  Value end = terms.partials ? terms.endColumn : endColumn;
   Value inside =
       arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, next, end);
   Value start = arith::SelectOp::create(
-      b, loc, inside, next, terms.partials ? terms.firstColumn : number(0));
+      b, loc, inside, next, terms.partials ? terms.firstColumn : firstColumn);
   Value term = arith::SelectOp::create(b, loc, inside, terms.from,
                                        terms.partials ? terms.to : terms.from);
-  Value tiles = scaled(arith::DivUIOp::create(b, loc, row, number(tile.rows)),
-                       std::max<int64_t>(panelColumns / width, 1));
+  Value tiles =
+      scaled(arith::DivUIOp::create(b, loc, row, number(tile.rows)), perRow);
   Value index = add(tiles, number(columns.within / width));
   Value count = arith::SubIOp::create(b, loc, terms.to, terms.from);
-  Value place =
-      add(add(scaled(start, weight.rows), scaled(term, panelColumns)),
-          scaled(arith::SubIOp::create(
-                     b, loc, arith::MulIOp::create(b, loc, index, count),
-                     terms.from),
-                 perTerm));
-  return {element(weight.pointer, elementType, place), perTerm};
+  Value place = add(scaled(start, weight.rows), scaled(term, panelColumns));
+  Value passed = arith::SubIOp::create(
+      b, loc, arith::MulIOp::create(b, loc, index, count), terms.from);
+  if (weightBytes <= int64_t(target.l2Bytes / 2) && !binding.columns) {
+    // The tiles of a block that is not full ask for a part of it: the weight is
+    // near enough.
+    int64_t perTerm = std::max<int64_t>(width * tile.rows / space[0], 1);
+    return {element(weight.pointer, elementType,
+                    add(place, scaled(passed, perTerm))),
+            perTerm};
+  }
+  // The panel comes whole however few the tiles are, 2^shift or less: each asks
+  // for a row in so many terms.
+  Value others = arith::SubIOp::create(
+      b, loc,
+      scaled(arith::DivUIOp::create(b, loc, high, number(tile.rows)), perRow),
+      number(1));
+  Value shift = arith::SubIOp::create(
+      b, loc, number(64), math::CountLeadingZerosOp::create(b, loc, others));
+  return {element(weight.pointer, elementType, place), panelColumns, passed,
+          shift};
 }
 
 /// The panel of the column that is `behind` the first of `columns`.
@@ -1545,9 +1582,13 @@ void KernelEmitter::emitTile(const RegisterTile &tile, Value row,
                                  active[j]));
         constexpr int64_t lineBytes = 64;
         int64_t line = lineBytes * 8 / elementType.getIntOrFloatBitWidth();
+        Value ask = k;
+        if (ahead.shift)
+          ask = arith::ShRUIOp::create(b, loc, add(k, ahead.passed),
+                                       ahead.shift);
         for (int64_t e = 0; e < ahead.elements; e += line)
           prefetch(elementAt(
-              element(ahead.address, elementType, scaled(k, ahead.elements)),
+              element(ahead.address, elementType, scaled(ask, ahead.elements)),
               elementType, e));
         SmallVector<Value> next;
         for (int64_t i = 0; i < tileRows; ++i) {
@@ -1736,7 +1777,7 @@ void KernelEmitter::roundRight(const Access &w, Value to) {
 /// every block of rows meets, and one block of rows at a time.
 void KernelEmitter::emitNarrowContraction() {
   prepareSpace(/*mergeLoops=*/false);
-  findPanelColumns();
+  panelColumns = getPanelColumns(root);
   OpOperand *rightUse = root.getDpsInputOperand(1);
   Access a = getRootAccess(0);
   int64_t parts = getNarrowParts(root);
@@ -1745,7 +1786,8 @@ void KernelEmitter::emitNarrowContraction() {
   Type bf16 = b.getBF16Type();
   bool packsAll = stage == StageKind::Samples;
 
-  Value left = func.getArgument(func.getNumArguments() - 5);
+  Value left =
+      func.getArgument(func.getNumArguments() - (binding.columns ? 7 : 5));
   Value right = getPointer(rightUse->get());
   assert((isPackedByKernel(*rightUse) ||
           cast<PairsAttr>(
@@ -1759,7 +1801,7 @@ void KernelEmitter::emitNarrowContraction() {
     roundRight(getRootAccess(1), right);
   }
   VectorType vectorType = vectorOf(elementType);
-  constexpr int64_t panels = 2;
+  constexpr int64_t panels = kNarrowPanels;
   tileMemory =
       LLVM::AllocaOp::create(b, loc, LLVM::LLVMPointerType::get(b.getContext()),
                              vectorType, number(kNarrowRows * panels), 64);
@@ -1825,7 +1867,7 @@ void KernelEmitter::emitNarrowContraction() {
   if (packsAll) {
     forRowBlocks(
         [&](Value row, Value end) { roundLeft(a, row, end, blockOf(row)); });
-    forColumns(width, number(0), number(space[1]),
+    forColumns(width, firstColumn, endColumn,
                [&](const Columns &columns, int64_t count) {
                  forRowBlocks([&](Value row, Value end) {
                    emitBlock(row, end, columns, count);
@@ -1919,6 +1961,13 @@ void KernelEmitter::run() {
   high = func.getArgument(arguments - 3);
   first = func.getArgument(arguments - 2);
   samples = func.getArgument(arguments - 1);
+  if (binding.columns) {
+    firstColumn = func.getArgument(arguments - 6);
+    endColumn = func.getArgument(arguments - 5);
+  } else if (root && space.size() == 2) {
+    firstColumn = number(0);
+    endColumn = number(space[1]);
+  }
   // The entry function has refused an empty batch: a sum over samples has a
   // first term, and the code for one without is not worth its registers.
   LLVM::AssumeOp::create(b, loc,
@@ -1952,7 +2001,7 @@ LLVM::LLVMFuncOp pc::emitKernel(ModuleOp module, StringRef name, GroupOp group,
       types.push_back(operand.getType());
   if (binding.scratch)
     types.push_back(LLVM::LLVMPointerType::get(context));
-  types.append(4, builder.getI64Type());
+  types.append(binding.columns ? 6 : 4, builder.getI64Type());
   auto func = LLVM::LLVMFuncOp::create(
       builder, group.getLoc(), name,
       LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), types),

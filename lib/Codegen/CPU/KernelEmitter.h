@@ -27,11 +27,15 @@ struct KernelBinding {
   unsigned pointerCount = 0;
   /// Whether a pointer to memory of the worker's own is behind the scalars.
   bool scratch = false;
+  /// Whether the first column of a contraction to compute, and the one behind
+  /// the last, are behind that.
+  bool columns = false;
 
   bool operator==(const KernelBinding &other) const {
     return operandPointers == other.operandPointers &&
            resultPointers == other.resultPointers &&
-           pointerCount == other.pointerCount && scratch == other.scratch;
+           pointerCount == other.pointerCount && scratch == other.scratch &&
+           columns == other.columns;
   }
 };
 
@@ -62,6 +66,10 @@ struct RegisterTile {
 
 /// Chooses the tile for a contraction with `rows` rows to compute at least.
 RegisterTile chooseTile(const CPUTarget &target, int64_t rows);
+
+/// What cuts of the columns of `group` in a samples stage should be multiples
+/// of: whole tiles, and panels; 0 if it is no contraction and is not cut.
+int64_t getColumnUnit(GroupOp group, const CPUTarget &target);
 
 /// Bytes that `group` needs for what it rounds and packs, with up to `maxBatch`
 /// samples; 0 for none.

@@ -244,7 +244,8 @@ void TileEmitter::emitVectors(int64_t rows) {
 void pc::emitNarrowTile(OpBuilder &b, Location loc, const CPUTarget &target,
                         const NarrowTile &tile, int64_t rows) {
   assert((rows == kTileRows || rows == kNarrowRows) && !tile.panels.empty() &&
-         tile.panels.size() <= 2 && "a tile is one or two registers each way");
+         tile.panels.size() <= kNarrowPanels &&
+         "a tile is one or two registers each way");
   TileEmitter emitter(b, loc, tile);
   switch (target.getNarrowProducts()) {
   case NarrowProducts::Tiles:

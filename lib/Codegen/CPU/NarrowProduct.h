@@ -34,6 +34,8 @@ namespace pc {
 constexpr int64_t kNarrowRows = 32;
 constexpr int64_t kNarrowColumns = 16;
 constexpr int64_t kNarrowDepth = 32;
+/// Panels of a tile of C, at most.
+constexpr int64_t kNarrowPanels = 2;
 
 /// Exchanges rows and columns of a square of as many vectors as each has
 /// elements.

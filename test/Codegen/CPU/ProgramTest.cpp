@@ -189,6 +189,35 @@ pc.program @sample on @m (%x: tensor<3x4xf32>) {
   pc.output "u" = %u : tensor<6xf32>
   pc.output "again" = %u : tensor<6xf32>
 })"},
+    // Layers wide enough to be cut by columns where samples are few, not in whole
+    // panels; a number that the loop computes.
+    {"wide", R"(
+pc.model @m {
+  %x = pc.input @x : tensor<9xf32>
+  %a = pc.linear @fc1 %x : tensor<9xf32> -> tensor<370xf32>
+  %u = pc.leaky_relu %a : tensor<370xf32>
+  %h = pc.vode @h1 %u energy(se) : tensor<370xf32>
+  %b = pc.linear @fc2 %h : tensor<370xf32> -> tensor<360xf32>
+  %v = pc.tanh %b : tensor<360xf32>
+  %g = pc.vode @h2 %v energy(se) : tensor<360xf32>
+  %c = pc.linear @fc3 %g : tensor<360xf32> -> tensor<5xf32>
+  %o = pc.vode @y %c energy(se) : tensor<5xf32>
+}
+pc.program @train on @m (%x: tensor<9xf32>, %y: tensor<5xf32>) {
+  %lr = pc.hyper "lr" default 0.05
+  pc.clamp @x = %x : tensor<9xf32>
+  pc.init forward
+  pc.clamp @y = %y : tensor<5xf32>
+  pc.repeat 5 { pc.infer sgd(lr = %lr, momentum = 0.5) }
+  pc.report "energy" = energy
+  pc.learn sgd(lr = 0.01)
+}
+pc.program @evaluate on @m (%x: tensor<9xf32>) {
+  pc.clamp @x = %x : tensor<9xf32>
+  pc.init forward
+  %p = pc.predict @y : tensor<5xf32>
+  pc.output "p" = %p : tensor<5xf32>
+})"},
     {"trace", R"(
 pc.model @m {
   %x = pc.input @x : tensor<9xf32>
