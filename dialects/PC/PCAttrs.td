@@ -190,6 +190,8 @@ def PC_OriginAttr : PC_Attr<"Origin", "origin"> {
     static OriginAttr of(::mlir::Location loc);
     /// `loc` with this origin in place of the one that it has.
     ::mlir::Location attachTo(::mlir::Location loc) const;
+    /// Notes the inference step in the location of `op`, if it has an origin.
+    static void setStep(::mlir::Operation *op, int64_t step);
   }];
 }
 

@@ -90,8 +90,32 @@ static bool showsPrograms(EmitKind kind) {
   return kind == EmitKind::Dot || kind == EmitKind::Work;
 }
 
-/// What --without takes: PipelineOptions says what each is.
-enum class Technique { Hoist, PeelFront, PeelLast, Pack, Fuse };
+/// What --without takes, and what of PipelineOptions it switches off.
+struct Technique {
+  const char *name, *what;
+  decltype(PipelineOptions::hoist) PipelineOptions::*used;
+};
+const Technique kTechniques[] = {
+    {"hoist", "what inference steps have in common, moved out",
+     &PipelineOptions::hoist},
+    {"peel-front", "first steps, which errors have not reached, on their own",
+     &PipelineOptions::peelFront},
+    {"peel-last", "a last step, of which something is not read, on its own",
+     &PipelineOptions::peelLast},
+    {"pack", "weights in panels", &PipelineOptions::pack},
+    {"fuse", "several operations in a kernel", &PipelineOptions::fuse},
+};
+
+/// An index into kTechniques, as an option's value and the list of all.
+enum class TechniqueIndex : unsigned {};
+struct TechniqueValues {
+  template <typename Option>
+  void apply(Option &option) const {
+    for (auto [index, technique] : llvm::enumerate(kTechniques))
+      option.getParser().addLiteralOption(
+          technique.name, static_cast<TechniqueIndex>(index), technique.what);
+  }
+};
 
 /// What the command line says. A copy, because running lld in this process puts
 /// every registered option back to its default.
@@ -114,7 +138,7 @@ struct Options {
   int64_t sampleBlock = 0;
   uint64_t cacheBytes = 0;
   bool eliminate = true;
-  std::vector<Technique> without;
+  std::vector<TechniqueIndex> without;
   bool trace = false;
   bool analysis = false;
   bool profile = false;
@@ -218,21 +242,10 @@ struct CommandLine {
       "eliminate",
       cl::desc("Peel the inference steps that exact elimination shortens (on)"),
       cl::init(true), cl::cat(category)};
-  cl::list<Technique> without{
+  cl::list<TechniqueIndex> without{
       "without",
       cl::desc("Leave out, to measure what it gains; results are the same:"),
-      cl::values(
-          clEnumValN(Technique::Hoist, "hoist",
-                     "what inference steps have in common, moved out"),
-          clEnumValN(
-              Technique::PeelFront, "peel-front",
-              "first steps, which errors have not reached, on their own"),
-          clEnumValN(Technique::PeelLast, "peel-last",
-                     "a last step, of which something is not read, on its own"),
-          clEnumValN(Technique::Pack, "pack", "weights in panels"),
-          clEnumValN(Technique::Fuse, "fuse",
-                     "several operations in a kernel")),
-      cl::CommaSeparated, cl::cat(category)};
+      TechniqueValues(), cl::CommaSeparated, cl::cat(category)};
   cl::opt<bool> trace{
       "trace",
       cl::desc("Keep every inference step's states, errors, gradients and "
@@ -414,14 +427,8 @@ LogicalResult Driver::checkOptions() {
   pipeline.analysis = options.analysis;
   pipeline.profile = options.profile;
   pipeline.eliminate = options.eliminate;
-  auto has = [&](Technique technique) {
-    return !llvm::is_contained(options.without, technique);
-  };
-  pipeline.hoist = has(Technique::Hoist);
-  pipeline.peelFront = has(Technique::PeelFront);
-  pipeline.peelLast = has(Technique::PeelLast);
-  pipeline.pack = has(Technique::Pack);
-  pipeline.fuse = has(Technique::Fuse);
+  for (TechniqueIndex technique : options.without)
+    pipeline.*kTechniques[static_cast<unsigned>(technique)].used = false;
   pipeline.batch = options.batch;
   pipeline.sampleBlock = options.sampleBlock;
   pipeline.cacheBytes = options.cacheBytes;
@@ -755,13 +762,9 @@ static artifact::Description describe(ModuleOp module,
     line += " --profile";
   if (!options.eliminate)
     line += " --eliminate=false";
-  for (auto [has, name] : {std::pair(options.hoist.getValue(), "hoist"),
-                           {options.peelFront.getValue(), "peel-front"},
-                           {options.peelLast.getValue(), "peel-last"},
-                           {options.pack.getValue(), "pack"},
-                           {options.fuse.getValue(), "fuse"}})
-    if (!has)
-      line += std::string(" --without=") + name;
+  for (const Technique &technique : kTechniques)
+    if (!(options.*technique.used).getValue())
+      line += std::string(" --without=") + technique.name;
   return description;
 }
 

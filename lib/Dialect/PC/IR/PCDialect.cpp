@@ -205,6 +205,13 @@ Location OriginAttr::attachTo(Location loc) const {
   return FusedLoc::get(getContext(), loc, *this);
 }
 
+void OriginAttr::setStep(Operation *op, int64_t step) {
+  if (OriginAttr origin = of(op->getLoc()))
+    op->setLoc(
+        get(op->getContext(), origin.getStatement(), origin.getVode(), step)
+            .attachTo(op->getLoc()));
+}
+
 /// Number of numbers in parentheses after an initialiser's name.
 static unsigned getInitArity(InitKind kind) {
   switch (kind) {

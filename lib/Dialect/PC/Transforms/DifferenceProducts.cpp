@@ -111,8 +111,8 @@ unsigned Differences::carry(scf::ForOp loop, unsigned index, Value start) {
   return position;
 }
 
-/// True if steps of inference led from `start` to `state`: sums of it and how far
-/// they go.
+/// True if steps of inference led from `start` to `state`: sums of it and how
+/// far they go.
 static bool isMovedFrom(Value state, Value start) {
   while (state != start) {
     Operation *def = state.getDefiningOp();
@@ -144,9 +144,9 @@ static AddOp findBiased(DenseOp product, DenseOp start) {
   if (!biased || biased.getLhs() != product.getOutput())
     return {};
   for (Operation *user : start->getUsers())
-    if (auto sum = dyn_cast<AddOp>(user);
-        sum && sum.getLhs() == start.getOutput() &&
-        sum.getRhs() == biased.getRhs())
+    if (auto sum = dyn_cast<AddOp>(user); sum &&
+                                          sum.getLhs() == start.getOutput() &&
+                                          sum.getRhs() == biased.getRhs())
       return sum;
   return {};
 }
@@ -193,9 +193,9 @@ struct DifferenceProductsPass
       Operation *replaced =
           biased ? *dense->getUsers().begin() : dense.getOperation();
       builder.setInsertionPoint(replaced);
-      Value sum = AddOp::create(builder, replaced->getLoc(), product,
-                                biased ? biased.getOutput()
-                                       : start.getOutput());
+      Value sum =
+          AddOp::create(builder, replaced->getLoc(), product,
+                        biased ? biased.getOutput() : start.getOutput());
       replaced->replaceAllUsesWith(ValueRange(sum));
       replaced->erase();
       if (biased)

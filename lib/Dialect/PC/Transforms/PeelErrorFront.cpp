@@ -93,10 +93,8 @@ public:
   /// Clones `op`; maps its results to new or known values.
   void clone(Operation *op, IRMapping &mapping) {
     Operation *copy = builder.clone(*op, mapping);
-    if (OriginAttr origin = OriginAttr::of(copy->getLoc()); origin && step >= 0)
-      copy->setLoc(OriginAttr::get(copy->getContext(), origin.getStatement(),
-                                   origin.getVode(), step)
-                       .attachTo(copy->getLoc()));
+    if (step >= 0)
+      OriginAttr::setStep(copy, step);
     SmallVector<Value> results;
     if (!simplify(copy, results)) {
       if (isReusable(copy)) {

@@ -86,10 +86,7 @@ static void peel(scf::ForOp loop) {
     if (!needed.contains(&op))
       continue;
     Operation *copy = builder.clone(op, mapping);
-    if (OriginAttr origin = OriginAttr::of(copy->getLoc()))
-      copy->setLoc(OriginAttr::get(copy->getContext(), origin.getStatement(),
-                                   origin.getVode(), *upper - 1)
-                       .attachTo(copy->getLoc()));
+    OriginAttr::setStep(copy, *upper - 1);
     copies.insert(copy);
   }
   Operation *yield = loop.getBody()->getTerminator();
