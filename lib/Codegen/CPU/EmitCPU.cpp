@@ -11,9 +11,9 @@
 // host->parallel_for for every stage; one function `void (ctx, index, worker)`
 // for every stage; and one function for every distinct kernel.
 //
-// Where layers are wide, a stage over samples has a second form for batches that
-// are no work for all threads: the entry function keeps its loops too and calls
-// parallel_for for every kernel, over blocks of samples and parts of the
+// Where layers are wide, a stage over samples has a second form for batches
+// that are no work for all threads: the entry function keeps its loops too and
+// calls parallel_for for every kernel, over blocks of samples and parts of the
 // columns. Threads then meet after every kernel.
 //
 // The context of a call is an array of eight-byte slots on the entry's stack:
@@ -64,11 +64,11 @@ enum Slot : int32_t {
   SlotParts,     ///< i64: parts that the columns of the kernel at hand are cut
                  ///< into
   SlotPartColumns, ///< i64: columns of a part
-  SlotWorkspace, ///< ptr
-  SlotInputs,    ///< ptr to pointers
-  SlotOutputs,   ///< ptr to pointers
-  SlotStorage,   ///< ptr to pointers
-  SlotScalars,   ///< first of the stage's scalars; with marks after these:
+  SlotWorkspace,   ///< ptr
+  SlotInputs,      ///< ptr to pointers
+  SlotOutputs,     ///< ptr to pointers
+  SlotStorage,     ///< ptr to pointers
+  SlotScalars,     ///< first of the stage's scalars; with marks after these:
   SlotMark = SlotScalars, ///< ptr: pcx_host_t::mark, or null
   SlotMarkSelf,           ///< ptr: its first argument
   SlotMarkedScalars
@@ -300,7 +300,8 @@ ProgramEmitter::ProgramEmitter(ModuleOp module, func::FuncOp program,
   int64_t packBytes = 0;
   program.walk([&](GroupOp group) {
     StageKind kind = group->getParentOfType<StageOp>().getKind();
-    packBytes = std::max(packBytes, getScratchBytes(group, kind, maxBatch));
+    packBytes =
+        std::max(packBytes, getScratchBytes(group, kind, maxBatch, target));
   });
   workerBytes = packOffset + llvm::alignTo(packBytes, 64);
 }
@@ -499,7 +500,7 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
   for (Value operand : group.getInputs())
     if (!isa<RankedTensorType>(operand.getType()))
       arguments.push_back(scalars.lookup(operand));
-  if (getScratchBytes(group, kind, maxBatch) > 0) {
+  if (getScratchBytes(group, kind, maxBatch, target) > 0) {
     binding.scratch = true;
     arguments.push_back(getWorkerAddress(worker, packOffset));
   }
@@ -567,9 +568,9 @@ LLVM::LLVMFuncOp ProgramEmitter::beginTask(Location at, ValueRange values,
                                            const Twine &suffix,
                                            IRMapping &scalars) {
   Type i64 = b.getI64Type();
-  LLVM::LLVMFuncOp task = createFunction(
-      suffix, LLVM::LLVMVoidType::get(b.getContext()), {pointerType, i64, i64},
-      at, LLVM::Linkage::Internal);
+  LLVM::LLVMFuncOp task =
+      createFunction(suffix, LLVM::LLVMVoidType::get(b.getContext()),
+                     {pointerType, i64, i64}, at, LLVM::Linkage::Internal);
   stages.push_back(
       {suffix.str().substr(1), task.getSymName().str(), times, {}, {}});
   times = 1;
@@ -616,8 +617,8 @@ LLVM::LLVMFuncOp ProgramEmitter::emitSamplesTask(StageOp stage) {
 /// Whether a stage over samples has layers that are work for several threads
 /// even where a few samples meet them.
 bool ProgramEmitter::isCutByColumns(StageOp stage) {
-  // For eight samples about twenty microseconds, ten times what it takes to hand
-  // over a loop.
+  // For eight samples about twenty microseconds, ten times what it takes to
+  // hand over a loop.
   constexpr double leastPerSample = 250000;
   bool wide = false;
   WalkResult walked = stage.walk([&](Operation *op) {
@@ -626,7 +627,8 @@ bool ProgramEmitter::isCutByColumns(StageOp stage) {
       wide |= getColumnUnit(group, target) > 0 &&
               cost.flopsPerSample >= leastPerSample;
     }
-    // Blocks leave such a loop when their samples have stopped, each for itself.
+    // Blocks leave such a loop when their samples have stopped, each for
+    // itself.
     auto loop = dyn_cast<scf::ForOp>(op);
     return loop && findFixedPoint(loop) ? WalkResult::interrupt()
                                         : WalkResult::advance();
@@ -662,9 +664,8 @@ void ProgramEmitter::emitSamplesKernel(GroupOp group, IRMapping &scalars,
            : 1;
   Place here = getPlace();
   IRMapping inner;
-  std::string suffix = ("$samples" + Twine(stageCount) + "_" +
-                        Twine(stageKernels++))
-                           .str();
+  std::string suffix =
+      ("$samples" + Twine(stageCount) + "_" + Twine(stageKernels++)).str();
   LLVM::LLVMFuncOp task =
       beginTask(group.getLoc(), group.getInputs(), suffix, inner);
   stages.back().runs = -stages.back().runs;
@@ -694,8 +695,7 @@ void ProgramEmitter::emitSamplesKernel(GroupOp group, IRMapping &scalars,
     LLVM::StoreOp::create(b, loc, each, slot(context, SlotPartColumns), 8);
   }
   LLVM::StoreOp::create(b, loc, count, slot(context, SlotParts), 8);
-  emitStage(task, arith::MulIOp::create(b, loc, count, blocks),
-            emitIsShared());
+  emitStage(task, arith::MulIOp::create(b, loc, count, blocks), emitIsShared());
 }
 
 void ProgramEmitter::emitSamplesBody(Block &block, IRMapping &scalars) {
@@ -840,9 +840,9 @@ ProgramEmitter::emitParamsTask(StageOp stage, ArrayRef<GroupOp> groups,
   pieces.append(small);
 
   IRMapping scalars;
-  LLVM::LLVMFuncOp task = beginTask(
-      stage.getLoc(), stage.getBody().getArguments(),
-      "$params" + Twine(stageCount) + "_" + Twine(level), scalars);
+  LLVM::LLVMFuncOp task =
+      beginTask(stage.getLoc(), stage.getBody().getArguments(),
+                "$params" + Twine(stageCount) + "_" + Twine(level), scalars);
   for (Operation &op : stage.getBody().front().without_terminator())
     if (!isa<GroupOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
       b.clone(op, scalars);

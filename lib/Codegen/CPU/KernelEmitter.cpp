@@ -71,26 +71,6 @@ static bool isPackedByKernel(OpOperand &operand) {
   return !getElementTypeOrSelf(operand.get()).isBF16();
 }
 
-int64_t pc::getScratchBytes(GroupOp group, StageKind stage, int64_t maxBatch) {
-  int64_t bytes = 0;
-  group.getBody().walk([&](linalg::GenericOp op) {
-    if (getNarrowParts(op) == 0)
-      return;
-    SmallVector<int64_t> ranges = op.getStaticLoopRanges();
-    int64_t depth = llvm::alignTo(
-        ShapedType::isDynamic(ranges[2]) ? maxBatch : ranges[2], kNarrowDepth);
-    // See emitNarrowContraction.
-    int64_t lines = stage == StageKind::Samples
-                        ? llvm::alignTo(ranges[0], kNarrowRows)
-                        : kNarrowRows;
-    lines *= getNarrowParts(op);
-    if (isPackedByKernel(*op.getDpsInputOperand(1)))
-      lines += llvm::alignTo(ranges[1], kNarrowColumns);
-    bytes = std::max<int64_t>(bytes, lines * depth * 2);
-  });
-  return bytes;
-}
-
 RegisterTile pc::chooseTile(const CPUTarget &target, int64_t rows) {
   // Of the registers a tile leaves one for each vector of B and a few for
   // broadcasts and addresses. Two vectors and eight rows need ten loads for
@@ -126,6 +106,101 @@ int64_t pc::getColumnUnit(GroupOp group, const CPUTarget &target) {
     unit = std::max(width, getPanelColumns(op));
   });
   return unit;
+}
+
+/// Rows of the left operand that are packed at a time: enough tiles for the
+/// packing of a column of the right one to pay.
+static constexpr int64_t kPackedRows = 64;
+
+/// Whether to copy parts of the operands of a sum over samples. Rows of both
+/// are far apart, often by a power of two, and meet in few sets of the caches:
+/// the copies do not.
+static bool isPacked(linalg::GenericOp contraction, StageKind stage,
+                     int64_t maxBatch) {
+  // With larger batches the copies leave the caches too.
+  constexpr int64_t mostSamples = 1024;
+  // What is copied of the left one serves all columns.
+  constexpr int64_t leastColumns = 256;
+  SmallVector<int64_t> ranges = contraction.getStaticLoopRanges();
+  AffineMap left =
+      contraction.getMatchingIndexingMap(contraction.getDpsInputOperand(0));
+  bool rowsTogether =
+      left.getResults().back() == getAffineDimExpr(0, contraction.getContext());
+  return stage == StageKind::Params && ShapedType::isDynamic(ranges[2]) &&
+         rowsTogether && maxBatch <= mostSamples &&
+         ranges[0] >= 8 * kPackedRows && ranges[1] >= leastColumns;
+}
+
+namespace {
+/// Sums that are added up in parts: so many terms in one go, for so many
+/// columns at a time.
+struct PartialSums {
+  int64_t terms = 0, columns = 0;
+  explicit operator bool() const { return terms > 0; }
+};
+} // namespace
+
+/// Parts of sums, so that the part of the weight that all rows of a block of
+/// samples use stays in the first-level cache; none where the block stays in
+/// the second level with what else is there.
+static PartialSums choosePartialSums(linalg::GenericOp contraction,
+                                     StageKind stage, const CPUTarget &target) {
+  SmallVector<int64_t> ranges = contraction.getStaticLoopRanges();
+  int64_t rows = ranges[0], columns = ranges[1], depth = ranges[2];
+  // The rows of a cut of a params stage are not known here.
+  if (stage == StageKind::Params || ShapedType::isDynamic(depth))
+    return {};
+  Type elementType = getElementTypeOrSelf(contraction.getResult(0));
+  int64_t elementBytes = elementType.getIntOrFloatBitWidth() / 8;
+  int64_t lanes = target.getLanes(elementType.getIntOrFloatBitWidth());
+  RegisterTile tile = chooseTile(target, rows);
+  if (rows <= tile.rows ||
+      rows * depth * elementBytes < int64_t(target.l2Bytes / 4))
+    return {};
+  int64_t termBytes = (tile.vectors * lanes + tile.rows) * elementBytes;
+  int64_t terms = llvm::alignDown(target.l1Bytes * 3 / 4 / termBytes, 32);
+  if (depth < 2 * terms)
+    return {};
+  int64_t step = std::max(tile.vectors * lanes, getPanelColumns(contraction));
+  constexpr int64_t mostBytes = 64 * 1024;
+  int64_t span = std::clamp<int64_t>(
+      llvm::alignDown(mostBytes / (rows * elementBytes), step), step,
+      llvm::alignTo(columns, step));
+  return {terms, span};
+}
+
+int64_t pc::getScratchBytes(GroupOp group, StageKind stage, int64_t maxBatch,
+                            const CPUTarget &target) {
+  int64_t bytes = 0;
+  group.getBody().walk([&](linalg::GenericOp op) {
+    if (getStructuredKind(op) != StructuredKind::Contraction)
+      return;
+    SmallVector<int64_t> ranges = op.getStaticLoopRanges();
+    if (getNarrowParts(op) > 0) {
+      int64_t depth =
+          llvm::alignTo(ShapedType::isDynamic(ranges[2]) ? maxBatch : ranges[2],
+                        kNarrowDepth);
+      // See emitNarrowContraction.
+      int64_t lines = stage == StageKind::Samples
+                          ? llvm::alignTo(ranges[0], kNarrowRows)
+                          : kNarrowRows;
+      lines *= getNarrowParts(op);
+      if (isPackedByKernel(*op.getDpsInputOperand(1)))
+        lines += llvm::alignTo(ranges[1], kNarrowColumns);
+      bytes = std::max<int64_t>(bytes, lines * depth * 2);
+      return;
+    }
+    Type elementType = getElementTypeOrSelf(op.getResult(0));
+    int64_t elementBytes = elementType.getIntOrFloatBitWidth() / 8;
+    if (isPacked(op, stage, maxBatch)) {
+      int64_t columns = chooseTile(target, ranges[0]).vectors *
+                        target.getLanes(elementType.getIntOrFloatBitWidth());
+      bytes = (kPackedRows + columns) * maxBatch * elementBytes;
+    } else if (PartialSums parts = choosePartialSums(op, stage, target)) {
+      bytes = ranges[0] * parts.columns * elementBytes;
+    }
+  });
+  return bytes;
 }
 
 GroupCost pc::estimateCost(GroupOp group, StageKind stage,
@@ -362,13 +437,12 @@ private:
                      cast<RankedTensorType>(use->get().getType()),
                      root.getMatchingIndexingMap(use), 3);
   }
-  bool isPacked();
   void emitPackedContraction(const RegisterTile &tile);
   void packLeft(const RegisterTile &tile, Value packed);
   void packRight(const RegisterTile &tile, const Columns &columns,
                  int64_t vectors, int64_t lastCount, Value packed);
-  int64_t chooseTerms(const RegisterTile &tile);
-  void emitContractionInParts(const RegisterTile &tile, int64_t terms);
+  void emitContractionInParts(const RegisterTile &tile,
+                              const PartialSums &parts);
   void emitAllColumns(const RegisterTile &tile, Value from, Value to,
                       const Terms &terms);
   /// Steps of at most `width` columns of [from, to), in whole panels.
@@ -397,6 +471,11 @@ private:
   Ahead getAhead(const RegisterTile &tile, Value row, const Columns &columns,
                  const Access &weight, const Terms &terms);
   void emitNarrowContraction();
+  /// The memory of getScratchBytes.
+  Value getScratch() {
+    assert(binding.scratch && "the kernel was given memory of the worker's");
+    return func.getArgument(func.getNumArguments() - (binding.columns ? 7 : 5));
+  }
   /// How many products one element of the contraction adds up.
   Value getDepth() {
     int64_t depth = root.getStaticLoopRanges()[2];
@@ -1198,40 +1277,16 @@ void KernelEmitter::emitContraction() {
         vectorOf(elementType), number(tile.rows * tile.vectors), 64);
 
   panelColumns = getPanelColumns(root);
-  if (isPacked())
+  if (isPacked(root, stage, maxBatch))
     return emitPackedContraction(tile);
-  if (int64_t terms = chooseTerms(tile))
-    return emitContractionInParts(tile, terms);
+  if (PartialSums parts = choosePartialSums(root, stage, target))
+    return emitContractionInParts(tile, parts);
   emitAllColumns(tile, firstColumn, endColumn, Terms(number(0), getDepth()));
 }
 
-/// Rows of the left operand that are packed at a time: enough tiles for the
-/// packing of a column of the right one to pay.
-static constexpr int64_t kPackedRows = 64;
-
-/// Whether to copy parts of the operands of a sum over samples. Rows of both
-/// are far apart, often by a power of two, and meet in few sets of the caches:
-/// the copies do not.
-bool KernelEmitter::isPacked() {
-  Access left = getRootAccess(0);
-  // With larger batches the copies leave the caches too.
-  constexpr int64_t mostSamples = 1024;
-  // What is copied of the left one serves all columns.
-  constexpr int64_t leastColumns = 256;
-  return stage == StageKind::Params &&
-         ShapedType::isDynamic(root.getStaticLoopRanges()[2]) &&
-         left.strides[0] == 1 && maxBatch <= mostSamples &&
-         space[0] >= 8 * kPackedRows && space[1] >= leastColumns;
-}
-
 void KernelEmitter::emitPackedContraction(const RegisterTile &tile) {
-  auto allocate = [&](int64_t elements) {
-    return LLVM::AllocaOp::create(b, loc,
-                                  LLVM::LLVMPointerType::get(b.getContext()),
-                                  elementType, number(elements), 64);
-  };
-  Value left = allocate(kPackedRows * maxBatch);
-  Value right = allocate(tile.vectors * lanes * maxBatch);
+  Value left = getScratch();
+  Value right = elementAt(left, elementType, kPackedRows * maxBatch);
   loop(low, high, kPackedRows, {}, [&](Value firstRow, ValueRange) {
     Value end = arith::MinSIOp::create(
         b, loc, add(firstRow, number(kPackedRows)), high);
@@ -1301,39 +1356,14 @@ void KernelEmitter::packRight(const RegisterTile &tile, const Columns &columns,
   });
 }
 
-/// How many terms of the sums to add in one go, so that the part of the weight
-/// that all rows of a block of samples use stays in the first-level cache; 0
-/// for all, where the block stays in the second level with what else is there.
-int64_t KernelEmitter::chooseTerms(const RegisterTile &tile) {
-  int64_t depth = root.getStaticLoopRanges()[2];
-  // The rows of a cut of a params stage are not known here.
-  if (stage == StageKind::Params || ShapedType::isDynamic(depth) ||
-      space[0] <= tile.rows)
-    return 0;
-  int64_t elementBytes = elementType.getIntOrFloatBitWidth() / 8;
-  if (space[0] * depth * elementBytes < int64_t(target.l2Bytes / 4))
-    return 0;
-  int64_t termBytes = (tile.vectors * lanes + tile.rows) * elementBytes;
-  int64_t terms = llvm::alignDown(target.l1Bytes * 3 / 4 / termBytes, 32);
-  return depth >= 2 * terms ? terms : 0;
-}
-
 /// Parts of the sums outside, columns inside: a block of samples and a part of
 /// the weight are read once for all of them, however long the sums are. They
 /// are added up in the same order.
 void KernelEmitter::emitContractionInParts(const RegisterTile &tile,
-                                           int64_t terms) {
-  int64_t rows = space[0], columns = space[1];
+                                           const PartialSums &parts) {
+  int64_t rows = space[0], terms = parts.terms, span = parts.columns;
   int64_t depth = root.getStaticLoopRanges()[2];
-  int64_t elementBytes = elementType.getIntOrFloatBitWidth() / 8;
-  int64_t step = std::max(tile.vectors * lanes, panelColumns);
-  constexpr int64_t mostPartialBytes = 64 * 1024;
-  int64_t span = std::clamp<int64_t>(
-      llvm::alignDown(mostPartialBytes / (rows * elementBytes), step), step,
-      llvm::alignTo(columns, step));
-  Value partials = LLVM::AllocaOp::create(
-      b, loc, LLVM::LLVMPointerType::get(b.getContext()), vectorOf(elementType),
-      number(rows * span / lanes), 64);
+  Value partials = getScratch();
   Value zero =
       arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorOf(elementType)));
   int64_t lastTerms = depth % terms ? depth % terms : terms;
@@ -1584,8 +1614,8 @@ void KernelEmitter::emitTile(const RegisterTile &tile, Value row,
         int64_t line = lineBytes * 8 / elementType.getIntOrFloatBitWidth();
         Value ask = k;
         if (ahead.shift)
-          ask = arith::ShRUIOp::create(b, loc, add(k, ahead.passed),
-                                       ahead.shift);
+          ask =
+              arith::ShRUIOp::create(b, loc, add(k, ahead.passed), ahead.shift);
         for (int64_t e = 0; e < ahead.elements; e += line)
           prefetch(elementAt(
               element(ahead.address, elementType, scaled(ask, ahead.elements)),
@@ -1786,8 +1816,7 @@ void KernelEmitter::emitNarrowContraction() {
   Type bf16 = b.getBF16Type();
   bool packsAll = stage == StageKind::Samples;
 
-  Value left =
-      func.getArgument(func.getNumArguments() - (binding.columns ? 7 : 5));
+  Value left = getScratch();
   Value right = getPointer(rightUse->get());
   assert((isPackedByKernel(*rightUse) ||
           cast<PairsAttr>(

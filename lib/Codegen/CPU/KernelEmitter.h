@@ -73,7 +73,8 @@ int64_t getColumnUnit(GroupOp group, const CPUTarget &target);
 
 /// Bytes that `group` needs for what it rounds and packs, with up to `maxBatch`
 /// samples; 0 for none.
-int64_t getScratchBytes(GroupOp group, StageKind stage, int64_t maxBatch);
+int64_t getScratchBytes(GroupOp group, StageKind stage, int64_t maxBatch,
+                        const CPUTarget &target);
 
 /// Estimates the work of `group`; a samples stage runs it once per sample.
 GroupCost estimateCost(GroupOp group, StageKind stage, const CPUTarget &target);
