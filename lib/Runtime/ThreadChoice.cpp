@@ -33,8 +33,13 @@ void ThreadChoice::Calls::end(double time) {
     } else if (calls + 1 == comparedCalls) {
       shared = median(seconds[true]) * leastGain < median(seconds[false]);
     }
+    if (calls + 1 == comparedCalls) {
+      period = shared ? periodCalls : periodAlone;
+      periodAlone =
+          shared ? firstPeriodCalls : std::min(2 * periodAlone, periodCalls);
+    }
   }
-  if (++calls == periodCalls)
+  if (++calls == period)
     calls = 0;
 }
 

@@ -20,7 +20,7 @@ namespace pcx {
 /// fast the cores exchange cache lines at the moment, which no model of the
 /// program knows: the round trip between two cores of a virtual machine
 /// changes tenfold while it runs. So calls are timed both ways, in turns, and
-/// again every few thousand calls.
+/// again after some hundred to some thousand calls.
 ///
 /// A call of more than `longCall` seconds is always shared.
 class ThreadChoice {
@@ -33,8 +33,11 @@ public:
   /// What sharing has to gain: it keeps other cores busy, and its times
   /// scatter.
   static constexpr double leastGain = 1.1;
-  /// Calls between the beginnings of two comparisons.
-  static constexpr uint32_t periodCalls = 8192;
+  /// Calls between the beginnings of two comparisons, at most: of the first
+  /// comparisons that found sharing slower, after which it is sooner, and twice
+  /// as late each time. Another program may have been on the other core, and
+  /// the way alone costs more when it is wrong.
+  static constexpr uint32_t periodCalls = 8192, firstPeriodCalls = 256;
 
   /// The calls of one program with batches of about one size.
   class Calls {
@@ -50,6 +53,7 @@ public:
 
   private:
     uint32_t calls = 0; ///< since the comparison began
+    uint32_t period = periodCalls, periodAlone = firstPeriodCalls;
     bool shared = true;
     std::array<float, turns * turnCalls> seconds[2]; ///< alone and shared
   };
