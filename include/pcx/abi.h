@@ -38,7 +38,7 @@
 extern "C" {
 #endif
 
-#define PCX_ABI_VERSION 2u
+#define PCX_ABI_VERSION 3u
 #define PCX_QUERY_SYMBOL "pcx_artifact_query"
 #define PCX_TRAILER_MAGIC "PCXTRAIL" /* eight bytes, not terminated */
 #define PCX_TRAILER_BYTES 192u
@@ -290,8 +290,9 @@ typedef struct pcx_stage_info_t {
   pcx_task_fn task; ///< what parallel_for gets; NULL for a stage that is always
                     ///< one task, which runs without
   double runs;      ///< a call of the program; 0: depends on the call. Less
-                    ///< than 0: so often negated, in calls that do it instead
-                    ///< of a stage before it, kernel by kernel
+                    ///< than 0, since ABI version 3: so often negated, in calls
+                    ///< that do it instead of a stage before it, kernel by
+                    ///< kernel
   uint32_t use_count;
   const pcx_kernel_use_t *uses;
 } pcx_stage_info_t;
@@ -303,7 +304,7 @@ typedef struct pcx_variant_t {
   uint64_t required; ///< pcx_cpu_feature_t bits
   pcx_run_fn run;
   uint64_t workspace_bytes; ///< shared by all workers
-  uint64_t worker_bytes;    ///< scratch of each worker
+  uint64_t worker_bytes;    ///< scratch of each worker, or of a block of samples
   int64_t sample_block;     ///< rows to which per-sample arrays are padded
   uint32_t kernel_count;
   const pcx_kernel_info_t *kernels;

@@ -33,10 +33,10 @@ public:
   /// What sharing has to gain: it keeps other cores busy, and its times
   /// scatter.
   static constexpr double leastGain = 1.1;
-  /// Calls between the beginnings of two comparisons, at most: of the first
-  /// comparisons that found sharing slower, after which it is sooner, and twice
-  /// as late each time. Another program may have been on the other core, and
-  /// the way alone costs more when it is wrong.
+  /// Calls between the beginnings of two comparisons. Behind one that found
+  /// sharing slower the next one is sooner, and as often as it is found again
+  /// twice as late: another program may have been on the other core, and not to
+  /// share costs more where it is wrong.
   static constexpr uint32_t periodCalls = 8192, firstPeriodCalls = 256;
 
   /// The calls of one program with batches of about one size.

@@ -1508,8 +1508,8 @@ KernelEmitter::Ahead KernelEmitter::getAhead(const RegisterTile &tile,
                     add(place, scaled(passed, perTerm))),
             perTerm};
   }
-  // The panel comes whole however few the tiles are, 2^shift or less: each asks
-  // for a row in so many terms.
+  // The panel comes whole however few the tiles are, 2^shift or less: in as many
+  // terms each asks for one row, in each of them.
   Value others = arith::SubIOp::create(
       b, loc,
       scaled(arith::DivUIOp::create(b, loc, high, number(tile.rows)), perRow),

@@ -1,5 +1,7 @@
 // RUN: pc-opt %s --pc-to-scheduled-pipeline=mcpu=x86-64-v3 -o %t.mlir
 // RUN: pc-opt %t.mlir --pc-emit-cpu=cpus=x86-64-v3 | FileCheck %s
+// RUN: pc-opt %s --pc-to-scheduled-pipeline="mcpu=cooperlake precision=bf16" -o %t.narrow.mlir
+// RUN: pc-opt %t.narrow.mlir --pc-emit-cpu=cpus=cooperlake | FileCheck %s --check-prefix=NARROW
 
 pc.model @m {
   %x = pc.input @x : tensor<6xf32>
@@ -8,6 +10,10 @@ pc.model @m {
   %c = pc.linear @out %h : tensor<5xf32> -> tensor<3xf32>
   %o = pc.vode @y %c energy(se) : tensor<3xf32>
 }
+
+// With products of bfloat16, too.
+// NARROW-LABEL: llvm.func internal @each$cooperlake$samples
+// NARROW: scf.while
 
 // A loop goes on while a sample of the block is running: the rows of the last
 // block that are no samples do not count.

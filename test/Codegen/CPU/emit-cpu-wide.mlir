@@ -45,7 +45,8 @@
 // Small layers, and loops that blocks leave one by one, have the one form.
 
 // SMALL-LABEL: llvm.func @"each$x86-64-v3"
-// SMALL-NOT: $samples2_
+// SMALL: llvm.mlir.addressof @"each$x86-64-v3$samples{{[0-9]+}}" :
+// SMALL-NOT: $samples{{[0-9]+}}_
 
 //--- wide.pcir
 pc.model @m {

@@ -13,7 +13,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/IR/Dominance.h"
 #include "mlir/IR/PatternMatch.h"
 #include "pc/Dialect/PC/IR/PC.h"
 #include "pc/Dialect/PC/Transforms/MovedStates.h"
@@ -111,17 +110,25 @@ unsigned Differences::carry(scf::ForOp loop, unsigned index, Value start) {
   return position;
 }
 
-/// True if steps of inference led from `start` to `state`: sums of it and how
-/// far they go.
+/// True if steps of inference led from `start` to `state`: sums of it and how far
+/// they go, in loops in each of their steps.
 static bool isMovedFrom(Value state, Value start) {
   while (state != start) {
     Operation *def = state.getDefiningOp();
-    if (auto argument = dyn_cast<BlockArgument>(state))
+    auto argument = dyn_cast<BlockArgument>(state);
+    if (argument)
       def = argument.getOwner()->getParentOp();
     if (auto loop = dyn_cast_or_null<scf::ForOp>(def)) {
-      state = isa<BlockArgument>(state)
-                  ? loop.getTiedLoopInit(cast<BlockArgument>(state))->get()
-                  : loop.getTiedLoopInit(cast<OpResult>(state))->get();
+      // What another state of the loop leads to is another state.
+      if (start.getParentBlock() == loop.getBody())
+        return false;
+      unsigned index = argument ? argument.getArgNumber() - 1
+                                : cast<OpResult>(state).getResultNumber();
+      Operation *end = loop.getBody()->getTerminator();
+      if (!isMovedFrom(end->getOperand(index),
+                       loop.getRegionIterArgs()[index]))
+        return false;
+      state = loop.getInits()[index];
       continue;
     }
     if (auto sum = dyn_cast_or_null<AddOp>(def))
@@ -161,24 +168,26 @@ struct DifferenceProductsPass
     if (!program->hasAttr(PCDialect::kProgramAttrName))
       return;
     auto &states = getAnalysis<MovedStates>();
-    DominanceInfo dominance(program);
-    // Of each weight, the product with what has not moved.
-    llvm::DenseMap<Value, DenseOp> starts;
+    // Of each weight, the products with what has not moved.
+    llvm::DenseMap<Value, SmallVector<DenseOp>> starts;
     SmallVector<std::pair<DenseOp, DenseOp>> moved;
     program.walk([&](DenseOp dense) {
       if (dense.getDifference())
         return;
-      DenseOp &start = starts[dense.getWeight()];
+      SmallVector<DenseOp> &known = starts[dense.getWeight()];
       if (!states.isMoved(dense.getInput())) {
-        if (!start)
-          start = dense;
+        known.push_back(dense);
         return;
       }
-      if (start && start.getTransposed() == dense.getTransposed() &&
-          start.getType() == dense.getType() &&
-          dominance.properlyDominates(start.getOperation(), dense) &&
-          isMovedFrom(dense.getInput(), start.getInput()))
-        moved.push_back({dense, start});
+      // The last one that the state comes from.
+      for (DenseOp start : llvm::reverse(known))
+        if (start.getTransposed() == dense.getTransposed() &&
+            start.getType() == dense.getType() &&
+            isBefore(start.getOutput(), dense) &&
+            isMovedFrom(dense.getInput(), start.getInput())) {
+          moved.push_back({dense, start});
+          break;
+        }
     });
 
     Differences differences(&getContext());

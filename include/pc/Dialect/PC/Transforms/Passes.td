@@ -196,7 +196,8 @@ def DifferenceProductsPass
 
     Weights that have changed since (incremental predictive coding) and states
     that start from zero have no such product, and are left alone; so are states
-    that anything but sums led to.
+    that anything but sums led to, in a loop too: those of a `pc.stop`, which stay
+    where they are when their sample has stopped.
   }];
   let dependentDialects = ["::mlir::scf::SCFDialect"];
 }
