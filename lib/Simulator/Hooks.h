@@ -18,7 +18,7 @@ void pcx_sim_access(const void *address, uint32_t bytes, uint32_t alignment,
                     uint32_t flags, uint32_t site);
 uint32_t pcx_sim_special(uint32_t which);
 void *pcx_sim_shared(uint32_t offset);
-void pcx_sim_barrier(uint32_t site);
+void pcx_sim_barrier(uint32_t aligned, uint32_t site);
 void pcx_sim_warp_barrier(uint32_t mask, uint32_t site);
 void pcx_sim_fence(void);
 uint32_t pcx_sim_shuffle(uint32_t mask, uint32_t value, uint32_t offset,

@@ -15,6 +15,8 @@
 #include "Program.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/DebugInfo.h"
@@ -53,9 +55,11 @@ private:
     return b.CreateAddrSpaceCast(address, b.getPtrTy(0));
   }
 
+  llvm::SmallPtrSet<Function *, 4> getKernelsThatReach(Function *function);
   void placeSharedArrays();
   void placeStack(Function &function);
-  Error prepareFunction(Function &function);
+  void prepareFunction(Function &function);
+  Error checkScope(const Instruction &instruction, SyncScope::ID scope);
   void countBlocks(Function &function);
   Error instrumentFunction(Function &function);
   void noteAccess(Instruction &instruction, Value *address, Type *type,
@@ -99,9 +103,30 @@ uint32_t Instrumenter::addSite(const Instruction &instruction) {
   return program.sites.size() - 1;
 }
 
-/// Gives every array in shared memory its offset; the dynamic one lies behind
-/// the others.
+/// Kernels that reach a function.
+llvm::SmallPtrSet<Function *, 4>
+Instrumenter::getKernelsThatReach(Function *function) {
+  llvm::SmallPtrSet<Function *, 4> found;
+  for (Function *kernel : kernels) {
+    llvm::SmallPtrSet<Function *, 8> seen;
+    seen.insert(kernel);
+    SmallVector<Function *> left{kernel};
+    while (!left.empty())
+      for (Instruction &instruction : instructions(*left.pop_back_val()))
+        if (auto *call = dyn_cast<CallBase>(&instruction))
+          if (Function *callee = call->getCalledFunction();
+              callee && !callee->isDeclaration() && seen.insert(callee).second)
+            left.push_back(callee);
+    if (seen.contains(function))
+      found.insert(kernel);
+  }
+  return found;
+}
+
+/// Gives every array in shared memory its offset, the same in all kernels that
+/// use it. Between two lies memory that is none; dynamic memory is last.
 void Instrumenter::placeSharedArrays() {
+  constexpr uint64_t gap = 16;
   const DataLayout &layout = module.getDataLayout();
   std::vector<GlobalVariable *> arrays;
   for (bool dynamic : {false, true})
@@ -109,16 +134,39 @@ void Instrumenter::placeSharedArrays() {
       if (global.getAddressSpace() == kSharedSpace &&
           global.isDeclaration() == dynamic)
         arrays.push_back(&global);
-  uint64_t end = 0;
+  llvm::DenseMap<Function *, uint64_t> ends;
   FunctionCallee place = hook("pcx_sim_shared", pointer, {i32});
   for (GlobalVariable *array : arrays) {
-    uint64_t offset =
-        alignTo(end, array->isDeclaration()
-                         ? Align(16)
-                         : std::max(array->getAlign().valueOrOne(), Align(4)));
-    if (!array->isDeclaration())
-      end = offset + layout.getTypeAllocSize(array->getValueType());
     convertUsersOfConstantsToInstructions({array});
+    llvm::SetVector<Function *> users, reaching;
+    for (User *user : array->users())
+      if (auto *instruction = dyn_cast<Instruction>(user))
+        users.insert(instruction->getFunction());
+    for (Function *user : users)
+      for (Function *kernel : getKernelsThatReach(user))
+        reaching.insert(kernel);
+    uint64_t offset = 0;
+    for (Function *kernel : reaching)
+      offset = std::max(offset, ends[kernel]);
+    offset =
+        alignTo(offset, std::max(array->getAlign().valueOrOne(), Align(16)));
+    uint64_t bytes =
+        array->isDeclaration()
+            ? 0
+            : uint64_t(layout.getTypeAllocSize(array->getValueType()));
+    for (Function *kernel : reaching) {
+      Program::Kernel &entry = program.kernels[kernel->getName()];
+      if (array->isDeclaration()) {
+        entry.dynamicOffset = static_cast<uint32_t>(offset);
+        continue;
+      }
+      entry.sharedBytes += static_cast<uint32_t>(bytes);
+      entry.arrays.push_back({static_cast<uint32_t>(offset),
+                              static_cast<uint32_t>(offset + bytes)});
+      ends[kernel] = offset + bytes + gap;
+      entry.dynamicOffset =
+          static_cast<uint32_t>(alignTo(ends[kernel], Align(16)));
+    }
     llvm::DenseMap<Function *, Value *> addresses;
     for (Use &use : make_early_inc_range(array->uses())) {
       auto *user = dyn_cast<Instruction>(use.getUser());
@@ -137,7 +185,6 @@ void Instrumenter::placeSharedArrays() {
     if (array->use_empty())
       array->eraseFromParent();
   }
-  program.sharedBytes = static_cast<uint32_t>(end);
 }
 
 /// The host's stack is in address space 0.
@@ -173,7 +220,7 @@ static std::string getHostFunction(StringRef name) {
   return stem.str();
 }
 
-Error Instrumenter::prepareFunction(Function &function) {
+void Instrumenter::prepareFunction(Function &function) {
   if (function.getCallingConv() == CallingConv::PTX_Kernel)
     kernels.push_back(&function);
   function.setCallingConv(CallingConv::C);
@@ -183,7 +230,6 @@ Error Instrumenter::prepareFunction(Function &function) {
   for (User *user : function.users())
     if (auto *call = dyn_cast<CallBase>(user))
       call->setCallingConv(CallingConv::C);
-  return Error::success();
 }
 
 void Instrumenter::countBlocks(Function &function) {
@@ -245,6 +291,16 @@ static uint32_t getOrderFlags(AtomicOrdering order) {
   return flags;
 }
 
+/// Fences and atomics are taken to be those of the device.
+Error Instrumenter::checkScope(const Instruction &instruction,
+                               SyncScope::ID scope) {
+  SmallVector<StringRef> names;
+  context.getSyncScopeNames(names);
+  if (names[scope].empty() || names[scope] == "device")
+    return Error::success();
+  return refuse(instruction, "syncscope '" + names[scope] + "'");
+}
+
 Error Instrumenter::instrumentFunction(Function &function) {
   placeStack(function);
   // Calls that are added are not to be looked at.
@@ -253,10 +309,14 @@ Error Instrumenter::instrumentFunction(Function &function) {
     all.push_back(&instruction);
   countBlocks(function);
   for (Instruction *instruction : all) {
+    if (std::optional<SyncScope::ID> scope = getAtomicSyncScopeID(instruction))
+      if (Error error = checkScope(*instruction, *scope))
+        return error;
     if (auto *load = dyn_cast<LoadInst>(instruction)) {
-      uint32_t flags = load->isAtomic()
-                           ? getOrderFlags(load->getOrdering()) | AccessSpin
-                           : 0;
+      uint32_t flags =
+          load->isAtomic() ? getOrderFlags(load->getOrdering()) : 0;
+      if (load->isAtomic() || load->isVolatile())
+        flags |= AccessSpin;
       noteAccess(*load, load->getPointerOperand(), load->getType(),
                  load->getAlign(), flags);
     } else if (auto *store = dyn_cast<StoreInst>(instruction)) {
@@ -268,16 +328,20 @@ Error Instrumenter::instrumentFunction(Function &function) {
     } else if (auto *update = dyn_cast<AtomicRMWInst>(instruction)) {
       noteAccess(*update, update->getPointerOperand(), update->getType(),
                  update->getAlign(),
-                 getOrderFlags(update->getOrdering()) | AccessWrite);
+                 getOrderFlags(update->getOrdering()) | AccessWrite |
+                     AccessUpdate | AccessSpin);
     } else if (auto *exchange = dyn_cast<AtomicCmpXchgInst>(instruction)) {
       noteAccess(*exchange, exchange->getPointerOperand(),
                  exchange->getNewValOperand()->getType(), exchange->getAlign(),
                  getOrderFlags(exchange->getSuccessOrdering()) | AccessWrite |
-                     AccessSpin);
+                     AccessUpdate | AccessSpin);
     } else if (auto *fence = dyn_cast<FenceInst>(instruction)) {
       IRBuilder<> b(fence);
       b.CreateCall(hook("pcx_sim_fence", none, {}));
       fence->eraseFromParent();
+    } else if (isa<PtrToIntInst>(instruction)) {
+      if (instruction->getType()->getScalarSizeInBits() < 64)
+        return refuse(*instruction, "an address in less than 64 bits");
     } else if (auto *call = dyn_cast<CallInst>(instruction)) {
       if (Error error = instrumentCall(*call))
         return error;
@@ -378,9 +442,11 @@ Error Instrumenter::instrumentIntrinsic(CallInst &call) {
     auto *id = dyn_cast<ConstantInt>(call.getArgOperand(0));
     if (!id || !id->isZero())
       return refuse(call, "a barrier other than 0");
+    bool aligned =
+        call.getIntrinsicID() == Intrinsic::nvvm_barrier_cta_sync_aligned_all;
     uint32_t site = addSite(call);
-    return replace(
-        b.CreateCall(hook("pcx_sim_barrier", none, {i32}), number(site)));
+    return replace(b.CreateCall(hook("pcx_sim_barrier", none, {i32, i32}),
+                                {number(aligned), number(site)}));
   }
   case Intrinsic::nvvm_bar_warp_sync: {
     uint32_t site = addSite(call);
@@ -461,7 +527,10 @@ Error Instrumenter::instrumentIntrinsic(CallInst &call) {
     break;
   }
   Function *callee = call.getCalledFunction();
-  if (callee->isTargetIntrinsic() || isa<AnyMemIntrinsic>(call))
+  // Of all others, those that touch no memory run as they are.
+  if (callee->isTargetIntrinsic() ||
+      !(call.doesNotAccessMemory() ||
+        cast<IntrinsicInst>(call).isAssumeLikeIntrinsic()))
     return refuse(call, "'" + callee->getName() + "'");
   return Error::success();
 }
@@ -574,10 +643,16 @@ Error Instrumenter::run() {
   for (Function &function : module)
     functions.push_back(&function);
   for (Function *function : functions)
-    if (Error error = prepareFunction(*function))
-      return error;
+    prepareFunction(*function);
   if (kernels.empty())
     return createStringError("there is no kernel in the module");
+  for (const GlobalVariable &global : module.globals())
+    if (global.getAddressSpace() != kSharedSpace &&
+        !global.getName().starts_with("llvm."))
+      return createStringError(
+          "variable '" + global.getName() + "' is in address space " +
+          Twine(global.getAddressSpace()) +
+          ", but the simulator knows those in shared memory (3) alone");
   for (Function *function : functions)
     if (!function->isDeclaration())
       if (Error error = instrumentFunction(*function))

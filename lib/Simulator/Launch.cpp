@@ -10,12 +10,14 @@
 // run one after another too, unless they may wait for each other.
 //
 // Races. Two accesses of one place, one of which writes, are ordered if one
-// thread did both; in a block if a barrier of the block, or of their warp, lies
-// between; across blocks if the first block released (an atomic operation with
-// or behind a fence of the device) what the second one acquired. Clocks of
-// blocks stand for the latter: a block knows of each other one up to which of
-// its releases it has seen. Of several readers of a place the last one is kept,
-// and that there were others.
+// thread did both; in a block if a barrier of the block lies between, or
+// barriers of their warp that lead from one lane to the other; across blocks if
+// what the first one did was released and the second one acquired it. A fence,
+// or an atomic operation that releases, takes down what comes before it: of its
+// own thread all, of the block what lies behind a barrier, and what both have
+// acquired. Atomic writes behind a fence publish that; atomic reads learn it,
+// by themselves if they acquire, else with the next fence; the block knows it
+// behind a barrier.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,6 +37,7 @@
 #include <atomic>
 #include <cstring>
 #include <deque>
+#include <map>
 #include <set>
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -54,7 +57,12 @@ public:
   Stack()
       : base(mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1,
-                  0)) {}
+                  0)) {
+    if (isThere())
+      mprotect(base, guardBytes, PROT_NONE);
+  }
+  /// The first page is to be run into.
+  static constexpr size_t guardBytes = 4096;
   ~Stack() {
     if (isThere())
       munmap(base, kStackBytes);
@@ -79,6 +87,40 @@ struct AsyncCopy {
 
 struct Block;
 
+/// What is known of another block: all behind so many of its barriers, and of
+/// some threads all up to a time.
+struct Seen {
+  uint32_t epoch = 0;
+  SmallVector<std::pair<uint16_t, uint32_t>, 1> threads;
+};
+/// By block.
+using Knowledge = llvm::DenseMap<uint32_t, Seen>;
+
+void join(Knowledge &to, const Knowledge &from) {
+  for (const auto &[block, seen] : from) {
+    Seen &own = to[block];
+    own.epoch = std::max(own.epoch, seen.epoch);
+    for (auto [thread, time] : seen.threads) {
+      auto *same = find_if(own.threads, [thread = thread](const auto &entry) {
+        return entry.first == thread;
+      });
+      if (same == own.threads.end())
+        own.threads.push_back({thread, time});
+      else
+        same->second = std::max(same->second, time);
+    }
+  }
+}
+
+bool covers(const Knowledge &knowledge, const Mark &mark) {
+  auto known = knowledge.find(mark.block);
+  return known != knowledge.end() &&
+         (known->second.epoch > mark.epoch ||
+          any_of(known->second.threads, [&](const auto &entry) {
+            return entry.first == mark.thread && entry.second >= mark.time;
+          }));
+}
+
 struct Thread {
   enum class State { Ready, AtBarrier, InWarp, Done };
 
@@ -89,9 +131,17 @@ struct Thread {
   Extent id;
   uint16_t index = 0; ///< in the block
   uint32_t site = 0;  ///< where it waits
-  bool spins = false; ///< since it was resumed it has only looked
-  /// The block's epoch in which it last had a fence; -1 for none.
-  int64_t fenced = -1;
+  bool aligned = false;
+  /// Of what it may wait for: whether it has only looked since it was resumed,
+  /// whether it has written something else since it looked last, and where that
+  /// was and what it saw.
+  bool spins = false, repeats = false, wrote = false;
+  uint32_t spinSite = 0;
+  const void *spinAddress = nullptr;
+  uint64_t spinValue = 0;
+  /// What it has acquired since the last barrier, what it has read and will
+  /// have acquired with a fence, and what its last fence took down.
+  Knowledge known, read, released;
   std::vector<AsyncCopy> open;
   std::deque<std::vector<AsyncCopy>> groups;
 
@@ -113,7 +163,10 @@ struct WarpOperation {
 };
 
 struct Warp {
-  uint32_t epoch = 0;
+  /// Barriers so far, and of each lane up to which one it knows each other
+  /// lane.
+  uint32_t time = 0;
+  std::array<std::array<uint32_t, kLanes>, kLanes> known{};
   SmallVector<WarpOperation, 2> operations;
   /// Accesses since the last barrier, by site, and how many of each lane.
   llvm::DenseMap<uint32_t, std::vector<Request>> requests;
@@ -129,9 +182,9 @@ struct Block {
   std::vector<Warp> warps;
   std::unique_ptr<Array> shared;
   /// Copies into shared memory that nobody has waited for: offset and bytes.
-  std::set<std::pair<size_t, size_t>> pending;
-  /// Of each block the releases that this one has seen; its own number of them.
-  std::vector<uint32_t> clock;
+  std::multiset<std::pair<size_t, size_t>> pending;
+  /// What all its threads have acquired.
+  Knowledge known;
 };
 
 class Execution {
@@ -151,10 +204,11 @@ public:
   void *shared(uint32_t offset) const {
     return current->block->shared->begin() + offset;
   }
-  void barrier(uint32_t site);
+  void barrier(bool aligned, uint32_t site);
+  void warpBarrier(uint32_t mask, uint32_t site);
   void meet(uint32_t mask, void *operand, uint32_t site,
             function_ref<void(WarpOperation &)> perform);
-  void fence() { current->fenced = current->block->epoch; }
+  void fence();
   uint32_t shuffle(uint32_t mask, uint32_t value, uint32_t offset,
                    uint32_t clamp, Shuffle kind, uint32_t site);
   void matrix(MatrixKind kind, const MatrixLane &lane, uint32_t site);
@@ -163,6 +217,11 @@ public:
   void asyncCopy(const AsyncCopy &copy);
   void asyncCommit();
   void asyncWait(uint32_t pending);
+  /// Behind everything that may have stopped the launch.
+  void leaveIfStopped() {
+    if (stopped)
+      leave();
+  }
 
   Thread *current = nullptr;
 
@@ -176,7 +235,10 @@ private:
   void complete(const AsyncCopy &copy);
   void note(Array &array, size_t offset, uint32_t bytes, uint32_t flags,
             uint32_t site);
-  bool isOrdered(const Mark &before, bool isShared) const;
+  void check(Array &array, size_t offset, uint32_t bytes, uint32_t flags,
+             uint32_t site);
+  bool isOrdered(const Mark &before) const;
+  void spin(const void *address, uint32_t bytes, uint32_t site);
   void synchronise(const void *address, uint32_t flags);
   void log(uintptr_t address, uint32_t bytes, bool isShared, uint32_t site);
   void flush(Warp &warp);
@@ -184,7 +246,8 @@ private:
   std::string describe(const Thread &thread) const;
   std::string describe(uint32_t site) const;
   void report(FaultKind kind, uint32_t site, uint32_t other, const Twine &what);
-  /// Reports, and never returns to the kernel.
+  /// Reports what the kernel cannot go on after: the hook leaves it for good,
+  /// when what has been made on the way is gone.
   void stop(FaultKind kind, uint32_t site, const Twine &what);
   static void enter();
 
@@ -199,11 +262,10 @@ private:
   ucontext_t scheduler;
   std::vector<std::unique_ptr<Stack>> stacks;
   bool stopped = false;
-  /// Counts what another thread may have waited for.
-  uint64_t progress = 0;
+  uint32_t time = 0; ///< see Mark
   std::set<std::tuple<FaultKind, uint32_t, uint32_t>> reported;
   /// What blocks have released at an address.
-  llvm::DenseMap<const void *, std::vector<uint32_t>> released;
+  llvm::DenseMap<const void *, Knowledge> released;
 };
 } // namespace
 
@@ -265,7 +327,6 @@ void Execution::report(FaultKind kind, uint32_t site, uint32_t other,
 void Execution::stop(FaultKind kind, uint32_t site, const Twine &what) {
   report(kind, site, site, what);
   stopped = true;
-  leave();
 }
 
 //===----------------------------------------------------------------------===//
@@ -281,7 +342,6 @@ void Execution::enter() {
   execution.asyncWait(0);
   thread.state = Thread::State::Done;
   ++thread.block->done;
-  ++execution.progress;
   execution.leave();
 }
 
@@ -299,9 +359,8 @@ void Execution::start(Block &block, uint32_t index) {
   block.index = index;
   block.id = {index % config.grid.x, index / config.grid.x % config.grid.y,
               index / config.grid.x / config.grid.y};
-  block.shared = std::make_unique<Array>(alignTo(program.sharedBytes, 16) +
-                                         config.sharedBytes);
-  block.clock.assign(config.grid.count(), 0);
+  block.shared =
+      std::make_unique<Array>(kernel.dynamicOffset + config.sharedBytes);
   block.threads.resize(config.block.count());
   block.warps.resize(divideCeil(block.threads.size(), kLanes));
   size_t firstStack =
@@ -323,12 +382,11 @@ void Execution::start(Block &block, uint32_t index) {
 }
 
 bool Execution::runBlocks(MutableArrayRef<Block> blocks) {
-  // Rounds in which nothing but looking was done.
+  // Rounds in which all have looked at the same place and seen the same.
   unsigned idle = 0;
-  constexpr unsigned mostIdle = 100;
+  constexpr unsigned mostIdle = 1000;
   for (;;) {
-    bool ready = false, spun = true;
-    uint64_t before = progress;
+    bool ready = false, repeated = true;
     for (Block &block : blocks)
       for (Thread &thread : block.threads) {
         if (thread.state != Thread::State::Ready)
@@ -338,7 +396,7 @@ bool Execution::runBlocks(MutableArrayRef<Block> blocks) {
         resume(thread);
         if (stopped)
           return false;
-        spun &= thread.spins;
+        repeated &= thread.spins && thread.repeats;
       }
     if (!ready) {
       bool finished = all_of(blocks, [](const Block &block) {
@@ -348,17 +406,17 @@ bool Execution::runBlocks(MutableArrayRef<Block> blocks) {
         reportStuck(blocks);
       return finished;
     }
-    idle = spun && progress == before ? idle + 1 : 0;
-    if (idle > mostIdle) {
-      for (Block &block : blocks)
-        for (Thread &thread : block.threads)
-          if (thread.state == Thread::State::Ready) {
-            report(FaultKind::Deadlock, thread.site, thread.site,
-                   describe(thread) + " waits at " + describe(thread.site) +
-                       " for what nobody is left to write");
-            return false;
-          }
-    }
+    idle = repeated ? idle + 1 : 0;
+    if (idle <= mostIdle)
+      continue;
+    for (Block &block : blocks)
+      for (Thread &thread : block.threads)
+        if (thread.state == Thread::State::Ready) {
+          report(FaultKind::Deadlock, thread.site, thread.site,
+                 describe(thread) + " waits at " + describe(thread.site) +
+                     " for what nobody is left to write");
+          return false;
+        }
   }
 }
 
@@ -431,31 +489,50 @@ Error Execution::run() {
 void Execution::releaseBarrier(Block &block) {
   for (Thread &thread : block.threads) {
     const Thread &first = block.threads[thread.warp() * kLanes];
-    if (thread.site != first.site)
+    if (thread.aligned && first.aligned && thread.site != first.site)
       report(FaultKind::DivergentBarrier, first.site, thread.site,
              describe(first) + " is at " + describe(first.site) + ", but " +
                  describe(thread) + " of the same warp at " +
                  describe(thread.site));
     thread.state = Thread::State::Ready;
+    join(block.known, thread.known);
+    thread.known.clear();
   }
   block.waiting = 0;
   ++block.epoch;
-  for (Warp &warp : block.warps) {
-    ++warp.epoch;
+  for (Warp &warp : block.warps)
     flush(warp);
-  }
   ++result.counters.barriers;
-  ++progress;
 }
 
-void Execution::barrier(uint32_t site) {
+void Execution::barrier(bool aligned, uint32_t site) {
   Thread &thread = *current;
   Block &block = *thread.block;
   thread.site = site;
+  thread.aligned = aligned;
   thread.state = Thread::State::AtBarrier;
   if (++block.waiting == block.threads.size())
     return releaseBarrier(block);
   leave();
+}
+
+void Execution::warpBarrier(uint32_t mask, uint32_t site) {
+  meet(mask, nullptr, site, [&](WarpOperation &operation) {
+    Warp &warp = current->block->warps[current->warp()];
+    uint32_t now = ++warp.time;
+    std::array<uint32_t, kLanes> together{};
+    auto forLanes = [&](auto body) {
+      for (unsigned lane = 0; lane < kLanes; ++lane)
+        if (operation.mask & (uint32_t(1) << lane))
+          body(lane);
+    };
+    forLanes([&](unsigned lane) {
+      for (unsigned other = 0; other < kLanes; ++other)
+        together[other] = std::max(together[other], warp.known[lane][other]);
+    });
+    forLanes([&](unsigned lane) { together[lane] = now; });
+    forLanes([&](unsigned lane) { warp.known[lane] = together; });
+  });
 }
 
 /// Waits for all lanes of the mask; the last one performs the operation.
@@ -495,7 +572,6 @@ void Execution::meet(uint32_t mask, void *operand, uint32_t site,
   for (unsigned lane = 0; lane < lanes; ++lane)
     if (mask & (uint32_t(1) << lane))
       block.threads[thread.warp() * kLanes + lane].state = Thread::State::Ready;
-  ++progress;
 }
 
 uint32_t Execution::shuffle(uint32_t mask, uint32_t value, uint32_t offset,
@@ -566,8 +642,17 @@ void Execution::loadMatrix(uint32_t count, bool transposed, const void *address,
     uint32_t *registers;
   } own{address, registers};
   // Lane i has the address of row i % 8 of matrix i / 8.
-  if (current->lane() < 8 * count)
-    access(address, 16, 16, 0, site);
+  if (current->lane() < 8 * count) {
+    const Array &shared = *current->block->shared;
+    if (shared.getOffset(address) >= shared.size())
+      stop(FaultKind::OutOfBounds, site,
+           describe(*current) + " loads a matrix at " + describe(site) +
+               " from no place in shared memory");
+    else
+      access(address, 16, 16, 0, site);
+  }
+  if (stopped)
+    return;
   meet(~uint32_t(0), &own, site, [&](WarpOperation &operation) {
     for (unsigned lane = 0; lane < kLanes; ++lane)
       for (unsigned matrix = 0; matrix < count; ++matrix) {
@@ -597,18 +682,21 @@ void Execution::asyncCopy(const AsyncCopy &copy) {
   if (copy.given > 0)
     access(copy.from, std::min(copy.given, copy.bytes), copy.bytes, 0,
            copy.site);
-  if (copy.to < shared.begin() ||
-      copy.to + copy.bytes > shared.begin() + shared.size())
+  if (stopped)
+    return;
+  size_t offset = shared.getOffset(copy.to);
+  if (!shared.has(copy.to, copy.bytes))
     return stop(FaultKind::OutOfBounds, copy.site,
                 describe(thread) + " copies " + Twine(copy.bytes) +
                     " bytes to no place in shared memory at " +
                     describe(copy.site));
-  size_t offset = copy.to - shared.begin();
   if (offset % copy.bytes)
     return stop(FaultKind::Misaligned, copy.site,
                 describe(thread) + " copies " + Twine(copy.bytes) +
                     " bytes to offset " + Twine(offset) +
                     " of shared memory at " + describe(copy.site));
+  // From now on it may arrive.
+  check(shared, offset, copy.bytes, AccessWrite, copy.site);
   ++result.counters.asyncCopies;
   result.counters.sharedWritten += copy.bytes;
   thread.block->pending.insert({offset, copy.bytes});
@@ -632,9 +720,9 @@ void Execution::asyncWait(uint32_t pending) {
 
 void Execution::complete(const AsyncCopy &copy) {
   Block &block = *current->block;
-  size_t offset = copy.to - block.shared->begin();
+  size_t offset = block.shared->getOffset(copy.to);
   uint32_t given = std::min(copy.given, copy.bytes);
-  block.pending.erase({offset, copy.bytes});
+  block.pending.erase(block.pending.find({offset, copy.bytes}));
   std::memcpy(copy.to, copy.from, given);
   std::memset(copy.to + given, 0, copy.bytes - given);
   note(*block.shared, offset, copy.bytes, AccessWrite, copy.site);
@@ -645,17 +733,63 @@ void Execution::complete(const AsyncCopy &copy) {
 //===----------------------------------------------------------------------===//
 
 /// Whether the current thread's next access follows the one of `before`.
-bool Execution::isOrdered(const Mark &before, bool isShared) const {
+bool Execution::isOrdered(const Mark &before) const {
   const Thread &thread = *current;
   const Block &block = *thread.block;
   if (before.launch != launch)
     return true;
-  if (!isShared && before.block != block.index)
-    return block.clock[before.block] > before.clock;
+  if (before.block != block.index)
+    return covers(thread.known, before) || covers(block.known, before);
   if (before.thread == thread.index || before.epoch < block.epoch)
     return true;
   return before.thread / kLanes == thread.warp() &&
-         before.warpEpoch < block.warps[thread.warp()].epoch;
+         block.warps[thread.warp()]
+                 .known[thread.lane()][before.thread % kLanes] >
+             before.warpTime;
+}
+
+/// Reports what an access of existing memory races with.
+void Execution::check(Array &array, size_t offset, uint32_t bytes,
+                      uint32_t flags, uint32_t site) {
+  Thread &thread = *current;
+  Block &block = *thread.block;
+  bool isShared = &array == block.shared.get();
+  bool writes = flags & AccessWrite, atomic = flags & AccessAtomic;
+  const auto &known = block.warps[thread.warp()].known[thread.lane()];
+  for (size_t at = offset; at < offset + bytes; ++at) {
+    const Cell &cell = array.getCell(at);
+    auto conflict = [&](const Mark &other, StringRef was) {
+      report(FaultKind::Race, site, other.site,
+             describe(thread) + (writes ? " writes " : " reads ") +
+                 (isShared ? "shared" : "global") + " memory, offset " +
+                 Twine(at) + ", at " + describe(site) + ", which thread " +
+                 Twine(other.thread) + " of block " + Twine(other.block) + " " +
+                 was + " at " + describe(other.site) +
+                 " with nothing between them");
+    };
+    if (const Mark &writer = cell.writer;
+        !(writer.atomic && atomic) && !isOrdered(writer))
+      conflict(writer, "has written");
+    if (!writes)
+      continue;
+    if (const Mark &reader = cell.atomicReader; !atomic && !isOrdered(reader))
+      conflict(reader, "has read");
+    const Mark &reader = cell.reader;
+    if (!isOrdered(reader)) {
+      conflict(reader, "has read");
+      continue;
+    }
+    // Others may have read it since the same barrier.
+    if (reader.launch != launch || reader.block != block.index ||
+        reader.epoch != block.epoch)
+      continue;
+    bool ordered = !cell.manyWarps;
+    for (unsigned lane = 0; lane < kLanes; ++lane)
+      if ((cell.readerLanes & (uint32_t(1) << lane)) && lane != thread.lane())
+        ordered &= known[lane] > reader.warpTime;
+    if (!ordered)
+      conflict(reader, "and others have read, the last time");
+  }
 }
 
 /// Takes down an access of existing memory.
@@ -663,10 +797,11 @@ void Execution::note(Array &array, size_t offset, uint32_t bytes,
                      uint32_t flags, uint32_t site) {
   Thread &thread = *current;
   Block &block = *thread.block;
+  Warp &warp = block.warps[thread.warp()];
   bool isShared = &array == block.shared.get();
   bool writes = flags & AccessWrite, atomic = flags & AccessAtomic;
-  bool updates = writes && atomic;
-  if ((!writes || updates) && !array.isInitialised(offset, bytes))
+  if ((!writes || (flags & AccessUpdate)) &&
+      !array.isInitialised(offset, bytes))
     report(FaultKind::Uninitialised, site, site,
            describe(thread) + " reads " + (isShared ? "shared" : "global") +
                " memory that nobody has written, offset " + Twine(offset) +
@@ -681,77 +816,87 @@ void Execution::note(Array &array, size_t offset, uint32_t bytes,
                    " uses shared memory that an asynchronous copy has not "
                    "finished, offset " +
                    Twine(offset) + ", at " + describe(site));
+  check(array, offset, bytes, flags, site);
 
-  Mark mark{launch,
-            block.index,
-            block.clock[block.index],
-            block.epoch,
-            block.warps[thread.warp()].epoch,
-            thread.index,
-            atomic,
-            site};
-  size_t first = offset / kCellBytes * kCellBytes;
-  for (size_t at = first; at < offset + bytes; at += kCellBytes) {
+  Mark mark{launch,    block.index,  time,   block.epoch,
+            warp.time, thread.index, atomic, site};
+  uint32_t bit = uint32_t(1) << thread.lane();
+  const auto &known = warp.known[thread.lane()];
+  for (size_t at = offset; at < offset + bytes; ++at) {
     Cell &cell = array.getCell(at);
-    auto conflict = [&](const Mark &other, StringRef was) {
-      report(FaultKind::Race, site, other.site,
-             describe(thread) + (writes ? " writes " : " reads ") +
-                 (isShared ? "shared" : "global") + " memory, offset " +
-                 Twine(at) + ", at " + describe(site) + ", which thread " +
-                 Twine(other.thread) + " of block " + Twine(other.block) + " " +
-                 was + " at " + describe(other.site) +
-                 " with nothing between them");
-    };
-    const Mark &writer = cell.writer;
-    if (writer.launch && !(writer.atomic && atomic) &&
-        !isOrdered(writer, isShared))
-      conflict(writer, "has written");
-    const Mark &reader = cell.reader;
-    if (writes && reader.launch && !(reader.atomic && atomic)) {
-      // Others have read it since the same barrier as the last one.
-      bool ordered = isOrdered(reader, isShared);
-      if (reader.launch == launch && reader.block == block.index &&
-          reader.epoch == block.epoch &&
-          (cell.manyWarps ||
-           (cell.manyThreads &&
-            reader.warpEpoch == block.warps[thread.warp()].epoch)))
-        ordered = false;
-      if (!ordered)
-        conflict(reader, "has read");
-    }
     if (writes) {
+      cell = Cell();
       cell.writer = mark;
-      cell.reader = Mark();
-      cell.manyThreads = cell.manyWarps = false;
-    } else {
-      bool together = reader.launch == launch && reader.block == block.index &&
-                      reader.epoch == block.epoch;
-      cell.manyThreads =
-          together && (cell.manyThreads || reader.thread != thread.index);
-      cell.manyWarps = together && (cell.manyWarps ||
-                                    reader.thread / kLanes != thread.warp());
-      cell.reader = mark;
+      continue;
     }
+    if (atomic) {
+      cell.atomicReader = mark;
+      continue;
+    }
+    const Mark &reader = cell.reader;
+    bool together = reader.launch == launch && reader.block == block.index &&
+                    reader.epoch == block.epoch;
+    if (!together) {
+      cell.manyWarps = false;
+      cell.readerLanes = 0;
+    } else if (reader.thread / kLanes != thread.warp()) {
+      cell.manyWarps = true;
+    } else {
+      // Who is done before this read is so before what follows it.
+      for (unsigned lane = 0; lane < kLanes; ++lane)
+        if (known[lane] > reader.warpTime)
+          cell.readerLanes &= ~(uint32_t(1) << lane);
+    }
+    cell.readerLanes |= bit;
+    cell.reader = mark;
   }
+}
+
+void Execution::fence() {
+  Thread &thread = *current;
+  const Block &block = *thread.block;
+  // What has been read so far is acquired.
+  join(thread.known, thread.read);
+  thread.read.clear();
+  thread.released = block.known;
+  join(thread.released, thread.known);
+  Knowledge own;
+  own[block.index] = {block.epoch, {{thread.index, time}}};
+  join(thread.released, own);
+  ++time;
 }
 
 /// What an atomic operation says to and learns of other blocks.
 void Execution::synchronise(const void *address, uint32_t flags) {
-  Block &block = *current->block;
-  std::vector<uint32_t> &seen = released[address];
-  seen.resize(block.clock.size());
-  // A load that acquires, or an update, sees what has been released there.
-  if ((flags & AccessAcquire) || (flags & AccessWrite))
-    for (auto [own, other] : zip_equal(block.clock, seen))
-      own = std::max(own, other);
-  bool releases = (flags & AccessRelease) ||
-                  current->fenced == static_cast<int64_t>(block.epoch);
-  if ((flags & AccessWrite) && releases) {
-    // What comes after this is not released yet.
-    ++block.clock[block.index];
-    for (auto [own, other] : zip_equal(block.clock, seen))
-      other = std::max(own, other);
-  }
+  Thread &thread = *current;
+  Knowledge &there = released[address];
+  bool writes = flags & AccessWrite, updates = flags & AccessUpdate;
+  if (!writes || updates)
+    join(flags & AccessAcquire ? thread.known : thread.read, there);
+  if (!writes)
+    return;
+  if (flags & AccessRelease)
+    fence();
+  // A store begins anew; an update goes on what others have released.
+  if (!updates)
+    there.clear();
+  join(there, thread.released);
+}
+
+/// Others may be about to write what the current thread looks at: they run
+/// first.
+void Execution::spin(const void *address, uint32_t bytes, uint32_t site) {
+  Thread &thread = *current;
+  uint64_t value = 0;
+  std::memcpy(&value, address, std::min<size_t>(bytes, sizeof(value)));
+  thread.spins = true;
+  thread.repeats = !thread.wrote && thread.spinSite == site &&
+                   thread.spinAddress == address && thread.spinValue == value;
+  thread.wrote = false;
+  thread.site = thread.spinSite = site;
+  thread.spinAddress = address;
+  thread.spinValue = value;
+  leave();
 }
 
 void Execution::access(const void *address, uint32_t bytes, uint32_t alignment,
@@ -765,46 +910,49 @@ void Execution::access(const void *address, uint32_t bytes, uint32_t alignment,
                 describe(thread) + " at " + describe(site) + ": address 0x" +
                     utohexstr(place) + " is no multiple of " +
                     Twine(alignment));
-  if (flags & AccessSpin) {
-    // Others may be about to write it.
-    thread.spins = true;
-    thread.site = site;
-    leave();
-    thread.spins = true;
-  } else {
-    thread.spins = false;
-  }
-  if (flags & AccessWrite)
-    ++progress;
 
   Array &shared = *thread.block->shared;
-  auto *byte = static_cast<const uint8_t *>(address);
-  bool isShared =
-      byte >= shared.begin() && byte < shared.begin() + shared.size();
-  Array *array = isShared ? &shared : memory.find(address, bytes);
-  if (!array || byte + bytes > array->begin() + array->size()) {
-    Array *near = isShared ? &shared : memory.findBefore(address);
-    std::string where =
-        near ? "; the " + std::string(isShared ? "shared memory" : "array") +
-                   " in front has " + std::to_string(near->size()) +
-                   " bytes, and this is at " +
-                   std::to_string(byte - near->begin())
-             : "";
-    return stop(
-        FaultKind::OutOfBounds, site,
-        describe(thread) + (flags & AccessWrite ? " writes " : " reads ") +
-            Twine(bytes) + " bytes of no array at " + describe(site) + where);
+  size_t offset = shared.getOffset(address);
+  bool isShared = offset < shared.size();
+  Array *array = memory.find(address, bytes);
+  if (isShared) {
+    auto isIn = [&](uint32_t begin, uint32_t end) {
+      return offset >= begin && offset + bytes <= end;
+    };
+    bool inside =
+        isIn(kernel.dynamicOffset, kernel.dynamicOffset + config.sharedBytes) ||
+        any_of(kernel.arrays, [&](const auto &range) {
+          return isIn(range.first, range.second);
+        });
+    array = inside ? &shared : nullptr;
   }
+  bool writes = flags & AccessWrite;
+  if (!array) {
+    std::string where;
+    if (isShared)
+      where = "; this is at " + std::to_string(offset) + " of shared memory";
+    else if (Array *near = memory.findBefore(address))
+      where = "; the array in front has " + std::to_string(near->size()) +
+              " bytes, and this is at " +
+              std::to_string(near->getOffset(address));
+    return stop(FaultKind::OutOfBounds, site,
+                describe(thread) + (writes ? " writes " : " reads ") +
+                    Twine(bytes) + " bytes of no array at " + describe(site) +
+                    where);
+  }
+  if (flags & AccessSpin)
+    spin(address, bytes, site);
+  else if (writes)
+    thread.wrote = true;
   Counters &counters = result.counters;
   if (flags & AccessAtomic)
     ++counters.atomics;
-  bool writes = flags & AccessWrite;
   (isShared ? (writes ? counters.sharedWritten : counters.sharedRead)
             : (writes ? counters.globalWritten : counters.globalRead)) += bytes;
   log(place, bytes, isShared, site);
   if ((flags & AccessAtomic) && !isShared)
     synchronise(address, flags);
-  note(*array, byte - array->begin(), bytes, flags, site);
+  note(*array, array->getOffset(address), bytes, flags, site);
 }
 
 //===----------------------------------------------------------------------===//
@@ -920,43 +1068,49 @@ uint32_t Execution::special(uint32_t which) const {
 void pcx_sim_access(const void *address, uint32_t bytes, uint32_t alignment,
                     uint32_t flags, uint32_t site) {
   running->access(address, bytes, alignment, flags, site);
+  running->leaveIfStopped();
 }
 
 uint32_t pcx_sim_special(uint32_t which) { return running->special(which); }
 
 void *pcx_sim_shared(uint32_t offset) { return running->shared(offset); }
 
-void pcx_sim_barrier(uint32_t site) { running->barrier(site); }
+void pcx_sim_barrier(uint32_t aligned, uint32_t site) {
+  running->barrier(aligned, site);
+}
 
 void pcx_sim_warp_barrier(uint32_t mask, uint32_t site) {
-  running->meet(mask, nullptr, site, [&](WarpOperation &) {
-    Thread &thread = *running->current;
-    ++thread.block->warps[thread.warp()].epoch;
-  });
+  running->warpBarrier(mask, site);
+  running->leaveIfStopped();
 }
 
 void pcx_sim_fence(void) { running->fence(); }
 
 uint32_t pcx_sim_shuffle(uint32_t mask, uint32_t value, uint32_t offset,
                          uint32_t clamp, uint32_t kind, uint32_t site) {
-  return running->shuffle(mask, value, offset, clamp,
-                          static_cast<Shuffle>(kind), site);
+  uint32_t result = running->shuffle(mask, value, offset, clamp,
+                                     static_cast<Shuffle>(kind), site);
+  running->leaveIfStopped();
+  return result;
 }
 
 void pcx_sim_matrix(uint32_t kind, const uint32_t *a, const uint32_t *b,
                     const float *c, float *d, uint32_t site) {
   running->matrix(static_cast<MatrixKind>(kind), {a, b, c, d}, site);
+  running->leaveIfStopped();
 }
 
 void pcx_sim_load_matrix(uint32_t count, uint32_t transposed,
                          const void *address, uint32_t *result, uint32_t site) {
   running->loadMatrix(count, transposed, address, result, site);
+  running->leaveIfStopped();
 }
 
 void pcx_sim_async_copy(void *to, const void *from, uint32_t bytes,
                         uint32_t given, uint32_t site) {
   running->asyncCopy({static_cast<uint8_t *>(to),
                       static_cast<const uint8_t *>(from), bytes, given, site});
+  running->leaveIfStopped();
 }
 
 void pcx_sim_async_commit(void) { running->asyncCommit(); }
@@ -975,8 +1129,9 @@ bool pc::sim::Module::hasKernel(StringRef name) const {
   return program->kernels.contains(name);
 }
 
-uint32_t pc::sim::Module::getSharedBytes() const {
-  return program->sharedBytes;
+uint32_t pc::sim::Module::getSharedBytes(StringRef kernel) const {
+  auto found = program->kernels.find(kernel);
+  return found == program->kernels.end() ? 0 : found->second.sharedBytes;
 }
 
 Device::Device() : memory(std::make_unique<Memory>()) {}
@@ -1025,14 +1180,21 @@ Expected<LaunchResult> Device::launch(const Module &module, StringRef kernel,
   auto found = module.program->kernels.find(kernel);
   if (found == module.program->kernels.end())
     return createStringError("there is no kernel '" + kernel + "'");
-  if (config.grid.count() == 0 || config.block.count() == 0 ||
-      config.block.count() > mostThreads)
+  const Extent &grid = config.grid, &block = config.block;
+  if (grid.count() == 0 || block.count() == 0 || block.count() > mostThreads ||
+      block.z > 64 || grid.x > INT32_MAX || grid.y > UINT16_MAX ||
+      grid.z > UINT16_MAX)
     return createStringError(
-        "kernel '" + kernel + "': a grid of " + format(config.grid) +
-        " blocks of " + format(config.block) + " threads; a block has 1 to " +
-        Twine(mostThreads) + " threads");
-  uint64_t shared =
-      alignTo(module.program->sharedBytes, 16) + config.sharedBytes;
+        "kernel '" + kernel + "': a grid of " + format(grid) + " blocks of " +
+        format(block) + " threads; a block has 1 to " + Twine(mostThreads) +
+        " threads, 64 along z, and a grid 1 to 2147483647 blocks, 65535 along "
+        "y and z");
+  if (config.cooperative && grid.count() * block.count() > mostResidentThreads)
+    return createStringError(
+        "kernel '" + kernel + "': " + Twine(grid.count() * block.count()) +
+        " threads that wait for each other, but " + Twine(mostResidentThreads) +
+        " can be there at once");
+  uint64_t shared = uint64_t(found->second.sharedBytes) + config.sharedBytes;
   if (shared > mostSharedBytes)
     return createStringError("kernel '" + kernel + "': " + Twine(shared) +
                              " bytes of shared memory, but a block has " +

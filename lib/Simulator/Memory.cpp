@@ -24,8 +24,7 @@ void Array::Free::operator()(uint8_t *pointer) const { std::free(pointer); }
 Array::Array(size_t bytes)
     : bytes(bytes), data(static_cast<uint8_t *>(std::aligned_alloc(
                         kAlignment, (bytes / kAlignment + 2) * kAlignment))),
-      initialised(data ? bytes : 0),
-      cells(data ? bytes / (kCellBytes * pageCells) + 1 : 0) {
+      initialised(data ? bytes : 0), cells(data ? bytes / pageCells + 1 : 0) {
   // A recognisable number, but for who reads it without having written it.
   if (data)
     std::memset(data.get(), 0xfb, bytes);
@@ -42,17 +41,10 @@ void Array::setInitialised(size_t offset, size_t count) {
 }
 
 Cell &Array::getCell(size_t offset) {
-  size_t cell = offset / kCellBytes;
-  std::unique_ptr<Cell[]> &page = cells[cell / pageCells];
+  std::unique_ptr<Cell[]> &page = cells[offset / pageCells];
   if (!page)
     page = std::make_unique<Cell[]>(pageCells);
-  return page[cell % pageCells];
-}
-
-void Array::forget() {
-  std::fill(initialised.begin(), initialised.end(), false);
-  for (std::unique_ptr<Cell[]> &page : cells)
-    page.reset();
+  return page[offset % pageCells];
 }
 
 void *Memory::allocate(size_t bytes) {
@@ -74,12 +66,7 @@ Array *Memory::findBefore(const void *address) {
 }
 
 Array *Memory::find(const void *address, size_t bytes) {
-  auto *place = static_cast<const uint8_t *>(address);
-  auto has = [&](Array *array) {
-    return array && place >= array->begin() &&
-           place + bytes <= array->begin() + array->size();
-  };
-  if (!has(last))
+  if (!last || !last->has(address, bytes))
     last = findBefore(address);
-  return has(last) ? last : nullptr;
+  return last && last->has(address, bytes) ? last : nullptr;
 }

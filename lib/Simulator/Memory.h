@@ -21,22 +21,23 @@ namespace pc::sim {
 struct Mark {
   uint32_t launch = 0; ///< 0: never
   uint32_t block = 0;
-  uint32_t clock = 0; ///< of the block, between its releases
-  uint32_t epoch = 0; ///< barriers of the block before
-  uint32_t warpEpoch = 0;
+  uint32_t time = 0;     ///< of the launch: it goes on at every fence
+  uint32_t epoch = 0;    ///< barriers of the block before
+  uint32_t warpTime = 0; ///< barriers of the warp before
   uint16_t thread = 0;
   bool atomic = false;
   uint32_t site = 0;
 };
 
-/// The last uses of two bytes, the smallest element there is.
+/// The last uses of a byte.
 struct Cell {
-  Mark writer, reader;
-  /// Whether other threads have read it since `reader.epoch`, of other warps,
-  /// of other blocks.
-  bool manyThreads = false, manyWarps = false, manyBlocks = false;
+  Mark writer, reader, atomicReader;
+  /// Lanes of the reader's warp that have read it since the same barrier of the
+  /// block, but for those that the last reader knows to be done.
+  uint32_t readerLanes = 0;
+  /// Whether another warp has read it since that.
+  bool manyWarps = false;
 };
-constexpr size_t kCellBytes = 2;
 
 /// Bytes with what is known of each.
 class Array {
@@ -47,8 +48,15 @@ public:
   bool isInitialised(size_t offset, size_t count) const;
   void setInitialised(size_t offset, size_t count);
   Cell &getCell(size_t offset);
-  /// As if it were new.
-  void forget();
+  /// Where an address is in it: more than its size if it is not.
+  size_t getOffset(const void *address) const {
+    return reinterpret_cast<uintptr_t>(address) -
+           reinterpret_cast<uintptr_t>(begin());
+  }
+  bool has(const void *address, size_t count) const {
+    size_t offset = getOffset(address);
+    return offset <= bytes && count <= bytes - offset;
+  }
 
 private:
   static constexpr size_t pageCells = 512;

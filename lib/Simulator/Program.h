@@ -36,7 +36,8 @@ enum AccessFlag : uint32_t {
   AccessAtomic = 2,
   AccessAcquire = 4,
   AccessRelease = 8,
-  AccessSpin = 16 ///< an atomic load, with which a thread may wait for others
+  AccessUpdate = 16, ///< reads, too, what it writes
+  AccessSpin = 32    ///< with which a thread may wait for what others write
 };
 
 /// Special registers, as `special` gets them.
@@ -82,11 +83,14 @@ public:
     /// Runs one thread; the arguments point at the parameters' values.
     void (*run)(void *const *arguments) = nullptr;
     unsigned parameters = 0;
+    /// Shared memory: of the arrays together, and where each begins and ends.
+    uint32_t sharedBytes = 0;
+    std::vector<std::pair<uint32_t, uint32_t>> arrays;
+    /// Where dynamic shared memory begins: behind the arrays.
+    uint32_t dynamicOffset = 0;
   };
 
   llvm::StringMap<Kernel> kernels;
-  /// Shared memory that all kernels of the module declare together.
-  uint32_t sharedBytes = 0;
   std::vector<Site> sites;
   std::vector<BlockCost> blocks;
   /// How often each basic block ran.

@@ -21,6 +21,12 @@ namespace {
 /// What kernels here may call.
 constexpr const char *declarations = R"(
 declare i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+declare i32 @llvm.nvvm.read.ptx.sreg.tid.y()
+declare void @llvm.nvvm.cp.async.ca.shared.global.16.s(ptr addrspace(3), ptr addrspace(1), i32)
+declare {float, float, float, float} @llvm.nvvm.mma.m16n8k16.row.col.f32.f32(<2 x half>, <2 x half>, <2 x half>, <2 x half>, <2 x half>, <2 x half>, float, float, float, float)
+declare i32 @llvm.nvvm.ldmatrix.sync.aligned.m8n8.x1.b16.p3(ptr addrspace(3))
+declare i32 @llvm.nvvm.ldmatrix.sync.aligned.m8n8.x1.trans.b16.p3(ptr addrspace(3))
+declare float @__nv_tanhf(float)
 declare i32 @llvm.nvvm.read.ptx.sreg.ctaid.x()
 declare i32 @llvm.nvvm.read.ptx.sreg.nctaid.x()
 declare i32 @llvm.nvvm.read.ptx.sreg.ntid.x()
@@ -229,15 +235,25 @@ TEST_F(SimulatorTest, RunsBlocksWithBarriers) {
   EXPECT_EQ(result.counters.bankConflicts, 0u);
 }
 
+/// `reverse` with its shared memory set first, so that what is read too early
+/// is there.
+std::string withMemorySet(const std::string &text) {
+  return replaced(text, "store float %v, ptr addrspace(3) %q, align 4",
+                  "store float 0.0, ptr addrspace(3) %q, align 4\n  " +
+                      std::string(theBarrier) +
+                      "  store float %v, ptr addrspace(3) %q, align 4");
+}
+
 TEST_F(SimulatorTest, SeesAMissingBarrier) {
-  // Threads run one after another, so the first one to read beyond what is
-  // written reads what nobody has written, and later ones race.
-  LaunchResult result = run(replaced(reverse, theBarrier, ""), {{1}, {64}},
-                            {upload(std::vector<float>(64))});
-  bool race = false;
-  for (const Fault &fault : result.faults)
-    race |= fault.kind == FaultKind::Race;
-  EXPECT_TRUE(race);
+  std::string text = replaced(reverse, theBarrier, "");
+  expectFault(
+      run(withMemorySet(text), {{1}, {64}}, {upload(std::vector<float>(64))}),
+      FaultKind::Race, "with nothing between them");
+  // Threads run one after another: the first one reads what nobody has written.
+  expectFault(run(text, {{1}, {64}}, {upload(std::vector<float>(64))}),
+              FaultKind::Uninitialised, "reads shared memory");
+  expectNoFault(run(withMemorySet(reverse), {{1}, {64}},
+                    {upload(std::vector<float>(64))}));
 }
 
 TEST_F(SimulatorTest, ABarrierOfAWarpIsNoneOfTheBlock) {
@@ -246,9 +262,51 @@ TEST_F(SimulatorTest, ABarrierOfAWarpIsNoneOfTheBlock) {
   // Within one warp it is enough.
   std::string one = replaced(text, "sub i32 63, %t", "sub i32 31, %t");
   expectNoFault(run(one, {{1}, {32}}, {upload(std::vector<float>(32))}));
-  LaunchResult result =
-      run(text, {{1}, {64}}, {upload(std::vector<float>(64))});
-  EXPECT_FALSE(result.faults.empty());
+  expectFault(
+      run(withMemorySet(text), {{1}, {64}}, {upload(std::vector<float>(64))}),
+      FaultKind::Race, "with nothing between them");
+  // And of some lanes it is none of the others.
+  std::string some = withMemorySet(
+      replaced(replaced(reverse, theBarrier, "br label %half\n"),
+               "%u = sub i32 63, %t", "unused:\n  %u = sub i32 31, %t"));
+  some = replaced(some, "br label %half\n", R"(%low = icmp slt i32 %t, 16
+  br i1 %low, label %half, label %unused
+half:
+  call void @llvm.nvvm.bar.warp.sync(i32 65535)
+  br label %unused
+)");
+  expectFault(run(some, {{1}, {32}}, {upload(std::vector<float>(32))}),
+              FaultKind::Race, "with nothing between them");
+}
+
+/// All lanes read one number, then one of them writes it.
+const std::string readsThenWrites = R"(
+define ptx_kernel void @k(ptr addrspace(1) %x) {
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %v = load float, ptr addrspace(1) %x, align 4
+  call void @llvm.nvvm.bar.warp.sync(i32 -1)
+  %mine = icmp eq i32 %t, 5
+  br i1 %mine, label %write, label %end
+write:
+  %w = load float, ptr addrspace(1) %x, align 4
+  %s = fadd float %v, %w
+  store float %s, ptr addrspace(1) %x, align 4
+  br label %end
+end:
+  ret void
+}
+)";
+
+TEST_F(SimulatorTest, KnowsWhichLanesAreDone) {
+  float *x = upload(std::vector<float>{1});
+  expectNoFault(run(readsThenWrites, {{1}, {32}}, {x}));
+  expectFault(run(replaced(readsThenWrites,
+                           "call void @llvm.nvvm.bar.warp.sync(i32 -1)\n", ""),
+                  {{1}, {32}}, {x}),
+              FaultKind::Race, "and others have read, the last time at");
+  // Lanes of another warp are not.
+  expectFault(run(readsThenWrites, {{1}, {64}}, {x}), FaultKind::Race,
+              "with nothing between them");
 }
 
 TEST_F(SimulatorTest, SeesWritesThatOvertakeReads) {
@@ -389,15 +447,149 @@ TEST_F(SimulatorTest, CopiesAsynchronously) {
   EXPECT_EQ(result.counters.asyncCopies, 16u);
   EXPECT_EQ(result.counters.globalRead, 256u);
   // Nobody waits for the copy; or the others do not know that it is done.
-  result = run(replaced(copies, "wait.group(i32 0)\n", "wait.group(i32 1)\n"),
-               {{1}, {16}}, {dx, dy});
-  ASSERT_FALSE(result.faults.empty());
-  bool unfinished = false;
-  for (const Fault &fault : result.faults)
-    unfinished |= fault.message.find("has not finished") != std::string::npos;
-  EXPECT_TRUE(unfinished);
-  result = run(replaced(copies, theBarrier, ""), {{1}, {16}}, {dx, dy});
-  EXPECT_FALSE(result.faults.empty());
+  auto hasFault = [&](const std::string &text, FaultKind kind,
+                      const char *part) {
+    LaunchResult result = run(text, {{1}, {16}}, {dx, dy});
+    for (const Fault &fault : result.faults)
+      if (fault.kind == kind && fault.message.find(part) != std::string::npos)
+        return true;
+    return false;
+  };
+  EXPECT_TRUE(
+      hasFault(replaced(copies, "wait.group(i32 0)\n", "wait.group(i32 1)\n"),
+               FaultKind::Race, "has not finished"));
+  EXPECT_TRUE(hasFault(replaced(copies, theBarrier, ""),
+                       FaultKind::Uninitialised, "reads shared memory"));
+  // A copy to where others still read.
+  std::string early =
+      replaced(copies, "%u = sub i32 60, %o", "%u = add i32 0, %o");
+  early = replaced(early, "store <4 x float> %w, ptr addrspace(1) %z, align 16",
+                   "store <4 x float> %w, ptr addrspace(1) %z, align 16\n"
+                   "  %r2 = getelementptr float, ptr addrspace(3) @s, i32 0\n"
+                   "  %r3 = load float, ptr addrspace(3) %r2, align 16\n"
+                   "  call void @llvm.nvvm.cp.async.ca.shared.global.16(ptr "
+                   "addrspace(3) %q, "
+                   "ptr addrspace(1) %p)");
+  EXPECT_TRUE(hasFault(early, FaultKind::Race, "others have read"));
+}
+
+TEST_F(SimulatorTest, FillsCopiesWithZero) {
+  std::string text = replaced(
+      copies, "shared.global.16(ptr addrspace(3) %q, ptr addrspace(1) %p)",
+      "shared.global.16.s(ptr addrspace(3) %q, ptr addrspace(1) %p, "
+      "i32 8)");
+  float *dx = upload(std::vector<float>(64, 7)),
+        *dy = upload(std::vector<float>(64));
+  expectNoFault(run(text, {{1}, {16}}, {dx, dy}));
+  std::vector<float> found = download(dy, 64);
+  for (int i = 0; i < 64; ++i)
+    EXPECT_EQ(found[i], i % 4 < 2 ? 7 : 0);
+}
+
+TEST_F(SimulatorTest, KnowsTheEndsOfSharedArrays) {
+  const std::string text = R"(
+@a = internal addrspace(3) global [16 x float] undef, align 16
+@d = external addrspace(3) global [0 x float], align 16
+define ptx_kernel void @k() {
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %p = getelementptr float, ptr addrspace(3) @d, i32 %t
+  store float 1.0, ptr addrspace(3) %p, align 4
+  ret void
+}
+define ptx_kernel void @other() {
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %p = getelementptr float, ptr addrspace(3) @a, i32 %t
+  store float 1.0, ptr addrspace(3) %p, align 4
+  ret void
+}
+)";
+  expectNoFault(run(text, {{1}, {32}, 128}, {}));
+  expectFault(
+      run(text, {{1}, {33}, 128}, {}), FaultKind::OutOfBounds,
+      "thread (32, 0, 0) of block (0, 0, 0) writes 4 bytes of no array");
+  auto module = load(text);
+  ASSERT_TRUE(module) << message;
+  EXPECT_EQ(module->getSharedBytes("k"), 0u);
+  EXPECT_EQ(module->getSharedBytes("other"), 64u);
+  auto result = device.launch(*module, "other", {{1}, {17}, 128}, {});
+  ASSERT_TRUE(bool(result));
+  expectFault(*result, FaultKind::OutOfBounds,
+              "this is at 64 of shared memory");
+}
+
+TEST_F(SimulatorTest, RunsLocalArraysAndLibraryFunctions) {
+  const std::string text = R"(
+define ptx_kernel void @k(ptr addrspace(1) %x) {
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %u = call i32 @llvm.nvvm.read.ptx.sreg.tid.y()
+  %l = alloca [4 x float], align 16
+  %q = getelementptr float, ptr %l, i32 %u
+  %f = uitofp i32 %t to float
+  %h = call float @__nv_tanhf(float %f)
+  store float %h, ptr %q, align 4
+  %v = load float, ptr %q, align 4
+  %r = mul i32 %u, 8
+  %i = add i32 %r, %t
+  %p = getelementptr float, ptr addrspace(1) %x, i32 %i
+  store float %v, ptr addrspace(1) %p, align 4
+  ret void
+})";
+  float *x = upload(std::vector<float>(32));
+  expectNoFault(run(text, {{1}, {8, 4}}, {x}));
+  std::vector<float> found = download(x, 32);
+  for (int i = 0; i < 32; ++i)
+    EXPECT_FLOAT_EQ(found[i], std::tanh(float(i % 8)));
+}
+
+TEST_F(SimulatorTest, LoadsMatrices) {
+  const std::string text = R"(
+@s = internal addrspace(3) global [64 x i16] undef, align 16
+define ptx_kernel void @k(ptr addrspace(1) %x) {
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %o = mul i32 %t, 2
+  %o1 = add i32 %o, 1
+  %h = shl i32 %o1, 16
+  %v = or i32 %o, %h
+  %q = getelementptr i16, ptr addrspace(3) @s, i32 %o
+  store i32 %v, ptr addrspace(3) %q, align 4
+  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
+  %r = urem i32 %t, 8
+  %r8 = mul i32 %r, 8
+  %m = getelementptr i16, ptr addrspace(3) @s, i32 %r8
+  %a = call i32 @llvm.nvvm.ldmatrix.sync.aligned.m8n8.x1.b16.p3(ptr addrspace(3) %m)
+  %b = call i32 @llvm.nvvm.ldmatrix.sync.aligned.m8n8.x1.trans.b16.p3(ptr addrspace(3) %m)
+  %p = getelementptr i32, ptr addrspace(1) %x, i32 %o
+  store i32 %a, ptr addrspace(1) %p, align 4
+  %p1 = getelementptr i32, ptr addrspace(1) %x, i32 %o1
+  store i32 %b, ptr addrspace(1) %p1, align 4
+  ret void
+})";
+  uint32_t *x = upload(std::vector<uint32_t>(64));
+  expectNoFault(run(text, {{1}, {32}}, {x}));
+  std::vector<uint32_t> found = download(x, 64);
+  for (uint32_t t = 0; t < 32; ++t) {
+    uint32_t row = t / 4, column = t % 4 * 2;
+    EXPECT_EQ(found[2 * t], (8 * row + column) | (8 * row + column + 1) << 16);
+    EXPECT_EQ(found[2 * t + 1], (8 * column + row) | (8 * (column + 1) + row)
+                                                         << 16);
+  }
+}
+
+TEST_F(SimulatorTest, MultipliesF16) {
+  // All of A is 2, all of B 3: of sixteen terms 96, and C is 1.
+  const std::string text = R"(
+define ptx_kernel void @k(ptr addrspace(1) %x) {
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %d = call {float, float, float, float} @llvm.nvvm.mma.m16n8k16.row.col.f32.f32(<2 x half> <half 2.0, half 2.0>, <2 x half> <half 2.0, half 2.0>, <2 x half> <half 2.0, half 2.0>, <2 x half> <half 2.0, half 2.0>, <2 x half> <half 3.0, half 3.0>, <2 x half> <half 3.0, half 3.0>, float 1.0, float 1.0, float 1.0, float 1.0)
+  %d3 = extractvalue {float, float, float, float} %d, 3
+  %p = getelementptr float, ptr addrspace(1) %x, i32 %t
+  store float %d3, ptr addrspace(1) %p, align 4
+  ret void
+})";
+  float *x = upload(std::vector<float>(32));
+  expectNoFault(run(text, {{1}, {32}}, {x}));
+  for (float value : download(x, 32))
+    EXPECT_EQ(value, 97);
 }
 
 float toTF32(float value) {
@@ -616,6 +808,19 @@ TEST_F(SimulatorTest, RunsGridsThatWaitForEachOther) {
                            "syncscope(\"device\") monotonic"),
                   config, {x, y, count}),
               FaultKind::Race, "which thread");
+  // The first thread's fence says nothing of what the others have written.
+  reset();
+  expectFault(run(replaced(grid, theBarrier, ""), config, {x, y, count}),
+              FaultKind::Race, "which thread");
+  // A fence behind the loop acquires as well.
+  reset();
+  expectNoFault(run(replaced(replaced(grid, "syncscope(\"device\") acquire",
+                                      "syncscope(\"device\") monotonic"),
+                             "br i1 %all, label %go, label %spin\n",
+                             "br i1 %all, label %fenced, label %spin\nfenced:\n"
+                             "  fence syncscope(\"device\") acq_rel\n"
+                             "  br label %go\n"),
+                    config, {x, y, count}));
   // Blocks one after another wait for ever.
   reset();
   config.cooperative = false;
@@ -623,7 +828,81 @@ TEST_F(SimulatorTest, RunsGridsThatWaitForEachOther) {
               "for what nobody is left to write");
 }
 
+TEST_F(SimulatorTest, SeesWhatIsWaitedForInVain) {
+  for (const char *attempt :
+       {"%old = atomicrmw xchg ptr addrspace(1) %x, i32 1 "
+        "syncscope(\"device\") "
+        "acquire, align 4",
+        "%both = cmpxchg ptr addrspace(1) %x, i32 0, i32 1 "
+        "syncscope(\"device\") acquire monotonic, align 4\n"
+        "  %old = extractvalue {i32, i1} %both, 0",
+        "%old = load volatile i32, ptr addrspace(1) %x, align 4"}) {
+    std::string text = R"(
+define ptx_kernel void @k(ptr addrspace(1) %x) {
+  br label %try
+try:
+  ATTEMPT
+  %free = icmp eq i32 %old, 0
+  br i1 %free, label %end, label %try
+end:
+  ret void
+})";
+    text = replaced(text, "ATTEMPT", attempt);
+    int32_t *x = upload(std::vector<int32_t>{1});
+    expectFault(run(text, {{1}, {2}}, {x}), FaultKind::Deadlock,
+                "for what nobody is left to write");
+    int32_t zero = 0;
+    device.write(x, &zero, 4);
+    expectNoFault(run(text, {{1}, {1}}, {x}));
+  }
+}
+
+TEST_F(SimulatorTest, LooksAtManyFlagsInPeace) {
+  // One thread looks at 2000 flags while the others wait for it.
+  const std::string text = R"(
+define ptx_kernel void @k(ptr addrspace(1) %x) {
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %first = icmp eq i32 %t, 0
+  br i1 %first, label %look, label %go
+look:
+  %i = phi i32 [0, %0], [%n, %look]
+  %p = getelementptr i32, ptr addrspace(1) %x, i32 %i
+  %v = load atomic i32, ptr addrspace(1) %p syncscope("device") acquire, align 4
+  %n = add i32 %i, 1
+  %more = icmp slt i32 %n, 2000
+  br i1 %more, label %look, label %go
+go:
+  call void @llvm.nvvm.barrier.cta.sync.aligned.all(i32 0)
+  ret void
+})";
+  expectNoFault(run(text, {{1}, {32}}, {upload(std::vector<int32_t>(2000))}));
+}
+
 TEST_F(SimulatorTest, RefusesWhatItDoesNotKnow) {
+  auto refusal = [&](const std::string &body, const std::string &before = "") {
+    EXPECT_FALSE(load(before +
+                      "\ndefine ptx_kernel void @k(ptr addrspace(1) "
+                      "%x) {\n" +
+                      body + "\n  ret void\n}\n"));
+    return message;
+  };
+  const std::string prefix =
+      "kernel code in 'k' has what the simulator does not know: ";
+  EXPECT_EQ(refusal("fence syncscope(\"block\") acq_rel"),
+            prefix + "syncscope 'block'");
+  EXPECT_EQ(refusal("%n = ptrtoint ptr addrspace(1) %x to i32"),
+            prefix + "an address in less than 64 bits");
+  EXPECT_EQ(
+      refusal("%v = call <4 x float> @llvm.masked.load.v4f32.p1(ptr "
+              "addrspace(1) align 16 %x, <4 x i1> zeroinitializer, <4 x float> "
+              "zeroinitializer)",
+              "declare <4 x float> @llvm.masked.load.v4f32.p1(ptr "
+              "addrspace(1), <4 x i1>, <4 x float>)"),
+      prefix + "'llvm.masked.load.v4f32.p1'");
+  EXPECT_EQ(refusal("%v = load float, ptr addrspace(4) @c",
+                    "@c = addrspace(4) constant float 1.0"),
+            "variable 'c' is in address space 4, but the simulator knows those "
+            "in shared memory (3) alone");
   EXPECT_FALSE(load(R"(
 define ptx_kernel void @k() {
   call void asm sideeffect "nanosleep.u32 20;", ""()
@@ -649,7 +928,7 @@ TEST_F(SimulatorTest, RefusesConfigurations) {
   auto module = load(reverse);
   ASSERT_TRUE(module) << message;
   EXPECT_TRUE(module->hasKernel("k"));
-  EXPECT_EQ(module->getSharedBytes(), 256u);
+  EXPECT_EQ(module->getSharedBytes("k"), 256u);
   void *none = nullptr;
   auto refused = [&](const LaunchConfig &config,
                      llvm::ArrayRef<void *> arguments,
@@ -661,7 +940,13 @@ TEST_F(SimulatorTest, RefusesConfigurations) {
   void *argument = &none;
   EXPECT_EQ(refused({{1}, {2048}}, {argument}),
             "kernel 'k': a grid of (1, 1, 1) blocks of (2048, 1, 1) threads; a "
-            "block has 1 to 1024 threads");
+            "block has 1 to 1024 threads, 64 along z, and a grid 1 to "
+            "2147483647 blocks, 65535 along y and z");
+  LaunchConfig large{{4096}, {1024}};
+  large.cooperative = true;
+  EXPECT_EQ(refused(large, {argument}),
+            "kernel 'k': 4194304 threads that wait for each other, but 270336 "
+            "can be there at once");
   EXPECT_EQ(refused({{1}, {32}, 1u << 20}, {argument}),
             "kernel 'k': 1048832 bytes of shared memory, but a block has "
             "232448");

@@ -8,10 +8,10 @@
 //
 // Runs kernels in LLVM IR, as they are handed to the NVPTX back end, on the
 // CPU: every thread of a block is a fibre, barriers, shuffles, matrix products
-// and asynchronous copies are done by hand, and every access to memory is
-// looked at. What a GPU would do wrong without a word is a fault here: see
-// FaultKind. What the simulator does not know is refused when a module is
-// loaded.
+// and asynchronous copies are done by hand, and every access to global
+// and shared memory is looked at. What a GPU would do wrong without a word is a
+// fault here: see FaultKind. What the simulator does not know is refused when a
+// module is loaded.
 //
 // Not simulated: time, the order of blocks that do not meet, caches, and what
 // the threads of a warp do in step beyond what the program says.
@@ -50,7 +50,8 @@ struct LaunchConfig {
 
 enum class FaultKind {
   OutOfBounds,      ///< no array, or beyond the end of one
-  Misaligned,       ///< an address that is no multiple of the access's size
+  Misaligned,       ///< an address that is no multiple of the alignment that
+                    ///< the access has
   Uninitialised,    ///< reads what nobody has written
   Race,             ///< two threads, one of them writes, nothing between them
   DivergentBarrier, ///< not all threads come to a barrier, or to the same one
@@ -97,8 +98,8 @@ class Module {
 public:
   ~Module();
   bool hasKernel(llvm::StringRef name) const;
-  /// Bytes of shared memory that its kernels declare together.
-  uint32_t getSharedBytes() const;
+  /// Bytes of shared memory that a kernel declares.
+  uint32_t getSharedBytes(llvm::StringRef kernel) const;
 
 private:
   friend class Device;
@@ -111,6 +112,9 @@ public:
   /// What a block may have.
   static constexpr uint32_t mostSharedBytes = 227 * 1024;
   static constexpr uint32_t mostThreads = 1024;
+  /// Threads that can be there at once: what all blocks of a cooperative launch
+  /// may have together.
+  static constexpr uint32_t mostResidentThreads = 132 * 2048;
 
   Device();
   ~Device();
