@@ -42,6 +42,10 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#if __has_feature(address_sanitizer)
+#include <sanitizer/common_interface_defs.h>
+#endif
+
 using namespace llvm;
 using namespace pc::sim;
 
@@ -50,6 +54,32 @@ constexpr unsigned kLanes = 32;
 constexpr size_t kStackBytes = 256 * 1024;
 
 class Execution;
+
+/// Tells AddressSanitizer, where it is, that another stack is in use.
+class StackSwitch {
+public:
+  /// Before the switch; of a stack that is left for good nothing is kept.
+  StackSwitch(const void *bottom, size_t size, bool forGood) {
+#if __has_feature(address_sanitizer)
+    __sanitizer_start_switch_fiber(forGood ? nullptr : &kept, bottom, size);
+#endif
+  }
+  /// Behind the switch back.
+  ~StackSwitch() {
+#if __has_feature(address_sanitizer)
+    __sanitizer_finish_switch_fiber(kept, nullptr, nullptr);
+#endif
+  }
+  /// On a new stack: where the one before is.
+  static void arrive(const void *&bottom, size_t &size) {
+#if __has_feature(address_sanitizer)
+    __sanitizer_finish_switch_fiber(nullptr, &bottom, &size);
+#endif
+  }
+
+private:
+  [[maybe_unused]] void *kept = nullptr;
+};
 
 /// A stack of a fibre; memory comes when it is used.
 class Stack {
@@ -260,6 +290,8 @@ private:
   uint32_t launch;
 
   ucontext_t scheduler;
+  const void *schedulerStack = nullptr;
+  size_t schedulerStackBytes = 0;
   std::vector<std::unique_ptr<Stack>> stacks;
   bool stopped = false;
   uint32_t time = 0; ///< see Mark
@@ -335,6 +367,7 @@ void Execution::stop(FaultKind kind, uint32_t site, const Twine &what) {
 
 void Execution::enter() {
   Execution &execution = *running;
+  StackSwitch::arrive(execution.schedulerStack, execution.schedulerStackBytes);
   Thread &thread = *execution.current;
   execution.kernel.run(execution.arguments.data());
   // What nobody waited for arrives all the same.
@@ -347,12 +380,17 @@ void Execution::enter() {
 
 void Execution::resume(Thread &thread) {
   current = &thread;
+  StackSwitch change(thread.stack->begin(), kStackBytes, /*forGood=*/false);
   swapcontext(&scheduler, &thread.context);
   current = nullptr;
 }
 
 /// Back to the scheduler.
-void Execution::leave() { swapcontext(&current->context, &scheduler); }
+void Execution::leave() {
+  StackSwitch change(schedulerStack, schedulerStackBytes,
+                     stopped || current->state == Thread::State::Done);
+  swapcontext(&current->context, &scheduler);
+}
 
 void Execution::start(Block &block, uint32_t index) {
   block = Block();
