@@ -370,6 +370,23 @@ Error Instrumenter::instrumentCall(CallInst &call) {
   return Error::success();
 }
 
+static constexpr std::pair<Intrinsic::ID, Special> kSpecials[] = {
+    {Intrinsic::nvvm_read_ptx_sreg_tid_x, SpecialTidX},
+    {Intrinsic::nvvm_read_ptx_sreg_tid_y, SpecialTidY},
+    {Intrinsic::nvvm_read_ptx_sreg_tid_z, SpecialTidZ},
+    {Intrinsic::nvvm_read_ptx_sreg_ntid_x, SpecialNtidX},
+    {Intrinsic::nvvm_read_ptx_sreg_ntid_y, SpecialNtidY},
+    {Intrinsic::nvvm_read_ptx_sreg_ntid_z, SpecialNtidZ},
+    {Intrinsic::nvvm_read_ptx_sreg_ctaid_x, SpecialCtaidX},
+    {Intrinsic::nvvm_read_ptx_sreg_ctaid_y, SpecialCtaidY},
+    {Intrinsic::nvvm_read_ptx_sreg_ctaid_z, SpecialCtaidZ},
+    {Intrinsic::nvvm_read_ptx_sreg_nctaid_x, SpecialNctaidX},
+    {Intrinsic::nvvm_read_ptx_sreg_nctaid_y, SpecialNctaidY},
+    {Intrinsic::nvvm_read_ptx_sreg_nctaid_z, SpecialNctaidZ},
+    {Intrinsic::nvvm_read_ptx_sreg_laneid, SpecialLane},
+    {Intrinsic::nvvm_read_ptx_sreg_warpid, SpecialWarp},
+};
+
 Error Instrumenter::instrumentIntrinsic(CallInst &call) {
   IRBuilder<> b(&call);
   auto replace = [&](Value *value) {
@@ -377,10 +394,6 @@ Error Instrumenter::instrumentIntrinsic(CallInst &call) {
       call.replaceAllUsesWith(value);
     call.eraseFromParent();
     return Error::success();
-  };
-  auto special = [&](Special which) {
-    return replace(
-        b.CreateCall(hook("pcx_sim_special", i32, {i32}), number(which)));
   };
   auto shuffle = [&](Shuffle kind) {
     replaceShuffle(call, kind);
@@ -405,35 +418,11 @@ Error Instrumenter::instrumentIntrinsic(CallInst &call) {
   auto inverse = [&](Value *value) {
     return replace(b.CreateFDiv(ConstantFP::get(call.getType(), 1.0), value));
   };
+  for (auto [id, which] : kSpecials)
+    if (call.getIntrinsicID() == id)
+      return replace(
+          b.CreateCall(hook("pcx_sim_special", i32, {i32}), number(which)));
   switch (call.getIntrinsicID()) {
-  case Intrinsic::nvvm_read_ptx_sreg_tid_x:
-    return special(SpecialTidX);
-  case Intrinsic::nvvm_read_ptx_sreg_tid_y:
-    return special(SpecialTidY);
-  case Intrinsic::nvvm_read_ptx_sreg_tid_z:
-    return special(SpecialTidZ);
-  case Intrinsic::nvvm_read_ptx_sreg_ntid_x:
-    return special(SpecialNtidX);
-  case Intrinsic::nvvm_read_ptx_sreg_ntid_y:
-    return special(SpecialNtidY);
-  case Intrinsic::nvvm_read_ptx_sreg_ntid_z:
-    return special(SpecialNtidZ);
-  case Intrinsic::nvvm_read_ptx_sreg_ctaid_x:
-    return special(SpecialCtaidX);
-  case Intrinsic::nvvm_read_ptx_sreg_ctaid_y:
-    return special(SpecialCtaidY);
-  case Intrinsic::nvvm_read_ptx_sreg_ctaid_z:
-    return special(SpecialCtaidZ);
-  case Intrinsic::nvvm_read_ptx_sreg_nctaid_x:
-    return special(SpecialNctaidX);
-  case Intrinsic::nvvm_read_ptx_sreg_nctaid_y:
-    return special(SpecialNctaidY);
-  case Intrinsic::nvvm_read_ptx_sreg_nctaid_z:
-    return special(SpecialNctaidZ);
-  case Intrinsic::nvvm_read_ptx_sreg_laneid:
-    return special(SpecialLane);
-  case Intrinsic::nvvm_read_ptx_sreg_warpid:
-    return special(SpecialWarp);
   case Intrinsic::nvvm_read_ptx_sreg_warpsize:
     return replace(number(32));
 

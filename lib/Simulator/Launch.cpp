@@ -1066,37 +1066,13 @@ void Execution::count(const Request &request) {
 
 uint32_t Execution::special(uint32_t which) const {
   const Thread &thread = *current;
-  switch (which) {
-  case SpecialTidX:
-    return thread.id.x;
-  case SpecialTidY:
-    return thread.id.y;
-  case SpecialTidZ:
-    return thread.id.z;
-  case SpecialNtidX:
-    return config.block.x;
-  case SpecialNtidY:
-    return config.block.y;
-  case SpecialNtidZ:
-    return config.block.z;
-  case SpecialCtaidX:
-    return thread.block->id.x;
-  case SpecialCtaidY:
-    return thread.block->id.y;
-  case SpecialCtaidZ:
-    return thread.block->id.z;
-  case SpecialNctaidX:
-    return config.grid.x;
-  case SpecialNctaidY:
-    return config.grid.y;
-  case SpecialNctaidZ:
-    return config.grid.z;
-  case SpecialLane:
-    return thread.lane();
-  case SpecialWarp:
-    return thread.warp();
-  }
-  llvm_unreachable("the instrumenter knows the special registers");
+  const Extent &block = thread.block->id;
+  const uint32_t values[] = {thread.id.x,    thread.id.y,    thread.id.z,
+                             config.block.x, config.block.y, config.block.z,
+                             block.x,        block.y,        block.z,
+                             config.grid.x,  config.grid.y,  config.grid.z,
+                             thread.lane(),  thread.warp()};
+  return values[which];
 }
 
 //===----------------------------------------------------------------------===//
