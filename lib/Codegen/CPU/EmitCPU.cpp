@@ -606,7 +606,7 @@ void ProgramEmitter::beginBlock(Value block) {
 LLVM::LLVMFuncOp ProgramEmitter::emitSamplesTask(StageOp stage) {
   IRMapping scalars;
   LLVM::LLVMFuncOp task =
-      beginTask(stage.getLoc(), stage.getBody().getArguments(),
+      beginTask(loc, stage.getBody().getArguments(),
                 "$samples" + Twine(stageCount), scalars);
   beginBlock(task.getArgument(1));
   emitSamplesBody(stage.getBody().front(), scalars);
@@ -841,7 +841,7 @@ ProgramEmitter::emitParamsTask(StageOp stage, ArrayRef<GroupOp> groups,
 
   IRMapping scalars;
   LLVM::LLVMFuncOp task =
-      beginTask(stage.getLoc(), stage.getBody().getArguments(),
+      beginTask(loc, stage.getBody().getArguments(),
                 "$params" + Twine(stageCount) + "_" + Twine(level), scalars);
   for (Operation &op : stage.getBody().front().without_terminator())
     if (!isa<GroupOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))

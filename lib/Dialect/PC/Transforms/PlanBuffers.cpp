@@ -436,6 +436,8 @@ bool Planner::merge() {
   func.walk<WalkOrder::PreOrder>([&](scf::ForOp loop) {
     Operation *yield = loop.getBody()->getTerminator();
     SmallVector<OpOperand *> stuck;
+    // All that a round finds it mends: each one plans anew.
+    bool mended = false;
     for (auto [index, init] : llvm::enumerate(loop.getInitArgsMutable())) {
       if (!isTensor(init.get()))
         continue;
@@ -443,8 +445,8 @@ bool Planner::merge() {
       if (!tryMerge(argument, init.get())) {
         OpBuilder builder(loop);
         init.set(copy(builder, loop.getLoc(), init.get()));
-        complete = false;
-        return WalkResult::interrupt();
+        mended = true;
+        continue;
       }
       OpOperand &yielded = yield->getOpOperand(index);
       if (!tryMerge(argument, yielded.get()))
@@ -452,9 +454,11 @@ bool Planner::merge() {
       else if (!tryMerge(argument, loop.getResult(index)))
         stuck.push_back(&yielded);
     }
-    if (stuck.empty())
+    if (stuck.empty() && !mended)
       return WalkResult::advance();
     complete = false;
+    if (mended)
+      return WalkResult::interrupt();
     bool moved = false;
     for (OpOperand *operand : stuck)
       moved |= copyOnEntry(loop, *operand);
