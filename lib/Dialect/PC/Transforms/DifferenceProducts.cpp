@@ -53,7 +53,8 @@ private:
 };
 } // namespace
 
-/// True if `value` is there when `op` runs.
+/// True if `value` is there when `op` runs. (DominanceInfo would be that of the
+/// loops before they carried more.)
 static bool isBefore(Value value, Operation *op) {
   Operation *at = value.getParentBlock()->findAncestorOpInBlock(*op);
   Operation *def = value.getDefiningOp();
@@ -151,9 +152,9 @@ static AddOp findBiased(DenseOp product, DenseOp start) {
   if (!biased || biased.getLhs() != product.getOutput())
     return {};
   for (Operation *user : start->getUsers())
-    if (auto sum = dyn_cast<AddOp>(user); sum &&
-                                          sum.getLhs() == start.getOutput() &&
-                                          sum.getRhs() == biased.getRhs())
+    if (auto sum = dyn_cast<AddOp>(user);
+        sum && sum.getLhs() == start.getOutput() &&
+        sum.getRhs() == biased.getRhs() && isBefore(sum.getOutput(), biased))
       return sum;
   return {};
 }

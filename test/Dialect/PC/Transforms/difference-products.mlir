@@ -107,6 +107,30 @@ func.func @twice(%x: tensor<?x6xf32>, %y: tensor<?x6xf32>, %w: tensor<6x6xf32>)
 
 // -----
 
+// A sum with the bias that comes later is not there yet.
+
+// CHECK-LABEL: func.func @later(
+// CHECK: %[[P:.*]] = pc.dense %{{.*}}, %{{.*}} transposed :
+// CHECK: %[[M:.*]] = pc.sub %{{.*}}, %{{.*}} :
+// CHECK: %[[E:.*]] = pc.sub %[[M]], %{{.*}} :
+// CHECK: %[[D:.*]] = pc.dense %[[E]], %{{.*}} transposed difference
+// CHECK: %[[S:.*]] = pc.add %[[D]], %[[P]]
+// CHECK-NEXT: pc.add %[[S]], %[[B:.*]] :
+// CHECK-NEXT: pc.add %[[P]], %[[B]] :
+func.func @later(%x: tensor<?x6xf32>, %w: tensor<6x6xf32>, %b: tensor<?x6xf32>)
+    -> (tensor<?x6xf32>, tensor<?x6xf32>)
+    attributes {pc.program = #pc.program_info<"toy", train, 1>} {
+  %p = pc.dense %x, %w transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+  %f = pc.dense %p, %w transposed difference : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+  %h = pc.sub %x, %f : tensor<?x6xf32>
+  %q = pc.dense %h, %w transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+  %s = pc.add %q, %b : tensor<?x6xf32>
+  %t = pc.add %p, %b : tensor<?x6xf32>
+  return %s, %t : tensor<?x6xf32>, tensor<?x6xf32>
+}
+
+// -----
+
 // States that change places, and one that stays where it is once its sample has
 // stopped (what the early exit of a loop is found by), are left alone.
 
