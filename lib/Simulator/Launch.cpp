@@ -484,34 +484,27 @@ void Execution::reportStuck(MutableArrayRef<Block> blocks) {
 Error Execution::run() {
   size_t blockThreads = config.block.count();
   size_t count = config.grid.count();
-  size_t needed = config.cooperative ? count * blockThreads : blockThreads;
-  for (size_t i = 0; i < needed; ++i) {
+  // Blocks that are there at once.
+  size_t together = config.cooperative ? count : 1;
+  for (size_t i = 0; i < together * blockThreads; ++i) {
     stacks.push_back(std::make_unique<Stack>());
     if (!stacks.back()->isThere())
-      return createStringError("no memory for the stacks of " + Twine(needed) +
-                               " threads");
+      return createStringError("no memory for the stacks of " +
+                               Twine(together * blockThreads) + " threads");
   }
   std::fill(program.runs.begin(), program.runs.end(), 0);
   Execution *outer = running;
   running = this;
-  std::vector<Block> blocks(config.cooperative ? count : 1);
-  if (config.cooperative) {
-    for (uint32_t i = 0; i < count; ++i)
-      start(blocks[i], i);
-    runBlocks(blocks);
-  } else {
-    for (uint32_t i = 0; i < count && !stopped; ++i) {
-      start(blocks[0], i);
-      if (!runBlocks(blocks))
-        break;
-      for (Warp &warp : blocks[0].warps)
-        flush(warp);
-    }
-  }
-  if (config.cooperative)
+  std::vector<Block> blocks(together);
+  bool finished = true;
+  for (size_t first = 0; first < count && finished; first += together) {
+    for (size_t i = 0; i < together; ++i)
+      start(blocks[i], static_cast<uint32_t>(first + i));
+    finished = runBlocks(blocks);
     for (Block &block : blocks)
       for (Warp &warp : block.warps)
         flush(warp);
+  }
   running = outer;
   for (auto [cost, runs] : zip_equal(program.blocks, program.runs)) {
     result.counters.instructions += runs * cost.instructions;

@@ -111,8 +111,8 @@ unsigned Differences::carry(scf::ForOp loop, unsigned index, Value start) {
   return position;
 }
 
-/// True if steps of inference led from `start` to `state`: sums of it and how far
-/// they go, in loops in each of their steps.
+/// True if steps of inference led from `start` to `state`: sums of it and how
+/// far they go, in loops in each of their steps.
 static bool isMovedFrom(Value state, Value start) {
   while (state != start) {
     Operation *def = state.getDefiningOp();
@@ -126,8 +126,7 @@ static bool isMovedFrom(Value state, Value start) {
       unsigned index = argument ? argument.getArgNumber() - 1
                                 : cast<OpResult>(state).getResultNumber();
       Operation *end = loop.getBody()->getTerminator();
-      if (!isMovedFrom(end->getOperand(index),
-                       loop.getRegionIterArgs()[index]))
+      if (!isMovedFrom(end->getOperand(index), loop.getRegionIterArgs()[index]))
         return false;
       state = loop.getInits()[index];
       continue;
