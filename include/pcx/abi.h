@@ -38,7 +38,7 @@
 extern "C" {
 #endif
 
-#define PCX_ABI_VERSION 3u
+#define PCX_ABI_VERSION 4u
 #define PCX_QUERY_SYMBOL "pcx_artifact_query"
 #define PCX_TRAILER_MAGIC "PCXTRAIL" /* eight bytes, not terminated */
 #define PCX_TRAILER_BYTES 192u
@@ -304,8 +304,8 @@ typedef struct pcx_variant_t {
   uint64_t required; ///< pcx_cpu_feature_t bits
   pcx_run_fn run;
   uint64_t workspace_bytes; ///< shared by all workers
-  uint64_t worker_bytes;    ///< scratch of each worker, or of a block of samples
-  int64_t sample_block;     ///< rows to which per-sample arrays are padded
+  uint64_t worker_bytes; ///< scratch of each worker, or of a block of samples
+  int64_t sample_block;  ///< rows to which per-sample arrays are padded
   uint32_t kernel_count;
   const pcx_kernel_info_t *kernels;
   // Since ABI version 2, for the profile and benchmarks.
@@ -313,6 +313,106 @@ typedef struct pcx_variant_t {
   uint32_t stage_count; ///< in the order of the program
   const pcx_stage_info_t *stages;
 } pcx_variant_t;
+
+//===----------------------------------------------------------------------===//
+// Devices (since ABI version 4)
+//===----------------------------------------------------------------------===//
+//
+// A program runs on a device as launches of kernels. The artifact has the
+// kernels as images, a list of the launches, and a function for the host that
+// makes one run of the program: all scalars (step counts, learning rates) are
+// computed there and handed to the kernels through memory, so that a run whose
+// launches were recorded once can be played again with other scalars.
+//
+// On a device every storage array is dense and row major in its `dims`, with
+// PCX_DEVICE_ALIGNMENT, whatever `strides` and `panel` say of it on the CPU. So
+// are inputs and outputs, with room for max_batch rows; kernels touch the rows
+// of the n samples and no others. Arrays of integers (step counts) stay in the
+// memory of the host.
+//
+// Every kernel takes (const void *const *table, const void *scalars, int64_t
+// n): a device array of the addresses of the program's inputs, its outputs, all
+// storage entries (null for arrays of integers) and the workspace, in this
+// order; the scalars of its launch; the samples.
+
+#define PCX_DEVICE_ALIGNMENT 256u /* bytes; of arrays on a device */
+
+typedef enum pcx_image_kind_t {
+  PCX_IMAGE_PTX = 0,   ///< text, ends with a NUL
+  PCX_IMAGE_CUBIN = 1, ///< for devices of one major architecture
+  PCX_IMAGE_LLVM = 2   ///< bitcode, for the simulated device
+} pcx_image_kind_t;
+
+/// The kernels of all programs, for one architecture.
+typedef struct pcx_image_t {
+  uint32_t struct_size;
+  uint32_t kind;  ///< pcx_image_kind_t
+  uint32_t arch;  ///< compute capability times ten: 80, 90
+  uint32_t exact; ///< 1: for devices of this very architecture ("sm_90a")
+  uint64_t bytes;
+  const void *data;
+} pcx_image_t;
+
+/// One launch of a kernel. The blocks are as many as `samples_per_block` needs
+/// for the n samples, or `blocks` where that is 0; a kernel does all of its
+/// work with fewer blocks, too, and a cooperative one gets no more than the
+/// device can hold at once.
+typedef struct pcx_launch_t {
+  uint32_t struct_size;
+  const char *kernel;    ///< symbol in the images
+  uint32_t threads;      ///< of a block
+  uint32_t shared_bytes; ///< dynamic shared memory of a block
+  uint32_t cooperative;  ///< 1: its blocks wait for each other
+  uint32_t cluster;      ///< blocks of a cluster, 1 for none
+  uint32_t blocks;
+  uint32_t samples_per_block;
+  double runs; ///< a call of the program; 0: depends on the call
+  uint32_t use_count;
+  const pcx_kernel_use_t *uses; ///< of pcx_device_variant_t::kernels
+} pcx_launch_t;
+
+/// What the host's part of a program calls.
+typedef struct pcx_device_host_t {
+  uint32_t struct_size;
+  uint32_t reserved;
+  void *self;
+  /// Hands scalars, eight bytes each, to the next launch, behind those that it
+  /// has been given already.
+  void (*append)(void *self, const uint64_t *scalars, int64_t count);
+  /// Enqueues a launch of pcx_device_variant_t::launches. 0, or a status that
+  /// the run then returns.
+  int32_t (*launch)(void *self, uint32_t index);
+} pcx_device_host_t;
+
+/// Arguments of the host's part of one run.
+typedef struct pcx_device_args_t {
+  uint32_t struct_size;
+  uint32_t reserved;
+  int64_t n;
+  void *const *storage; ///< arrays of integers, in the host's memory; others
+                        ///< are not touched
+  const double *hypers;
+  const pcx_device_host_t *host;
+  uint64_t seed;
+  uint64_t call;
+  double total_steps;
+  double epoch;
+} pcx_device_args_t;
+
+typedef int32_t (*pcx_device_run_fn)(const pcx_device_args_t *args);
+
+/// A program compiled for devices, all architectures that have an image.
+typedef struct pcx_device_variant_t {
+  uint32_t struct_size;
+  const char *strategy; ///< "persistent" or "graph"
+  pcx_device_run_fn run;
+  uint64_t workspace_bytes; ///< all zero before the first run
+  uint64_t block_bytes; ///< and so much for each block of a launch behind that
+  uint32_t launch_count;
+  const pcx_launch_t *launches;
+  uint32_t kernel_count;
+  const pcx_kernel_info_t *kernels;
+} pcx_device_variant_t;
 
 typedef struct pcx_program_t {
   uint32_t struct_size;
@@ -330,6 +430,8 @@ typedef struct pcx_program_t {
   const uint32_t *storage_reads;
   uint32_t storage_write_count;
   const uint32_t *storage_writes;
+  const pcx_device_variant_t *device; ///< NULL: runs on the CPU only. Since ABI
+                                      ///< version 4
 } pcx_program_t;
 
 typedef struct pcx_artifact_t {
@@ -349,6 +451,9 @@ typedef struct pcx_artifact_t {
   const pcx_hyper_t *hypers;
   uint32_t program_count;
   const pcx_program_t *programs;
+  // Since ABI version 4: code for devices, none in an artifact for CPUs alone.
+  uint32_t image_count;
+  const pcx_image_t *images;
 } pcx_artifact_t;
 
 /// The one exported function, PCX_QUERY_SYMBOL. Returns NULL when the artifact

@@ -147,11 +147,15 @@ private:
   llvm::Constant *get(const Stage &stage);
   llvm::Constant *addStages(const std::vector<Stage> &stages);
   llvm::Constant *get(const Variant &variant);
+  llvm::Constant *get(const Launch &launch);
+  llvm::Constant *get(const DeviceVariant &variant);
+  llvm::Constant *get(const Image &image);
   llvm::Constant *get(const Program &program);
   llvm::Constant *get(const Description &description);
 
   LogicalResult checkRank(StringRef what, StringRef name,
                           ArrayRef<int64_t> dims);
+  LogicalResult checkRun(const Program &program, StringRef name);
   LogicalResult check(const Description &description);
   void addQuery(llvm::Constant *table);
 
@@ -285,6 +289,54 @@ llvm::Constant *TableBuilder::get(const Variant &variant) {
   return r.finish();
 }
 
+llvm::Constant *TableBuilder::get(const Launch &launch) {
+  Record r(context, sizeof(pcx_launch_t));
+  FIELD(r, pcx_launch_t, struct_size, i32(sizeof(pcx_launch_t)));
+  FIELD(r, pcx_launch_t, kernel, string(launch.kernel));
+  FIELD(r, pcx_launch_t, threads, i32(launch.threads));
+  FIELD(r, pcx_launch_t, shared_bytes, i32(launch.sharedBytes));
+  FIELD(r, pcx_launch_t, cooperative, i32(launch.cooperative));
+  FIELD(r, pcx_launch_t, cluster, i32(launch.cluster));
+  FIELD(r, pcx_launch_t, blocks, i32(launch.blocks));
+  FIELD(r, pcx_launch_t, samples_per_block, i32(launch.samplesPerBlock));
+  FIELD(r, pcx_launch_t, runs, f64(launch.runs));
+  FIELD(r, pcx_launch_t, use_count, i32(launch.uses.size()));
+  FIELD(r, pcx_launch_t, uses, array(launch.uses, "pcx.uses"));
+  return r.finish();
+}
+
+llvm::Constant *TableBuilder::get(const DeviceVariant &variant) {
+  Record r(context, sizeof(pcx_device_variant_t));
+  FIELD(r, pcx_device_variant_t, struct_size,
+        i32(sizeof(pcx_device_variant_t)));
+  FIELD(r, pcx_device_variant_t, strategy, string(variant.strategy));
+  FIELD(r, pcx_device_variant_t, run, module.getFunction(variant.run));
+  FIELD(r, pcx_device_variant_t, workspace_bytes, i64(variant.workspaceBytes));
+  FIELD(r, pcx_device_variant_t, block_bytes, i64(variant.blockBytes));
+  FIELD(r, pcx_device_variant_t, launch_count, i32(variant.launches.size()));
+  FIELD(r, pcx_device_variant_t, launches,
+        array(variant.launches, "pcx.launches"));
+  FIELD(r, pcx_device_variant_t, kernel_count, i32(variant.kernels.size()));
+  FIELD(r, pcx_device_variant_t, kernels,
+        array(variant.kernels, "pcx.kernels"));
+  return r.finish();
+}
+
+llvm::Constant *TableBuilder::get(const Image &image) {
+  bool text = image.kind == PCX_IMAGE_PTX;
+  llvm::Constant *data = addGlobal(
+      llvm::ConstantDataArray::getString(context, image.data, /*AddNull=*/text),
+      "pcx.image", 8);
+  Record r(context, sizeof(pcx_image_t));
+  FIELD(r, pcx_image_t, struct_size, i32(sizeof(pcx_image_t)));
+  FIELD(r, pcx_image_t, kind, i32(image.kind));
+  FIELD(r, pcx_image_t, arch, i32(image.arch));
+  FIELD(r, pcx_image_t, exact, i32(image.exact));
+  FIELD(r, pcx_image_t, bytes, i64(image.data.size() + text));
+  FIELD(r, pcx_image_t, data, data);
+  return r.finish();
+}
+
 llvm::Constant *TableBuilder::get(const Program &program) {
   Record r(context, sizeof(pcx_program_t));
   FIELD(r, pcx_program_t, struct_size, i32(sizeof(pcx_program_t)));
@@ -305,6 +357,9 @@ llvm::Constant *TableBuilder::get(const Program &program) {
         i32(program.storageWrites.size()));
   FIELD(r, pcx_program_t, storage_writes,
         array(program.storageWrites, "pcx.writes"));
+  FIELD(r, pcx_program_t, device,
+        program.device ? addGlobal(get(*program.device), "pcx.device", 8)
+                       : null());
   return r.finish();
 }
 
@@ -326,6 +381,8 @@ llvm::Constant *TableBuilder::get(const Description &d) {
   FIELD(r, pcx_artifact_t, hypers, array(d.hypers, "pcx.hypers"));
   FIELD(r, pcx_artifact_t, program_count, i32(d.programs.size()));
   FIELD(r, pcx_artifact_t, programs, array(d.programs, "pcx.programs"));
+  FIELD(r, pcx_artifact_t, image_count, i32(d.images.size()));
+  FIELD(r, pcx_artifact_t, images, array(d.images, "pcx.images"));
   return r.finish();
 }
 
@@ -339,6 +396,21 @@ LogicalResult TableBuilder::checkRank(StringRef what, StringRef name,
                      << ", expected at most " << PCX_MAX_RANK;
 }
 
+/// A function that the program runs is there and has the type.
+LogicalResult TableBuilder::checkRun(const Program &program, StringRef name) {
+  llvm::Function *run = module.getFunction(name);
+  if (!run || run->isDeclaration())
+    return emitError() << "program '" << program.name << "' runs function '"
+                       << name << "', which the module does not define";
+  llvm::FunctionType *type = run->getFunctionType();
+  if (!type->getReturnType()->isIntegerTy(32) || type->getNumParams() != 1 ||
+      !type->getParamType(0)->isPointerTy())
+    return emitError() << "function '" << name << "' of program '"
+                       << program.name
+                       << "' must take one pointer and return i32";
+  return success();
+}
+
 LogicalResult TableBuilder::check(const Description &description) {
   for (const Storage &storage : description.storage)
     if (failed(checkRank("array", storage.name, storage.dims)))
@@ -350,21 +422,13 @@ LogicalResult TableBuilder::check(const Description &description) {
     for (const Port &port : program.outputs)
       if (failed(checkRank("output", port.name, port.dims)))
         return failure();
-    if (program.variants.empty())
+    if (program.variants.empty() && !program.device)
       return emitError() << "program '" << program.name << "' has no variant";
-    for (const Variant &variant : program.variants) {
-      llvm::Function *run = module.getFunction(variant.run);
-      if (!run || run->isDeclaration())
-        return emitError() << "program '" << program.name << "' runs function '"
-                           << variant.run
-                           << "', which the module does not define";
-      llvm::FunctionType *type = run->getFunctionType();
-      if (!type->getReturnType()->isIntegerTy(32) ||
-          type->getNumParams() != 1 || !type->getParamType(0)->isPointerTy())
-        return emitError() << "function '" << variant.run << "' of program '"
-                           << program.name
-                           << "' must take one pointer and return i32";
-    }
+    for (const Variant &variant : program.variants)
+      if (failed(checkRun(program, variant.run)))
+        return failure();
+    if (program.device && failed(checkRun(program, program.device->run)))
+      return failure();
   }
   return success();
 }

@@ -276,6 +276,12 @@ constexpr size_t Checker::leastBytes<pcx_kernel_info_t> =
 template <>
 constexpr size_t Checker::leastBytes<pcx_variant_t> =
     offsetof(pcx_variant_t, marked);
+template <>
+constexpr size_t Checker::leastBytes<pcx_program_t> =
+    offsetof(pcx_program_t, device);
+template <>
+constexpr size_t Checker::leastBytes<pcx_artifact_t> =
+    offsetof(pcx_artifact_t, image_count);
 
 } // namespace
 

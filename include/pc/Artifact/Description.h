@@ -22,6 +22,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -98,13 +99,46 @@ struct Variant {
   std::vector<Stage> stages;
 };
 
-/// pcx_program_t.
+/// pcx_launch_t.
+struct Launch {
+  std::string kernel;
+  uint32_t threads = 1;
+  uint32_t sharedBytes = 0;
+  bool cooperative = false;
+  uint32_t cluster = 1;
+  uint32_t blocks = 1;
+  uint32_t samplesPerBlock = 0;
+  double runs = 0;
+  std::vector<KernelUse> uses;
+};
+
+/// pcx_device_variant_t.
+struct DeviceVariant {
+  std::string strategy;
+  /// Symbol of the function of type pcx_device_run_fn in the module.
+  std::string run;
+  uint64_t workspaceBytes = 0;
+  uint64_t blockBytes = 0;
+  std::vector<Launch> launches;
+  std::vector<Kernel> kernels;
+};
+
+/// pcx_image_t. PTX is without the NUL here.
+struct Image {
+  pcx_image_kind_t kind = PCX_IMAGE_PTX;
+  uint32_t arch = 0;
+  bool exact = false;
+  std::string data;
+};
+
+/// pcx_program_t. It has variants for CPUs, or one for devices, or both.
 struct Program {
   std::string name;
   pcx_role_t role = PCX_ROLE_OTHER;
   std::vector<Port> inputs;
   std::vector<Port> outputs;
   std::vector<Variant> variants; ///< best first
+  std::optional<DeviceVariant> device;
   int64_t weightStepsPerCall = 0;
   std::vector<uint32_t> storageReads;
   std::vector<uint32_t> storageWrites;
@@ -122,6 +156,7 @@ struct Description {
   std::vector<Storage> storage;
   std::vector<Hyper> hypers;
   std::vector<Program> programs;
+  std::vector<Image> images;
 
   /// The variant that runs on the most CPUs, whose name and features stand in
   /// the file's trailer: features that every program needs at least. Null
