@@ -36,7 +36,15 @@ if "address" in config.pc_sanitizer:
 
 llvm_config.with_system_environment(["HOME", "TMPDIR"])
 # Our tools; each is also a feature, so that a partial build tests what it has.
-tools = ["pc-interpret", "pc-lsp-server", "pc-opt", "pc-reduce", "pcc", "pcx-run"]
+tools = [
+    "pc-interpret",
+    "pc-lsp-server",
+    "pc-opt",
+    "pc-reduce",
+    "pc-sim-check",
+    "pcc",
+    "pcx-run",
+]
 for tool in tools:
     if os.path.exists(os.path.join(config.pc_tools_dir, tool)):
         config.available_features.add(tool)

@@ -30,6 +30,8 @@
 #include "pc/Artifact/Artifact.h"
 #include "pc/Codegen/CPU/EntryInfo.h"
 #include "pc/Codegen/CPU/Passes.h"
+#include "pc/Codegen/GPU/Passes.h"
+#include "pc/Codegen/GPU/Serialize.h"
 #include "pc/Dialect/PC/IR/PC.h"
 #include "pc/Dialect/PC/IR/Suggest.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
@@ -53,10 +55,10 @@ using namespace pc;
 namespace cl = llvm::cl;
 
 void pc::registerDialects(DialectRegistry &registry) {
-  registry
-      .insert<PCDialect, arith::ArithDialect, func::FuncDialect,
-              linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect,
-              scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
+  registry.insert<PCDialect, arith::ArithDialect, func::FuncDialect,
+                  gpu::GPUDialect, linalg::LinalgDialect, LLVM::LLVMDialect,
+                  math::MathDialect, NVVM::NVVMDialect, scf::SCFDialect,
+                  tensor::TensorDialect, vector::VectorDialect>();
   func::registerInlinerExtension(registry);
   registerScalarDifferentiableModels(registry);
 }
@@ -64,6 +66,7 @@ void pc::registerDialects(DialectRegistry &registry) {
 void pc::registerPasses() {
   registerPCPasses();
   registerPCCPUPasses();
+  registerPCGPUPasses();
   registerPCPipelinePasses();
   registerPipelines();
 }
@@ -81,6 +84,7 @@ enum class EmitKind {
   Work,
   LLVMIR,
   Assembly,
+  PTX,
   Object,
   Artifact
 };
@@ -135,6 +139,9 @@ struct Options {
   int64_t steps = 0;
   unsigned optLevel = 3;
   std::vector<std::string> cpus;
+  std::vector<std::string> targets;
+  std::vector<std::string> gpuArchs;
+  std::string strategy = "auto";
   int64_t sampleBlock = 0;
   uint64_t cacheBytes = 0;
   bool eliminate = true;
@@ -165,7 +172,8 @@ struct CommandLine {
   cl::opt<std::string> compileTo{
       "compile-to",
       cl::desc("Stop after a phase and print the IR: input, model, functional, "
-               "simplified, scheduled, cpu, llvm, artifact"),
+               "simplified, scheduled, cpu (gpu for devices), llvm, ptx "
+               "(for devices), artifact"),
       cl::value_desc("phase"), cl::cat(category)};
   cl::opt<std::string> dumpPhases{
       "dump-phases-to",
@@ -187,6 +195,8 @@ struct CommandLine {
                      "as JSON if the output's name ends in .json"),
           clEnumValN(EmitKind::LLVMIR, "llvm-ir", "optimised LLVM IR"),
           clEnumValN(EmitKind::Assembly, "asm", "assembly"),
+          clEnumValN(EmitKind::PTX, "ptx",
+                     "kernels for the first of --gpu-arch, as PTX"),
           clEnumValN(EmitKind::Object, "obj", "an ELF object"),
           clEnumValN(EmitKind::Artifact, "pcx", "an artifact (default)")),
       cl::init(EmitKind::Artifact), cl::cat(category)};
@@ -230,6 +240,21 @@ struct CommandLine {
                "or a name that LLVM knows; several make one artifact that "
                "picks at load"),
       cl::cat(category)};
+  cl::list<std::string> targets{
+      "target", cl::CommaSeparated,
+      cl::desc("What the artifact runs on: cpu (default), cuda, or both"),
+      cl::value_desc("target"), cl::cat(category)};
+  cl::list<std::string> gpuArchs{
+      "gpu-arch", cl::CommaSeparated,
+      cl::desc("GPU architectures to write kernels for: sm_80, sm_90, ... "
+               "(sm_80, sm_90), and sim for the simulated device"),
+      cl::value_desc("arch"), cl::cat(category)};
+  cl::opt<std::string> strategy{
+      "gpu-strategy",
+      cl::desc("How programs run on a GPU: persistent (one kernel), graph (a "
+               "kernel for each step of work) or auto (default), by the cost "
+               "model"),
+      cl::init("auto"), cl::cat(category)};
   cl::opt<int64_t> sampleBlock{"sample-block",
                                cl::desc("Samples of a block; chosen if absent"),
                                cl::init(0), cl::cat(category)};
@@ -307,6 +332,9 @@ struct CommandLine {
     values.steps = steps;
     values.optLevel = optLevel;
     values.cpus.assign(cpus.begin(), cpus.end());
+    values.targets.assign(targets.begin(), targets.end());
+    values.gpuArchs.assign(gpuArchs.begin(), gpuArchs.end());
+    values.strategy = strategy;
     values.sampleBlock = sampleBlock;
     values.cacheBytes = cacheBytes;
     values.eliminate = eliminate;
@@ -342,7 +370,11 @@ private:
   LogicalResult loadPlugins(DialectRegistry &registry);
   LogicalResult parsePassAfter();
   LogicalResult compile(MLIRContext &context, llvm::SourceMgr &sources);
+  LogicalResult checkTargets();
   LogicalResult runPhase(ModuleOp module, Phase phase, TimingScope &timing);
+  LogicalResult runTarget(ModuleOp module, StringRef target,
+                          TimingScope &timing);
+  LogicalResult serialize(ModuleOp module, TimingScope &timing);
   LogicalResult writeModule(ModuleOp module, StringRef path);
   LogicalResult emitObject(ModuleOp module, StringRef source,
                            TimingScope &timing);
@@ -362,8 +394,71 @@ private:
   /// With --emit=work.
   std::optional<WorkReport> work;
   Phase last = Phase::Artifact;
+  /// What the artifact runs on.
+  bool forCPU = true, forDevice = false;
+  SmallVector<GPUTarget> gpus;
+  bool forSimulator = false;
+  /// Kernels of programs for devices.
+  std::vector<artifact::Image> images;
 };
 } // namespace
+
+LogicalResult Driver::checkTargets() {
+  if (!options.targets.empty())
+    forCPU = false;
+  for (const std::string &target : options.targets) {
+    forCPU |= target == "cpu";
+    forDevice |= target == "cuda";
+    if (target != "cpu" && target != "cuda")
+      return success(
+          error("--target takes cpu, cuda or both, found '" + target + "'"));
+  }
+  if (!forDevice) {
+    if (!options.gpuArchs.empty())
+      return success(error("--gpu-arch is for --target=cuda"));
+    if (options.strategy != "auto")
+      return success(error("--gpu-strategy is for --target=cuda"));
+  }
+  for (const std::string &arch : options.gpuArchs) {
+    if (arch == "sim") {
+      forSimulator = true;
+      continue;
+    }
+    MLIRContext context;
+    std::string message;
+    ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+      message = diagnostic.str();
+      return success();
+    });
+    FailureOr<GPUTarget> gpu = GPUTarget::parse(
+        arch, [&]() { return mlir::emitError(UnknownLoc::get(&context)); });
+    if (failed(gpu))
+      return success(error("--gpu-arch: " + message));
+    gpus.push_back(*gpu);
+  }
+  if (options.gpuArchs.empty())
+    for (StringRef arch : {"sm_80", "sm_90"})
+      gpus.push_back(*GPUTarget::parse(arch, nullptr));
+  if (options.strategy != "auto" && options.strategy != "persistent" &&
+      options.strategy != "graph")
+    return success(error("--gpu-strategy takes auto, persistent or graph, "
+                         "found '" +
+                         options.strategy + "'"));
+  pipeline.strategy =
+      options.strategy == "auto" ? "persistent" : options.strategy;
+  bool looks = last > Phase::Simplified && last < Phase::Artifact;
+  if (forCPU && forDevice && looks)
+    return success(error("--compile-to=" + Twine(stringifyPhase(last)) +
+                         " shows the code for one target; name one with "
+                         "--target"));
+  StringRef target = forCPU ? "cpu" : "cuda";
+  if (!isPhaseOf(last, target))
+    return success(error("there is no phase " + Twine(stringifyPhase(last)) +
+                         " on the way to --target=" + target));
+  if (options.emit == EmitKind::PTX && !forDevice)
+    return success(error("--emit=ptx is for --target=cuda"));
+  return success();
+}
 
 LogicalResult Driver::checkOptions() {
   if (!options.compileTo.empty()) {
@@ -392,6 +487,10 @@ LogicalResult Driver::checkOptions() {
     return success(error("--compile-to=" + Twine(stringifyPhase(last)) +
                          " stops before there is anything to emit; use "
                          "--emit=mlir or leave one of them out"));
+  if (options.emit == EmitKind::PTX)
+    last = Phase::PTX;
+  if (failed(checkTargets()))
+    return failure();
   if (!options.machine.empty() && options.emit != EmitKind::Work)
     return success(error("--machine is for --emit=work"));
   if (options.emit == EmitKind::Work) {
@@ -514,10 +613,15 @@ LogicalResult Driver::writeModule(ModuleOp module, StringRef path) {
 
 /// The file of a phase in the folder of --dump-phases-to.
 std::string Driver::getDumpPath(Phase phase, StringRef extension) const {
+  // Phases are numbered along the way to their target.
+  unsigned number = 0;
+  for (const PhaseInfo &info : getPhases())
+    number += info.phase < phase &&
+              isPhaseOf(info.phase,
+                        isPhaseOf(phase, "cpu") && forCPU ? "cpu" : "cuda");
   SmallString<128> path(options.dumpPhases);
-  llvm::sys::path::append(path, std::to_string(static_cast<unsigned>(phase)) +
-                                    "-" + stringifyPhase(phase) + "." +
-                                    extension);
+  llvm::sys::path::append(path, std::to_string(number) + "-" +
+                                    stringifyPhase(phase) + "." + extension);
   return path.str().str();
 }
 
@@ -671,6 +775,32 @@ static pcx_role_t getRole(Role role) {
   llvm_unreachable("unknown role");
 }
 
+static artifact::DeviceVariant makeDeviceVariant(const EntryInfo &entry) {
+  artifact::DeviceVariant variant;
+  variant.strategy = entry.strategy.str();
+  variant.run = entry.symbol.str();
+  variant.workspaceBytes = entry.workspaceBytes;
+  variant.blockBytes = entry.workerBytes;
+  for (const KernelInfo &kernel : entry.kernels)
+    variant.kernels.push_back({kernel.name.str(), kernel.flopsBase,
+                               kernel.flopsPerSample, kernel.bytesBase,
+                               kernel.bytesPerSample, kernel.rows});
+  for (const LaunchInfo &info : entry.launches) {
+    artifact::Launch &launch = variant.launches.emplace_back();
+    launch.kernel = info.kernel.str();
+    launch.threads = info.threads;
+    launch.sharedBytes = info.sharedBytes;
+    launch.cooperative = info.cooperative;
+    launch.cluster = info.cluster;
+    launch.blocks = info.blocks;
+    launch.samplesPerBlock = info.samplesPerBlock;
+    launch.runs = info.runs;
+    for (auto [kernel, calls] : info.uses)
+      launch.uses.push_back({static_cast<uint32_t>(kernel), calls});
+  }
+  return variant;
+}
+
 /// The tables of an artifact from what code generation left on the module.
 static artifact::Description describe(ModuleOp module,
                                       const PipelineOptions &options) {
@@ -714,6 +844,10 @@ static artifact::Description describe(ModuleOp module,
     }
     description.model = entry.info.getModel().str();
     description.maxBatch = entry.maxBatch;
+    if (entry.strategy) {
+      program->device = makeDeviceVariant(entry);
+      continue;
+    }
     artifact::Variant &variant = program->variants.emplace_back();
     variant.cpu = entry.cpu.str();
     variant.required = entry.required;
@@ -771,6 +905,14 @@ static artifact::Description describe(ModuleOp module,
 LogicalResult Driver::emitObject(ModuleOp module, StringRef source,
                                  TimingScope &timing) {
   artifact::Description description = describe(module, pipeline);
+  description.images = std::move(images);
+  if (forDevice) {
+    description.options += forCPU ? " --target=cpu,cuda" : " --target=cuda";
+    if (!options.gpuArchs.empty())
+      description.options += " --gpu-arch=" + llvm::join(options.gpuArchs, ",");
+    if (options.strategy != "auto")
+      description.options += " --gpu-strategy=" + options.strategy;
+  }
   for (const std::string &extra : options.passAfter)
     description.options += " --pass-after=" + extra;
   description.sourceName = llvm::sys::path::filename(options.input).str();
@@ -874,6 +1016,53 @@ struct RemarkPrinter : remark::detail::MLIRRemarkStreamerBase {
 };
 } // namespace
 
+/// The phases behind `simplified`, for one target.
+LogicalResult Driver::runTarget(ModuleOp module, StringRef target,
+                                TimingScope &timing) {
+  pipeline.target = target.str();
+  for (const PhaseInfo &info : getPhases())
+    if (info.phase > Phase::Simplified && info.phase <= last &&
+        info.phase < Phase::PTX && isPhaseOf(info.phase, target) &&
+        failed(runPhase(module, info.phase, timing)))
+      return failure();
+  return verify(module);
+}
+
+/// Writes the kernels of `module` as images and takes them out of it.
+LogicalResult Driver::serialize(ModuleOp module, TimingScope &timing) {
+  TimingScope scope = timing.nest("Serialize kernels");
+  for (auto kernels :
+       llvm::make_early_inc_range(module.getOps<gpu::GPUModuleOp>())) {
+    for (const GPUTarget &gpu : gpus) {
+      artifact::Image &image = images.emplace_back();
+      image.arch = gpu.arch;
+      image.exact = gpu.exact;
+      if (failed(serializeKernels(kernels, gpu, options.optLevel,
+                                  /*bitcode=*/false, image.data)))
+        return failure();
+      if (options.dumpPhases.empty())
+        continue;
+      std::string path = getDumpPath(Phase::PTX, gpu.getName() + ".ptx");
+      if (failed(artifact::writeFile(
+              path, ArrayRef<char>(image.data.data(), image.data.size()),
+              [&]() { return mlir::emitError(module.getLoc()); })))
+        return failure();
+    }
+    if (forSimulator) {
+      // The code of the oldest architecture, which all others run.
+      artifact::Image &image = images.emplace_back();
+      image.kind = PCX_IMAGE_LLVM;
+      GPUTarget gpu = *GPUTarget::parse("sm_80", nullptr);
+      image.arch = gpu.arch;
+      if (failed(serializeKernels(kernels, gpu, options.optLevel,
+                                  /*bitcode=*/true, image.data)))
+        return failure();
+    }
+    kernels.erase();
+  }
+  return success();
+}
+
 LogicalResult Driver::compile(MLIRContext &context, llvm::SourceMgr &sources) {
   DefaultTimingManager timingManager;
   applyDefaultTimingManagerCLOptions(timingManager);
@@ -892,7 +1081,7 @@ LogicalResult Driver::compile(MLIRContext &context, llvm::SourceMgr &sources) {
                            ": " + code.message()));
   }
   for (const PhaseInfo &info : getPhases())
-    if (info.phase <= last && info.phase != Phase::Artifact) {
+    if (info.phase <= std::min(last, Phase::Simplified)) {
       if (failed(runPhase(*module, info.phase, timing)))
         return failure();
       if (work && info.phase == Phase::Functional)
@@ -907,8 +1096,32 @@ LogicalResult Driver::compile(MLIRContext &context, llvm::SourceMgr &sources) {
                info.phase == Phase::Simplified)
         dot.addPhase(info.name, *module);
     }
-  if (failed(verify(*module)))
+  OwningOpRef<ModuleOp> device;
+  if (forDevice)
+    device = forCPU ? module->clone() : std::move(module);
+  if (forCPU && failed(runTarget(*module, "cpu", timing)))
     return failure();
+  if (forDevice) {
+    if (failed(runTarget(*device, "cuda", timing)))
+      return failure();
+    if (last >= Phase::PTX && failed(serialize(*device, timing)))
+      return failure();
+    if (forCPU)
+      for (Operation &op : llvm::make_early_inc_range(*device->getBody()))
+        op.moveBefore(module->getBody(), module->getBody()->end());
+    else
+      module = std::move(device);
+  }
+  if (last == Phase::PTX) {
+    if (gpus.empty())
+      return success(error("--gpu-arch names no architecture to write PTX "
+                           "for"));
+    StringRef text = images.front().data;
+    std::string path = options.output.empty() ? "-" : options.output;
+    return artifact::writeFile(
+        path, ArrayRef<char>(text.data(), text.size()),
+        [&]() { return mlir::emitError(module->getLoc()); });
+  }
   if (options.emit == EmitKind::Dot) {
     std::string text;
     llvm::raw_string_ostream os(text);

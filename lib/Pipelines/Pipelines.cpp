@@ -12,6 +12,7 @@
 #include "mlir/Transforms/Passes.h"
 #include "pc/Codegen/CPU/Passes.h"
 #include "pc/Codegen/CPU/Target.h"
+#include "pc/Codegen/GPU/Passes.h"
 #include "pc/Conversion/Passes.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
 #include "pc/Pipelines/Passes.h"
@@ -29,7 +30,9 @@ static constexpr PhaseInfo kPhases[] = {
      "zeros folded, the error front peeled, constants hoisted"},
     {Phase::Scheduled, "scheduled", "cut into stages without barriers"},
     {Phase::CPU, "cpu", "kernels, buffers and calls"},
+    {Phase::GPU, "gpu", "kernels for devices and what launches them"},
     {Phase::LLVM, "llvm", "LLVM dialect only"},
+    {Phase::PTX, "ptx", "kernels as PTX"},
     {Phase::Artifact, "artifact", "object code, linked"},
 };
 
@@ -44,6 +47,13 @@ std::optional<Phase> pc::symbolizePhase(StringRef name) {
 
 StringRef pc::stringifyPhase(Phase phase) {
   return kPhases[static_cast<unsigned>(phase)].name;
+}
+
+bool pc::isPhaseOf(Phase phase, StringRef target) {
+  bool device = target == "cuda";
+  return phase == Phase::CPU                          ? !device
+         : phase == Phase::GPU || phase == Phase::PTX ? device
+                                                      : true;
 }
 
 //===----------------------------------------------------------------------===//
@@ -127,21 +137,33 @@ static uint64_t getCacheBytes(const PipelineOptions &options) {
   return bytes ? bytes : CPUTarget().l2Bytes;
 }
 
+/// Samples of a block that a block of threads keeps through a stage.
+static constexpr int64_t kDeviceSampleBlock = 8;
+
 static void buildScheduled(OpPassManager &pm, const PipelineOptions &options) {
-  pm.addPass(createChooseLayoutsPass());
-  if (options.pack)
-    pm.addPass(createPackWeightsPass());
+  bool device = options.target == "cuda";
+  // Arrays of devices are dense.
+  if (!device) {
+    pm.addPass(createChooseLayoutsPass());
+    if (options.pack)
+      pm.addPass(createPackWeightsPass());
+  }
   auto &functions = pm.nest<func::FuncOp>();
   functions.addPass(createCSEPass());
-  if (options.precision == "bf16") {
+  if (!device && options.precision == "bf16") {
     functions.addPass(createDifferenceProductsPass());
     functions.addPass(createCSEPass());
     functions.addPass(createNarrowProductsPass());
   }
   SchedulePassOptions schedule;
+  schedule.anyLayout = device;
   schedule.maxBatch = options.batch;
   schedule.sampleBlock = options.sampleBlock;
   schedule.cacheBytes = getCacheBytes(options);
+  if (device && options.strategy == "graph")
+    schedule.sampleBlock = options.batch;
+  else if (device && schedule.sampleBlock == 0)
+    schedule.sampleBlock = std::min<int64_t>(options.batch, kDeviceSampleBlock);
   functions.addPass(createSchedulePass(schedule));
   functions.addPass(createConvertPCToLinalgPass());
   functions.addPass(createCanonicalizerPass());
@@ -161,10 +183,17 @@ static void buildCPU(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createEmitCPUPass(emit));
 }
 
+static void buildGPU(OpPassManager &pm, const PipelineOptions &options) {
+  EmitGPUPassOptions emit;
+  emit.strategy = options.strategy;
+  pm.addPass(createEmitGPUPass(emit));
+}
+
 void pc::buildPhase(OpPassManager &pm, Phase phase,
                     const PipelineOptions &options) {
   switch (phase) {
   case Phase::Input:
+  case Phase::PTX:
   case Phase::Artifact:
     return;
   case Phase::Model:
@@ -182,6 +211,9 @@ void pc::buildPhase(OpPassManager &pm, Phase phase,
   case Phase::CPU:
     buildCPU(pm, options);
     break;
+  case Phase::GPU:
+    buildGPU(pm, options);
+    break;
   case Phase::LLVM:
     buildLowerToLLVMPipeline(pm);
     break;
@@ -198,7 +230,8 @@ void pc::buildPhase(OpPassManager &pm, Phase phase,
 void pc::registerPipelines() {
   for (const PhaseInfo &info : getPhases()) {
     Phase phase = info.phase;
-    if (phase == Phase::Input || phase == Phase::Artifact)
+    if (phase == Phase::Input || phase == Phase::PTX ||
+        phase == Phase::Artifact)
       continue;
     // Registrations keep the strings.
     PassPipelineRegistration<PipelineOptions>(
@@ -212,7 +245,8 @@ void pc::registerPipelines() {
         ("All phases up to " + info.name).str(),
         [phase](OpPassManager &pm, const PipelineOptions &options) {
           for (const PhaseInfo &earlier : getPhases())
-            if (earlier.phase <= phase)
+            if (earlier.phase <= phase &&
+                isPhaseOf(earlier.phase, options.target))
               buildPhase(pm, earlier.phase, options);
         });
   }

@@ -9,7 +9,9 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -116,8 +118,9 @@ void VerifyPhasePass::verifyCPU() {
 
 void VerifyPhasePass::verifyLLVM() {
   getOperation().walk([&](Operation *op) {
-    if (!isa<ModuleOp>(op) &&
-        !isa_and_nonnull<LLVM::LLVMDialect>(op->getDialect()))
+    if (!isa<ModuleOp, gpu::GPUModuleOp>(op) &&
+        !isa_and_nonnull<LLVM::LLVMDialect, NVVM::NVVMDialect>(
+            op->getDialect()))
       reject(op, "expected the LLVM dialect only");
   });
 }
@@ -131,6 +134,7 @@ void VerifyPhasePass::runOnOperation() {
   }
   switch (*which) {
   case Phase::Input:
+  case Phase::PTX:
   case Phase::Artifact:
     return;
   case Phase::Model:
@@ -141,6 +145,7 @@ void VerifyPhasePass::runOnOperation() {
   case Phase::Scheduled:
     return verifyScheduled();
   case Phase::CPU:
+  case Phase::GPU:
     return verifyCPU();
   case Phase::LLVM:
     return verifyLLVM();

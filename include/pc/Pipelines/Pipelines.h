@@ -28,7 +28,9 @@ enum class Phase : uint8_t {
   Simplified, ///< folded, peeled, hoisted
   Scheduled,  ///< cut into stages
   CPU,        ///< kernels and their calls
+  GPU,        ///< kernels for devices and what launches them, in place of CPU
   LLVM,       ///< LLVM dialect only
+  PTX,        ///< nothing in the IR: kernels as text, for devices
   Artifact    ///< nothing in the IR: object, link, trailer
 };
 
@@ -41,6 +43,8 @@ struct PhaseInfo {
 llvm::ArrayRef<PhaseInfo> getPhases();
 std::optional<Phase> symbolizePhase(llvm::StringRef name);
 llvm::StringRef stringifyPhase(Phase phase);
+/// True if code for `target` goes through `phase`.
+bool isPhaseOf(Phase phase, llvm::StringRef target);
 
 /// Everything that decides what the phases do. The same options serve `pcc`,
 /// `pc-opt` (as options of each pipeline) and code that embeds the compiler.
@@ -51,6 +55,14 @@ struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
       *this, "float",
       llvm::cl::desc("element type: f32, f64, or empty for what is written"),
       llvm::cl::init("")};
+  Option<std::string> target{*this, "target",
+                             llvm::cl::desc("what the phases after simplified "
+                                            "are for: cpu or cuda"),
+                             llvm::cl::init("cpu")};
+  Option<std::string> strategy{
+      *this, "strategy",
+      llvm::cl::desc("how programs run on a device: persistent or graph"),
+      llvm::cl::init("persistent")};
   Option<std::string> precision{
       *this, "precision",
       llvm::cl::desc("what products round their operands to: f32 (nothing) or "

@@ -24,6 +24,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Programs.h"
 #include "EntryAttributes.h"
 #include "FixedPoint.h"
 #include "KernelEmitter.h"
@@ -40,7 +41,6 @@
 #include "pc/Dialect/PC/Transforms/Structured.h"
 #include "pcx/abi.h"
 #include "llvm/ADT/MapVector.h"
-#include "llvm/ADT/StringMap.h"
 #include "llvm/Support/SaveAndRestore.h"
 
 #include <cmath>
@@ -72,15 +72,6 @@ enum Slot : int32_t {
   SlotMark = SlotScalars, ///< ptr: pcx_host_t::mark, or null
   SlotMarkSelf,           ///< ptr: its first argument
   SlotMarkedScalars
-};
-
-/// Persistent arrays and hyper-parameters of all programs, by name.
-struct ModuleTables {
-  SmallVector<Attribute> storage, hypers;
-  llvm::StringMap<int64_t> storageIndex, hyperIndex;
-  llvm::StringMap<Type> storageType;
-
-  LogicalResult add(func::FuncOp func);
 };
 
 /// Emits one program for one CPU.
@@ -123,12 +114,8 @@ private:
                                   LLVM::Linkage linkage);
 
   // Arrays.
-  BufferAttr getBuffer(Value array);
-  /// Index of a port among those of its kind, of the module for storage.
-  int64_t getPortIndex(BufferAttr buffer);
   /// Address of the first element that a stage function sees of `array`.
   Value getArrayAddress(Value array);
-  bool isBatched(Value array);
   Value getWorkerAddress(Value worker, int64_t position);
 
   // Programs.
@@ -240,46 +227,6 @@ private:
 } // namespace
 
 //===----------------------------------------------------------------------===//
-// Tables of the module
-//===----------------------------------------------------------------------===//
-
-LogicalResult ModuleTables::add(func::FuncOp func) {
-  Builder b(func.getContext());
-  for (BlockArgument argument : func.getArguments()) {
-    auto port = func.getArgAttrOfType<PortAttr>(argument.getArgNumber(),
-                                                PCDialect::kPortAttrName);
-    if (!port)
-      return func.emitError("argument ")
-             << argument.getArgNumber() << " has no '"
-             << PCDialect::kPortAttrName << "'";
-    StringRef name = port.getName();
-    if (port.isStorage()) {
-      Type type = argument.getType();
-      auto [known, inserted] = storageType.try_emplace(name, type);
-      if (!inserted && known->second != type)
-        return func.emitError("array '")
-               << name << "' has type " << type << " here and " << known->second
-               << " in another program";
-      if (!inserted)
-        continue;
-      storageIndex[name] = storage.size();
-      // The user sees the matrix whose transpose, or panels, lie in memory.
-      if (port.getDetail("strides")) {
-        auto matrix = cast<RankedTensorType>(type);
-        type = matrix.clone({matrix.getDimSize(1), matrix.getDimSize(0)});
-      }
-      if (auto array = dyn_cast<RankedTensorType>(type))
-        type = array.dropEncoding();
-      storage.push_back(b.getArrayAttr({port, TypeAttr::get(type)}));
-    } else if (port.getKind() == PortKind::Hyper &&
-               hyperIndex.try_emplace(name, hypers.size()).second) {
-      hypers.push_back(port);
-    }
-  }
-  return success();
-}
-
-//===----------------------------------------------------------------------===//
 // Small pieces of code
 //===----------------------------------------------------------------------===//
 
@@ -323,60 +270,6 @@ LLVM::LLVMFuncOp ProgramEmitter::createFunction(const Twine &suffix,
 // Arrays
 //===----------------------------------------------------------------------===//
 
-BufferAttr ProgramEmitter::getBuffer(Value array) {
-  Value root = getRootArray(array);
-  if (auto argument = dyn_cast<BlockArgument>(root)) {
-    Operation *parent = argument.getOwner()->getParentOp();
-    if (auto loop = dyn_cast<scf::ForOp>(parent))
-      return getBuffer(loop.getTiedLoopInit(argument)->get());
-    auto port = program.getArgAttrOfType<PortAttr>(argument.getArgNumber(),
-                                                   PCDialect::kPortAttrName);
-    int64_t position = 0;
-    for (unsigned i = 0; i < argument.getArgNumber(); ++i) {
-      auto other =
-          program.getArgAttrOfType<PortAttr>(i, PCDialect::kPortAttrName);
-      position += port.isStorage() ? other.isStorage()
-                                   : other.getKind() == PortKind::Input;
-    }
-    return BufferAttr::get(
-        b.getContext(),
-        port.isStorage() ? BufferSpace::Storage : BufferSpace::Input, position);
-  }
-  auto result = cast<OpResult>(root);
-  if (auto loop = dyn_cast<scf::ForOp>(result.getOwner()))
-    return getBuffer(loop.getInitArgs()[result.getResultNumber()]);
-  auto places =
-      result.getOwner()->getAttrOfType<ArrayAttr>(PCDialect::kBuffersAttrName);
-  return cast<BufferAttr>(places[result.getResultNumber()]);
-}
-
-int64_t ProgramEmitter::getPortIndex(BufferAttr buffer) {
-  if (buffer.getSpace() != BufferSpace::Storage)
-    return buffer.getPosition();
-  int64_t position = 0;
-  for (unsigned i = 0; i < program.getNumArguments(); ++i) {
-    auto port = program.getArgAttrOfType<PortAttr>(i, PCDialect::kPortAttrName);
-    if (port.isStorage() && position++ == buffer.getPosition())
-      return tables.storageIndex.lookup(port.getName());
-  }
-  llvm_unreachable("a buffer of a planned program exists");
-}
-
-/// True if a samples stage sees a block of the rows of `array`, not all of it.
-bool ProgramEmitter::isBatched(Value array) {
-  if (auto argument = dyn_cast<BlockArgument>(array))
-    if (auto stage = dyn_cast<StageOp>(argument.getOwner()->getParentOp())) {
-      auto type = cast<RankedTensorType>(
-          stage.getInputs()[argument.getArgNumber()].getType());
-      return type.getRank() > 0 && type.isDynamicDim(0);
-    }
-  Operation *def = array.getDefiningOp();
-  if (isa_and_nonnull<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(def))
-    return isBatched(def->getOperand(0));
-  // What a stage makes and does not keep to itself has a row per sample.
-  return true;
-}
-
 /// An address in the memory of a worker.
 Value ProgramEmitter::getWorkerAddress(Value worker, int64_t position) {
   Value own = arith::MulIOp::create(b, loc, worker, number(workerBytes));
@@ -388,7 +281,7 @@ Value ProgramEmitter::getWorkerAddress(Value worker, int64_t position) {
 }
 
 Value ProgramEmitter::getArrayAddress(Value array) {
-  BufferAttr buffer = getBuffer(array);
+  BufferAttr buffer = getBuffer(program, array);
   bool rows =
       firstRow && buffer.getSpace() != BufferSpace::Scratch && isBatched(array);
   Value &address = addresses[{buffer, rows}];
@@ -399,7 +292,8 @@ Value ProgramEmitter::getArrayAddress(Value array) {
   b.setInsertionPointAfterValue(firstRow ? blockEnd : samples);
   auto loadPointer = [&](int32_t table) {
     Value pointers = loadSlot(pointerType, context, table);
-    return loadSlot(pointerType, pointers, getPortIndex(buffer));
+    return loadSlot(pointerType, pointers,
+                    tables.getPortIndex(program, buffer));
   };
   auto bytesAfter = [&](Value pointer, Value bytes) {
     return LLVM::GEPOp::create(b, loc, pointerType, b.getI8Type(), pointer,
@@ -438,45 +332,6 @@ Value ProgramEmitter::getArrayAddress(Value array) {
 // Kernels
 //===----------------------------------------------------------------------===//
 
-/// A name that says what a kernel does: "dense_128x784", "map_128".
-static std::string getKernelName(GroupOp group) {
-  std::string name;
-  for (auto op : group.getBody().getOps<linalg::GenericOp>()) {
-    StringRef kind;
-    SmallVector<int64_t> dims = op.getStaticLoopRanges();
-    switch (getStructuredKind(op)) {
-    case StructuredKind::Contraction:
-      kind = "contract";
-      break;
-    case StructuredKind::BatchReduction:
-      kind = "batch_sum";
-      break;
-    case StructuredKind::RowReduction:
-      kind = "row_sum";
-      break;
-    case StructuredKind::Elementwise:
-      kind = isNarrowing(op) ? "narrow" : "map";
-      break;
-    case StructuredKind::Update:
-      kind = "join";
-      break;
-    }
-    if (!name.empty() && kind != "contract" && kind != "batch_sum" &&
-        kind != "row_sum")
-      continue;
-    name = kind.str();
-    llvm::raw_string_ostream os(name);
-    for (auto [index, dim] : llvm::enumerate(dims)) {
-      os << (index == 0 ? "_" : "x");
-      if (ShapedType::isDynamic(dim))
-        os << "n";
-      else
-        os << dim;
-    }
-  }
-  return name;
-}
-
 void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
                                    IRMapping &scalars, Value low, Value high,
                                    std::optional<ColumnPart> columns) {
@@ -485,7 +340,7 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
   SmallVector<Value> arguments;
   auto bind = [&](Value array) {
     auto [known, inserted] =
-        pointerOf.try_emplace(getBuffer(array), binding.pointerCount);
+        pointerOf.try_emplace(getBuffer(program, array), binding.pointerCount);
     if (inserted) {
       ++binding.pointerCount;
       arguments.push_back(getArrayAddress(array));
@@ -605,9 +460,8 @@ void ProgramEmitter::beginBlock(Value block) {
 
 LLVM::LLVMFuncOp ProgramEmitter::emitSamplesTask(StageOp stage) {
   IRMapping scalars;
-  LLVM::LLVMFuncOp task =
-      beginTask(loc, stage.getBody().getArguments(),
-                "$samples" + Twine(stageCount), scalars);
+  LLVM::LLVMFuncOp task = beginTask(loc, stage.getBody().getArguments(),
+                                    "$samples" + Twine(stageCount), scalars);
   beginBlock(task.getArgument(1));
   emitSamplesBody(stage.getBody().front(), scalars);
   LLVM::ReturnOp::create(b, loc, ValueRange());
@@ -977,25 +831,6 @@ void ProgramEmitter::emitParallel(LLVM::LLVMFuncOp task, Value count,
                        ValueRange{context, tasks.getInductionVar(), zero});
 }
 
-/// Levels of a params stage: a group is one above what it reads of the stage.
-static SmallVector<SmallVector<GroupOp>> getLevels(StageOp stage) {
-  SmallVector<SmallVector<GroupOp>> levels;
-  llvm::DenseMap<Operation *, unsigned> levelOf;
-  for (auto group : stage.getBody().getOps<GroupOp>()) {
-    unsigned level = 0;
-    for (Value operand : group->getOperands())
-      if (isa<RankedTensorType>(operand.getType()))
-        if (Operation *def = getRootArray(operand).getDefiningOp())
-          if (def->getBlock() == group->getBlock())
-            level = std::max(level, levelOf.lookup(def) + 1);
-    levelOf[group] = level;
-    if (levels.size() <= level)
-      levels.resize(level + 1);
-    levels[level].push_back(group);
-  }
-  return levels;
-}
-
 void ProgramEmitter::emitStageCall(StageOp stage, IRMapping &scalars) {
   int32_t next = firstScalarSlot();
   for (Value input : stage.getInputs())
@@ -1094,27 +929,6 @@ void ProgramEmitter::emitBlock(Block &block, IRMapping &scalars) {
 }
 
 DictionaryAttr ProgramEmitter::getEntryFacts() {
-  SmallVector<Attribute> inputs, outputs;
-  SmallVector<int64_t> reads, writes;
-  auto port = [&](PortAttr attr, Type type) {
-    return b.getArrayAttr({attr, TypeAttr::get(type)});
-  };
-  for (BlockArgument argument : program.getArguments()) {
-    auto attr = program.getArgAttrOfType<PortAttr>(argument.getArgNumber(),
-                                                   PCDialect::kPortAttrName);
-    if (attr.getKind() == PortKind::Input)
-      inputs.push_back(port(attr, argument.getType()));
-    else if (attr.isStorage())
-      reads.push_back(tables.storageIndex.lookup(attr.getName()));
-  }
-  for (auto [index, type] : llvm::enumerate(program.getResultTypes())) {
-    auto attr =
-        program.getResultAttrOfType<PortAttr>(index, PCDialect::kPortAttrName);
-    if (attr.isStorage())
-      writes.push_back(tables.storageIndex.lookup(attr.getName()));
-    else
-      outputs.push_back(port(attr, type));
-  }
   SmallVector<Attribute> stageInfos;
   for (const Stage &stage : stages) {
     SmallVector<int64_t> used;
@@ -1131,22 +945,19 @@ DictionaryAttr ProgramEmitter::getEntryFacts() {
   auto named = [&](StringRef name, Attribute value) {
     return b.getNamedAttr(name, value);
   };
-  return b.getDictionaryAttr(
-      {named("program", b.getStringAttr(program.getName())),
-       named("cpu", b.getStringAttr(target.name)),
-       named("info", program->getAttr(PCDialect::kProgramAttrName)),
-       named("required", b.getI64IntegerAttr(target.required)),
-       named("max_batch", b.getI64IntegerAttr(maxBatch)),
-       named("sample_block", b.getI64IntegerAttr(sampleBlock)),
-       named("workspace_bytes", b.getI64IntegerAttr(workspaceBytes)),
-       named("worker_bytes", b.getI64IntegerAttr(workerBytes)),
-       named("inputs", b.getArrayAttr(inputs)),
-       named("outputs", b.getArrayAttr(outputs)),
-       named("reads", b.getDenseI64ArrayAttr(reads)),
-       named("writes", b.getDenseI64ArrayAttr(writes)),
-       named("kernels", b.getArrayAttr(kernelInfos)),
-       named("marked", b.getBoolAttr(marked)),
-       named("stages", b.getArrayAttr(stageInfos))});
+  SmallVector<NamedAttribute> facts = tables.getPortFacts(program);
+  facts.append({named("program", b.getStringAttr(program.getName())),
+                named("cpu", b.getStringAttr(target.name)),
+                named("info", program->getAttr(PCDialect::kProgramAttrName)),
+                named("required", b.getI64IntegerAttr(target.required)),
+                named("max_batch", b.getI64IntegerAttr(maxBatch)),
+                named("sample_block", b.getI64IntegerAttr(sampleBlock)),
+                named("workspace_bytes", b.getI64IntegerAttr(workspaceBytes)),
+                named("worker_bytes", b.getI64IntegerAttr(workerBytes)),
+                named("kernels", b.getArrayAttr(kernelInfos)),
+                named("marked", b.getBoolAttr(marked)),
+                named("stages", b.getArrayAttr(stageInfos))});
+  return b.getDictionaryAttr(facts);
 }
 
 void ProgramEmitter::run() {

@@ -23,6 +23,15 @@ static SmallVector<PortInfo> getPorts(Attribute list) {
   return ports;
 }
 
+/// Reads indices of kernels and how often each is called.
+static void addUses(Attribute kernels, Attribute calls,
+                    SmallVectorImpl<std::pair<int64_t, double>> &uses) {
+  for (auto [kernel, count] :
+       llvm::zip_equal(cast<DenseI64ArrayAttr>(kernels).asArrayRef(),
+                       cast<DenseF64ArrayAttr>(calls).asArrayRef()))
+    uses.emplace_back(kernel, count);
+}
+
 ModuleInfo pc::getModuleInfo(ModuleOp module) {
   ModuleInfo info;
   if (auto storage = module->getAttr(kStorageAttrName))
@@ -67,10 +76,26 @@ ModuleInfo pc::getModuleInfo(ModuleOp module) {
       info.name = cast<StringAttr>(stage[0]);
       info.task = cast<StringAttr>(stage[1]);
       info.runs = cast<FloatAttr>(stage[2]).getValueAsDouble();
-      for (auto [kernel, calls] :
-           llvm::zip_equal(cast<DenseI64ArrayAttr>(stage[3]).asArrayRef(),
-                           cast<DenseF64ArrayAttr>(stage[4]).asArrayRef()))
-        info.uses.emplace_back(kernel, calls);
+      addUses(stage[3], stage[4], info.uses);
+    }
+    if (auto strategy = facts.getAs<StringAttr>("strategy")) {
+      entry.strategy = strategy;
+      for (auto launch :
+           facts.getAs<ArrayAttr>("launches").getAsRange<ArrayAttr>()) {
+        ArrayRef<int64_t> shape =
+            cast<DenseI64ArrayAttr>(launch[1]).asArrayRef();
+        LaunchInfo &own = entry.launches.emplace_back(
+            LaunchInfo{cast<StringAttr>(launch[0]),
+                       shape[0],
+                       shape[1],
+                       shape[2] != 0,
+                       shape[3],
+                       shape[4],
+                       shape[5],
+                       cast<FloatAttr>(launch[2]).getValueAsDouble(),
+                       {}});
+        addUses(launch[3], launch[4], own.uses);
+      }
     }
     info.entries.push_back(std::move(entry));
   }

@@ -110,7 +110,8 @@ CompiledModule::create(StringRef source, const CompileOptions &options,
   auto run = [&](Phase first, Phase last) {
     PassManager manager(context);
     for (const PhaseInfo &info : getPhases())
-      if (info.phase >= first && info.phase <= last)
+      if (info.phase >= first && info.phase <= last &&
+          isPhaseOf(info.phase, pipeline.target))
         buildPhase(manager, info.phase, pipeline);
     return succeeded(manager.run(*result->lowered));
   };

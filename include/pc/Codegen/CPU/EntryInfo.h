@@ -49,8 +49,20 @@ struct StageInfo {
   llvm::SmallVector<std::pair<int64_t, double>> uses;
 };
 
+/// One launch; see pcx_launch_t.
+struct LaunchInfo {
+  mlir::StringAttr kernel;
+  int64_t threads, sharedBytes;
+  bool cooperative;
+  int64_t cluster, blocks, samplesPerBlock;
+  double runs;
+  /// Index of a kernel and its calls.
+  llvm::SmallVector<std::pair<int64_t, double>> uses;
+};
+
 /// One program compiled for one CPU: a function `i32 (ptr)` of
-/// pcx_run_args_t.
+/// pcx_run_args_t; or, with a strategy, what of a program for devices is the
+/// host's: a function of pcx_device_args_t.
 struct EntryInfo {
   /// Symbol of the function in the module.
   mlir::StringAttr symbol;
@@ -66,6 +78,9 @@ struct EntryInfo {
   /// Compiled with calls of pcx_host_t::mark.
   bool marked;
   std::vector<StageInfo> stages;
+  /// Of a program for devices; see pcx_device_variant_t.
+  mlir::StringAttr strategy;
+  std::vector<LaunchInfo> launches;
 };
 
 struct ModuleInfo {

@@ -335,8 +335,8 @@ struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
           << maxBatch.getValue() << " and " << sampleBlock.getValue();
       return signalPassFailure();
     }
-    WalkResult products = func.walk([](DenseOp dense) {
-      if (dense.getTransposed())
+    WalkResult products = func.walk([&](DenseOp dense) {
+      if (dense.getTransposed() || anyLayout)
         return WalkResult::advance();
       dense.emitOpError("reads its weight by columns; run pc-choose-layouts "
                         "before pc-schedule");

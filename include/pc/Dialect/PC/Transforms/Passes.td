@@ -299,9 +299,12 @@ def SchedulePass : Pass<"pc-schedule", "::mlir::func::FuncOp"> {
     batch. A loop that moves shared values (incremental predictive coding) stays
     in the function, with stages inside. Scalars are computed between stages.
     Products must read their weights by rows along the contraction, as
-    `pc-choose-layouts` leaves them.
+    `pc-choose-layouts` leaves them, unless `any-layout` says that kernels do
+    not mind.
   }];
   let options = [
+    Option<"anyLayout", "any-layout", "bool", "false",
+           "products may read their weights by columns">,
     Option<"maxBatch", "max-batch", "int64_t", "128",
            "largest number of samples of a call">,
     Option<"sampleBlock", "sample-block", "int64_t", "0",

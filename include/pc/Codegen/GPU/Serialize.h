@@ -1,0 +1,26 @@
+//===- Serialize.h - Kernels as PTX and as bitcode --------------*- C++ -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PC_CODEGEN_GPU_SERIALIZE_H
+#define PC_CODEGEN_GPU_SERIALIZE_H
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "pc/Codegen/GPU/Target.h"
+
+namespace pc {
+
+/// Translates kernels in the LLVM and NVVM dialects to LLVM IR, optimises them
+/// for `target` and writes them to `text`: as PTX, or with `bitcode` as what
+/// the back end makes PTX from, for the simulated device.
+mlir::LogicalResult serializeKernels(mlir::gpu::GPUModuleOp kernels,
+                                     const GPUTarget &target, unsigned optLevel,
+                                     bool bitcode, std::string &text);
+
+} // namespace pc
+
+#endif // PC_CODEGEN_GPU_SERIALIZE_H

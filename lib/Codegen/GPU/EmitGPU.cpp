@@ -1,0 +1,913 @@
+//===- EmitGPU.cpp - Kernels of programs and what launches them -----------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The function for the host keeps the scalars and the loops of a program: it
+// appends the scalars that a stage reads, in the order in which stages run, and
+// names the launches. A persistent kernel walks through the same stages and
+// takes the scalars one after another; so a learning rate that changes from
+// step to step, or a bound of a loop, is computed once and on the host.
+//
+// Blocks of a persistent kernel meet at a counter in the workspace: the last
+// one to come sets it back and starts the next generation.
+//
+//===----------------------------------------------------------------------===//
+
+#include "../CPU/EntryAttributes.h"
+#include "../Programs.h"
+#include "GroupEmitter.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "pc/Codegen/CPU/Target.h"
+#include "pc/Codegen/GPU/Passes.h"
+#include "pc/Dialect/PC/Transforms/Buffers.h"
+#include "pc/Dialect/PC/Transforms/Structured.h"
+#include "pcx/abi.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/SaveAndRestore.h"
+
+#include <cstddef>
+
+using namespace mlir;
+
+namespace pc {
+#define GEN_PASS_DEF_EMITGPUPASS
+#include "pc/Codegen/GPU/Passes.h.inc"
+} // namespace pc
+
+using namespace pc;
+
+namespace {
+
+constexpr llvm::StringLiteral kBarrierName = "pcx_meet";
+
+/// Emits one program.
+class ProgramEmitter {
+public:
+  ProgramEmitter(ModuleOp module, gpu::GPUModuleOp kernels,
+                 func::FuncOp program, const CPUTarget &host,
+                 const ModuleTables &tables, bool persistent);
+  void run();
+
+private:
+  // Small pieces of code.
+  Value number(int64_t value) {
+    return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
+  }
+  Value small(int64_t value) {
+    return arith::ConstantOp::create(
+        b, loc, b.getI32IntegerAttr(static_cast<int32_t>(value)));
+  }
+  Value narrow(Value value) {
+    return arith::TruncIOp::create(b, loc, b.getI32Type(), value);
+  }
+  Value loadField(Type type, Value structure, size_t offset) {
+    Value address = LLVM::GEPOp::create(
+        b, loc, structure.getType(), b.getI8Type(), structure,
+        ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
+    return LLVM::LoadOp::create(b, loc, type, address);
+  }
+  /// Clones a loop without its arrays, which stay where they are.
+  void emitLoop(scf::ForOp loop, IRMapping &scalars, Value lower, Value upper,
+                Value step, function_ref<void(Block &, IRMapping &)> emitBody);
+
+  // The host.
+  void emitHostBlock(Block &block, IRMapping &scalars);
+  void emitHostStage(StageOp stage, IRMapping &scalars);
+  void emitHostGroups(Block &block, StageKind kind, IRMapping &scalars);
+  void appendScalars(ValueRange values, IRMapping &scalars);
+  void launch(unsigned index);
+  Value getHostStorage(Value array);
+  LLVM::LLVMFuncOp emitHost();
+
+  // The device.
+  LLVM::LLVMFuncOp beginKernel(StringRef name, Location at);
+  void emitDeviceBlock(Block &block);
+  void emitDeviceStage(StageOp stage);
+  void emitDeviceGroups(Block &block, IRMapping &scalars);
+  void emitGroupCall(GroupOp group, StageKind kind, IRMapping &scalars,
+                     Value rows, Value team, Value teams);
+  void takeScalars(ValueRange values, IRMapping &scalars);
+  Value getArrayAddress(Value array);
+  void meet();
+  unsigned emitGroupKernel(GroupOp group, StageKind kind);
+
+  ModuleOp module;
+  gpu::GPUModuleOp kernelModule;
+  func::FuncOp program;
+  const CPUTarget &host;
+  const ModuleTables &tables;
+  const bool persistent;
+  OpBuilder b;
+  Location loc;
+  Type pointerType, globalType;
+  int64_t sampleBlock, maxBatch, workspaceBytes, blockBytes;
+  int64_t inputCount = 0, outputCount = 0;
+  /// Where the blocks' counter lies in the workspace.
+  int64_t meetOffset;
+
+  // Of the host's function.
+  Value runArgs, deviceHost, scalarMemory;
+  int64_t mostScalars = 1;
+
+  // Of the kernel being emitted.
+  Value table, scalarArray, samples, block, blocks, thread;
+  /// Scalars taken so far, an i64.
+  Value cursor;
+  /// First sample of the block of samples at hand, or null.
+  Value firstRow;
+  /// Whether all blocks have met since anything was written.
+  bool met = true;
+  /// Groups of a params stage begin at different blocks.
+  int64_t nextTeam = 0;
+
+  /// Group functions so far.
+  struct Function {
+    GroupOp group;
+    StageKind stage;
+    GroupBinding binding;
+    LLVM::LLVMFuncOp func;
+    int64_t info;
+  };
+  std::vector<Function> functions;
+  SmallVector<Attribute> kernelInfos;
+  /// Launches so far.
+  struct Launch {
+    std::string kernel;
+    int64_t sharedBytes = 0;
+    bool cooperative = false;
+    int64_t blocks = 0, samplesPerBlock = 0;
+    double runs = 1;
+    llvm::MapVector<int64_t, double> calls; ///< by the kernel's index
+    /// What tells one group's launch from another's.
+    SmallVector<BufferAttr> places;
+  };
+  std::vector<Launch> launches;
+  /// How often the code at hand runs in a call, 0 if only the call knows.
+  double times = 1;
+};
+
+} // namespace
+
+static double getTimes(scf::ForOp loop, double times) {
+  std::optional<llvm::APInt> trips = loop.getStaticTripCount();
+  return trips ? times * static_cast<double>(trips->getZExtValue()) : 0;
+}
+
+ProgramEmitter::ProgramEmitter(ModuleOp module, gpu::GPUModuleOp kernels,
+                               func::FuncOp program, const CPUTarget &host,
+                               const ModuleTables &tables, bool persistent)
+    : module(module), kernelModule(kernels), program(program), host(host),
+      tables(tables), persistent(persistent), b(module.getContext()),
+      loc(program.getLoc()),
+      pointerType(LLVM::LLVMPointerType::get(module.getContext())),
+      globalType(
+          LLVM::LLVMPointerType::get(module.getContext(), kGlobalSpace)) {
+  auto fact = [&](StringRef name) {
+    return program->getAttrOfType<IntegerAttr>(name).getInt();
+  };
+  sampleBlock = fact(PCDialect::kSampleBlockAttrName);
+  maxBatch = fact(PCDialect::kMaxBatchAttrName);
+  blockBytes =
+      llvm::alignTo(fact(PCDialect::kWorkerAttrName), PCX_DEVICE_ALIGNMENT);
+  meetOffset =
+      llvm::alignTo(fact(PCDialect::kWorkspaceAttrName), PCX_DEVICE_ALIGNMENT);
+  workspaceBytes = meetOffset + PCX_DEVICE_ALIGNMENT;
+  for (unsigned i = 0; i < program.getNumArguments(); ++i)
+    inputCount +=
+        program.getArgAttrOfType<PortAttr>(i, PCDialect::kPortAttrName)
+            .getKind() == PortKind::Input;
+  for (unsigned i = 0; i < program.getNumResults(); ++i)
+    outputCount +=
+        !program.getResultAttrOfType<PortAttr>(i, PCDialect::kPortAttrName)
+             .isStorage();
+}
+
+void ProgramEmitter::emitLoop(
+    scf::ForOp loop, IRMapping &scalars, Value lower, Value upper, Value step,
+    function_ref<void(Block &, IRMapping &)> emitBody) {
+  SmallVector<Value> carried;
+  SmallVector<unsigned> kept;
+  for (auto [index, init] : llvm::enumerate(loop.getInitArgs()))
+    if (!isa<RankedTensorType>(init.getType()) && scalars.contains(init)) {
+      kept.push_back(index);
+      carried.push_back(scalars.lookup(init));
+    }
+  // A kernel counts the scalars that it has taken.
+  bool counts = cursor != nullptr;
+  if (counts)
+    carried.push_back(cursor);
+  llvm::SaveAndRestore inside(times, getTimes(loop, times));
+  auto copy = scf::ForOp::create(b, loop.getLoc(), lower, upper, step, carried);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    Block *body = copy.getBody();
+    if (!body->empty())
+      body->back().erase();
+    b.setInsertionPointToEnd(body);
+    scalars.map(loop.getInductionVar(), copy.getInductionVar());
+    for (auto [index, place] : llvm::enumerate(kept))
+      scalars.map(loop.getRegionIterArg(place), copy.getRegionIterArg(index));
+    if (counts)
+      cursor = copy.getRegionIterArgs().back();
+    emitBody(*loop.getBody(), scalars);
+    SmallVector<Value> yielded;
+    for (unsigned index : kept)
+      yielded.push_back(
+          scalars.lookup(loop.getBody()->getTerminator()->getOperand(index)));
+    if (counts)
+      yielded.push_back(cursor);
+    scf::YieldOp::create(b, loop.getLoc(), yielded);
+  }
+  for (auto [index, place] : llvm::enumerate(kept))
+    scalars.map(loop.getResult(place), copy.getResult(index));
+  if (counts)
+    cursor = copy.getResults().back();
+}
+
+//===----------------------------------------------------------------------===//
+// The host
+//===----------------------------------------------------------------------===//
+
+/// Address of an array of integers.
+Value ProgramEmitter::getHostStorage(Value array) {
+  BufferAttr buffer = getBuffer(program, array);
+  assert(buffer.getSpace() == BufferSpace::Storage &&
+         "the host has persistent numbers only");
+  Value pointers =
+      loadField(pointerType, runArgs, offsetof(pcx_device_args_t, storage));
+  return loadField(pointerType, pointers,
+                   tables.getPortIndex(program, buffer) * sizeof(void *));
+}
+
+/// Hands the numbers among `values` to the next launch.
+void ProgramEmitter::appendScalars(ValueRange values, IRMapping &scalars) {
+  int64_t count = 0;
+  for (Value value : values) {
+    if (isa<RankedTensorType>(value.getType()))
+      continue;
+    Value scalar = scalars.lookupOrDefault(value);
+    if (isa<IndexType>(scalar.getType()))
+      scalar = arith::IndexCastOp::create(b, loc, b.getI64Type(), scalar);
+    Value place = LLVM::GEPOp::create(
+        b, loc, pointerType, b.getI64Type(), scalarMemory,
+        ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(count++)});
+    LLVM::StoreOp::create(b, loc, scalar, place, 8);
+  }
+  if (count == 0)
+    return;
+  mostScalars = std::max(mostScalars, count);
+  Value append =
+      loadField(pointerType, deviceHost, offsetof(pcx_device_host_t, append));
+  Value self =
+      loadField(pointerType, deviceHost, offsetof(pcx_device_host_t, self));
+  auto type =
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                  {pointerType, pointerType, b.getI64Type()});
+  LLVM::CallOp::create(b, loc, type,
+                       ValueRange{append, self, scalarMemory, number(count)});
+}
+
+void ProgramEmitter::launch(unsigned index) {
+  Value launch =
+      loadField(pointerType, deviceHost, offsetof(pcx_device_host_t, launch));
+  Value self =
+      loadField(pointerType, deviceHost, offsetof(pcx_device_host_t, self));
+  auto type = LLVM::LLVMFunctionType::get(b.getI32Type(),
+                                          {pointerType, b.getI32Type()});
+  // The runtime remembers a failure and reports it when the run ends.
+  LLVM::CallOp::create(b, loc, type, ValueRange{launch, self, small(index)});
+}
+
+void ProgramEmitter::emitHostGroups(Block &block, StageKind kind,
+                                    IRMapping &scalars) {
+  for (Operation &op : block.without_terminator()) {
+    if (auto group = dyn_cast<GroupOp>(op)) {
+      OpBuilder::InsertPoint here = b.saveInsertionPoint();
+      unsigned index = emitGroupKernel(group, kind);
+      b.restoreInsertionPoint(here);
+      appendScalars(group.getInputs(), scalars);
+      launch(index);
+    } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
+      emitLoop(loop, scalars, scalars.lookupOrDefault(loop.getLowerBound()),
+               scalars.lookupOrDefault(loop.getUpperBound()),
+               scalars.lookupOrDefault(loop.getStep()),
+               [&](Block &body, IRMapping &inner) {
+                 emitHostGroups(body, kind, inner);
+               });
+    } else if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op)) {
+      b.clone(op, scalars);
+    }
+  }
+}
+
+void ProgramEmitter::emitHostStage(StageOp stage, IRMapping &scalars) {
+  if (persistent)
+    return appendScalars(stage.getInputs(), scalars);
+  IRMapping inner;
+  for (auto [input, argument] :
+       llvm::zip_equal(stage.getInputs(), stage.getBody().getArguments()))
+    if (!isa<RankedTensorType>(input.getType()))
+      inner.map(argument, scalars.lookupOrDefault(input));
+  emitHostGroups(stage.getBody().front(), stage.getKind(), inner);
+}
+
+static bool hasStages(scf::ForOp loop) {
+  return loop.walk([](StageOp) { return WalkResult::interrupt(); })
+      .wasInterrupted();
+}
+
+/// What a kernel cannot know of the bounds of a loop.
+static SmallVector<Value> getOpenBounds(scf::ForOp loop) {
+  SmallVector<Value> open;
+  for (Value bound :
+       {loop.getLowerBound(), loop.getUpperBound(), loop.getStep()})
+    if (!matchPattern(bound, m_Constant()))
+      open.push_back(bound);
+  return open;
+}
+
+void ProgramEmitter::emitHostBlock(Block &block, IRMapping &scalars) {
+  for (Operation &op : block.without_terminator()) {
+    if (auto stage = dyn_cast<StageOp>(op)) {
+      emitHostStage(stage, scalars);
+    } else if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
+      scalars.map(extract.getResult(),
+                  LLVM::LoadOp::create(b, op.getLoc(), extract.getType(),
+                                       getHostStorage(extract.getTensor()))
+                      .getResult());
+    } else if (auto made = dyn_cast<tensor::FromElementsOp>(op)) {
+      LLVM::StoreOp::create(b, op.getLoc(),
+                            scalars.lookupOrDefault(made.getElements()[0]),
+                            getHostStorage(made.getResult()));
+    } else if (isa<BatchSizeOp>(op)) {
+      Value n =
+          loadField(b.getI64Type(), runArgs, offsetof(pcx_device_args_t, n));
+      scalars.map(op.getResult(0),
+                  arith::SIToFPOp::create(b, op.getLoc(), b.getF64Type(), n)
+                      .getResult());
+    } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
+      if (persistent && hasStages(loop))
+        appendScalars(getOpenBounds(loop), scalars);
+      emitLoop(
+          loop, scalars, scalars.lookupOrDefault(loop.getLowerBound()),
+          scalars.lookupOrDefault(loop.getUpperBound()),
+          scalars.lookupOrDefault(loop.getStep()),
+          [&](Block &body, IRMapping &inner) { emitHostBlock(body, inner); });
+    } else {
+      b.clone(op, scalars);
+    }
+  }
+}
+
+LLVM::LLVMFuncOp ProgramEmitter::emitHost() {
+  Type i32 = b.getI32Type(), f64 = b.getF64Type();
+  OpBuilder end = OpBuilder::atBlockEnd(module.getBody());
+  auto entry = LLVM::LLVMFuncOp::create(
+      end, loc, (program.getName() + "$cuda").str(),
+      LLVM::LLVMFunctionType::get(i32, {pointerType}), LLVM::Linkage::External);
+  host.setAttributes(entry);
+  Block *body = entry.addEntryBlock(b);
+  b.setInsertionPointToStart(body);
+  cursor = Value();
+  times = 1;
+  runArgs = body->getArgument(0);
+  auto memory =
+      LLVM::AllocaOp::create(b, loc, pointerType, b.getI64Type(), number(0), 8);
+  scalarMemory = memory;
+  deviceHost =
+      loadField(pointerType, runArgs, offsetof(pcx_device_args_t, host));
+  IRMapping scalars;
+  for (BlockArgument argument : program.getArguments()) {
+    auto port = program.getArgAttrOfType<PortAttr>(argument.getArgNumber(),
+                                                   PCDialect::kPortAttrName);
+    StringRef name = port.getName();
+    if (port.getKind() == PortKind::Hyper) {
+      Value hypers =
+          loadField(pointerType, runArgs, offsetof(pcx_device_args_t, hypers));
+      scalars.map(argument,
+                  loadField(f64, hypers,
+                            tables.hyperIndex.lookup(name) * sizeof(double)));
+    } else if (port.getKind() == PortKind::Counter) {
+      size_t offset = llvm::StringSwitch<size_t>(name)
+                          .Case("seed", offsetof(pcx_device_args_t, seed))
+                          .Case("call", offsetof(pcx_device_args_t, call))
+                          .Case("epoch", offsetof(pcx_device_args_t, epoch))
+                          .Default(offsetof(pcx_device_args_t, total_steps));
+      scalars.map(argument, loadField(argument.getType(), runArgs, offset));
+    }
+  }
+  emitHostBlock(program.getBody().front(), scalars);
+  if (persistent)
+    launch(0);
+  LLVM::ReturnOp::create(b, loc, small(PCX_RUN_OK));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(memory);
+  memory.getArraySizeMutable().assign(number(mostScalars));
+  return entry;
+}
+
+//===----------------------------------------------------------------------===//
+// The device
+//===----------------------------------------------------------------------===//
+
+LLVM::LLVMFuncOp ProgramEmitter::beginKernel(StringRef name, Location at) {
+  OpBuilder end = OpBuilder::atBlockEnd(kernelModule.getBody());
+  auto kernel = LLVM::LLVMFuncOp::create(
+      end, at, name,
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                  {globalType, globalType, b.getI64Type()}),
+      LLVM::Linkage::External);
+  kernel->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
+  kernel->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
+                  b.getDenseI32ArrayAttr({kThreads, 1, 1}));
+  kernel.setConvergent(true);
+  Block *body = kernel.addEntryBlock(b);
+  b.setInsertionPointToStart(body);
+  table = body->getArgument(0);
+  scalarArray = body->getArgument(1);
+  samples = narrow(body->getArgument(2));
+  block = NVVM::BlockIdXOp::create(b, loc, b.getI32Type());
+  blocks = NVVM::GridDimXOp::create(b, loc, b.getI32Type());
+  thread = NVVM::ThreadIdXOp::create(b, loc, b.getI32Type());
+  cursor = number(0);
+  firstRow = Value();
+  nextTeam = 0;
+  met = true;
+  return kernel;
+}
+
+/// Takes the next scalars of the launch: what the host appended for `values`.
+void ProgramEmitter::takeScalars(ValueRange values, IRMapping &scalars) {
+  int64_t count = 0;
+  for (Value value : values) {
+    if (isa<RankedTensorType>(value.getType()))
+      continue;
+    Type type = value.getType();
+    bool isIndex = isa<IndexType>(type);
+    Value at = arith::AddIOp::create(b, loc, cursor, number(count++));
+    Value place = LLVM::GEPOp::create(b, loc, globalType, b.getI64Type(),
+                                      scalarArray, ArrayRef<LLVM::GEPArg>{at});
+    Value scalar =
+        LLVM::LoadOp::create(b, loc, isIndex ? b.getI64Type() : type, place, 8);
+    if (isIndex)
+      scalar = arith::IndexCastOp::create(b, loc, type, scalar);
+    scalars.map(value, scalar);
+  }
+  if (count)
+    cursor = arith::AddIOp::create(b, loc, cursor, number(count));
+}
+
+/// Address of the first element that the code at hand sees of `array`.
+Value ProgramEmitter::getArrayAddress(Value array) {
+  BufferAttr buffer = getBuffer(program, array);
+  int64_t storageCount = tables.storage.size();
+  auto pointer = [&](int64_t index) {
+    return loadField(globalType, table, index * sizeof(void *));
+  };
+  auto behind = [&](Value address, Value bytes) -> Value {
+    return LLVM::GEPOp::create(b, loc, globalType, b.getI8Type(), address,
+                               ArrayRef<LLVM::GEPArg>{bytes});
+  };
+  Value address;
+  switch (buffer.getSpace()) {
+  case BufferSpace::Input:
+    address = pointer(buffer.getPosition());
+    break;
+  case BufferSpace::Output:
+    address = pointer(inputCount + buffer.getPosition());
+    break;
+  case BufferSpace::Storage:
+    address = pointer(inputCount + outputCount +
+                      tables.getPortIndex(program, buffer));
+    break;
+  case BufferSpace::Workspace:
+    address = behind(pointer(inputCount + outputCount + storageCount),
+                     number(buffer.getPosition()));
+    break;
+  case BufferSpace::Scratch: {
+    Value own = number(workspaceBytes + buffer.getPosition());
+    if (firstRow) {
+      Value wide = arith::ExtUIOp::create(b, loc, b.getI64Type(), block);
+      own = arith::AddIOp::create(
+          b, loc, own, arith::MulIOp::create(b, loc, wide, number(blockBytes)));
+    }
+    return behind(pointer(inputCount + outputCount + storageCount), own);
+  }
+  }
+  if (!firstRow || !isBatched(array))
+    return address;
+  auto type = cast<RankedTensorType>(array.getType());
+  int64_t rowBytes = type.getElementTypeBitWidth() / 8;
+  for (int64_t dim : type.getShape().drop_front())
+    rowBytes *= dim;
+  Value row = arith::ExtUIOp::create(b, loc, b.getI64Type(), firstRow);
+  return behind(address, arith::MulIOp::create(b, loc, row, number(rowBytes)));
+}
+
+void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
+                                   IRMapping &scalars, Value rows, Value team,
+                                   Value teams) {
+  GroupBinding binding;
+  llvm::SmallDenseMap<BufferAttr, int> pointerOf;
+  SmallVector<Value> arguments;
+  auto bind = [&](Value array) {
+    auto [known, inserted] =
+        pointerOf.try_emplace(getBuffer(program, array), binding.pointerCount);
+    if (inserted) {
+      ++binding.pointerCount;
+      arguments.push_back(getArrayAddress(array));
+    }
+    return known->second;
+  };
+  for (Value operand : group.getInputs())
+    binding.operandPointers.push_back(
+        isa<RankedTensorType>(operand.getType()) ? bind(operand) : -1);
+  for (Value result : group.getResults())
+    binding.resultPointers.push_back(bind(result));
+  for (Value operand : group.getInputs()) {
+    if (isa<RankedTensorType>(operand.getType()))
+      continue;
+    Value scalar = scalars.lookup(operand);
+    if (isa<IndexType>(scalar.getType()))
+      scalar = arith::IndexCastOp::create(b, loc, b.getI64Type(), scalar);
+    arguments.push_back(scalar);
+  }
+  arguments.append(
+      {firstRow ? firstRow : small(0), rows, samples, team, teams});
+
+  Function *function = nullptr;
+  for (Function &known : functions)
+    if (known.stage == kind && known.binding == binding &&
+        OperationEquivalence::isRegionEquivalentTo(
+            &known.group.getBody(), &group.getBody(),
+            OperationEquivalence::IgnoreLocations))
+      function = &known;
+  if (!function) {
+    std::string what = getKernelName(group);
+    std::string name =
+        (program.getName() + "_" + Twine(functions.size()) + "_" + what).str();
+    GroupWork work = estimateWork(group, kind);
+    kernelInfos.push_back(b.getArrayAttr(
+        {b.getStringAttr(Twine(functions.size()) + " " + what),
+         b.getDenseF64ArrayAttr({work.flopsBase, work.flopsPerSample,
+                                 work.bytesBase, work.bytesPerSample}),
+         b.getI64IntegerAttr(0)}));
+    functions.push_back({group, kind, binding,
+                         emitGroup(kernelModule, name, group, kind, binding),
+                         static_cast<int64_t>(functions.size())});
+    function = &functions.back();
+  }
+  Launch &launch = launches.back();
+  launch.sharedBytes = std::max(launch.sharedBytes, getSharedBytes(group));
+  auto [use, inserted] = launch.calls.try_emplace(function->info, times);
+  if (!inserted)
+    use->second = times && use->second ? use->second + times : 0;
+  auto call =
+      LLVM::CallOp::create(b, group.getLoc(), function->func, arguments);
+  call.setConvergent(true);
+}
+
+/// All blocks wait for each other.
+void ProgramEmitter::meet() {
+  auto function = kernelModule.lookupSymbol<LLVM::LLVMFuncOp>(kBarrierName);
+  if (!function) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(kernelModule.getBody());
+    function = LLVM::LLVMFuncOp::create(
+        b, loc, kBarrierName,
+        LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                    {globalType}),
+        LLVM::Linkage::Internal);
+    function.setConvergent(true);
+    Block *body = function.addEntryBlock(b);
+    b.setInsertionPointToStart(body);
+    Value counter = body->getArgument(0);
+    Type i32 = b.getI32Type();
+    Value generation = LLVM::GEPOp::create(b, loc, globalType, i32, counter,
+                                           ArrayRef<LLVM::GEPArg>{1});
+    NVVM::BarrierOp::create(b, loc);
+    Value self = NVVM::ThreadIdXOp::create(b, loc, i32);
+    Value count = NVVM::GridDimXOp::create(b, loc, i32);
+    auto isEqual = [&](Value lhs, Value rhs) -> Value {
+      return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, lhs, rhs);
+    };
+    auto load = [&](LLVM::AtomicOrdering ordering) -> Value {
+      return LLVM::LoadOp::create(b, loc, i32, generation, 4,
+                                  /*isVolatile=*/false, /*isNonTemporal=*/false,
+                                  /*isInvariant=*/false,
+                                  /*isInvariantGroup=*/false, ordering,
+                                  "device");
+    };
+    auto leader = scf::IfOp::create(b, loc, isEqual(self, small(0)),
+                                    /*withElseRegion=*/false);
+    {
+      OpBuilder::InsertionGuard inner(b);
+      b.setInsertionPoint(leader.thenBlock()->getTerminator());
+      Value before = load(LLVM::AtomicOrdering::monotonic);
+      Value arrived = LLVM::AtomicRMWOp::create(
+          b, loc, LLVM::AtomicBinOp::add, counter, small(1),
+          LLVM::AtomicOrdering::acq_rel, "device");
+      Value last =
+          isEqual(arrived, arith::SubIOp::create(b, loc, count, small(1)));
+      auto branch = scf::IfOp::create(b, loc, last, /*withElseRegion=*/true);
+      b.setInsertionPoint(branch.thenBlock()->getTerminator());
+      LLVM::StoreOp::create(b, loc, small(0), counter, 4, /*isVolatile=*/false,
+                            /*isNonTemporal=*/false,
+                            /*isInvariantGroup=*/false,
+                            LLVM::AtomicOrdering::monotonic, "device");
+      LLVM::AtomicRMWOp::create(b, loc, LLVM::AtomicBinOp::add, generation,
+                                small(1), LLVM::AtomicOrdering::release,
+                                "device");
+      b.setInsertionPoint(branch.elseBlock()->getTerminator());
+      scf::WhileOp::create(
+          b, loc, TypeRange(), ValueRange(),
+          [&](OpBuilder &inner, Location at, ValueRange) {
+            OpBuilder::InsertionGuard guard(b);
+            b.restoreInsertionPoint(inner.saveInsertionPoint());
+            Value now = load(LLVM::AtomicOrdering::acquire);
+            Value waits = isEqual(now, before);
+            scf::ConditionOp::create(b, at, waits, ValueRange());
+          },
+          [&](OpBuilder &inner, Location at, ValueRange) {
+            scf::YieldOp::create(inner, at);
+          });
+    }
+    NVVM::BarrierOp::create(b, loc);
+    LLVM::ReturnOp::create(b, loc, ValueRange());
+  }
+  Value workspace = loadField(
+      globalType, table,
+      (inputCount + outputCount + tables.storage.size()) * sizeof(void *));
+  Value counter =
+      LLVM::GEPOp::create(b, loc, globalType, b.getI8Type(), workspace,
+                          ArrayRef<LLVM::GEPArg>{number(meetOffset)});
+  auto call = LLVM::CallOp::create(b, loc, function, counter);
+  call.setConvergent(true);
+}
+
+/// The groups of a stage over samples, for the block's samples; all threads of
+/// the block are done with one before the next begins.
+void ProgramEmitter::emitDeviceGroups(Block &body, IRMapping &scalars) {
+  for (Operation &op : body.without_terminator()) {
+    if (auto group = dyn_cast<GroupOp>(op)) {
+      Value left = arith::SubIOp::create(b, loc, samples, firstRow);
+      Value rows = arith::MinSIOp::create(b, loc, left, small(sampleBlock));
+      emitGroupCall(group, StageKind::Samples, scalars, rows, small(0),
+                    small(1));
+      NVVM::BarrierOp::create(b, loc);
+    } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
+      emitLoop(loop, scalars, scalars.lookup(loop.getLowerBound()),
+               scalars.lookup(loop.getUpperBound()),
+               scalars.lookup(loop.getStep()),
+               [&](Block &inner, IRMapping &mapping) {
+                 emitDeviceGroups(inner, mapping);
+               });
+    } else if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op)) {
+      b.clone(op, scalars);
+    }
+  }
+}
+
+void ProgramEmitter::emitDeviceStage(StageOp stage) {
+  // What the stages before wrote is there.
+  if (!met)
+    meet();
+  met = false;
+  IRMapping scalars;
+  SmallVector<Value> numbers;
+  for (Value argument : stage.getBody().getArguments())
+    if (!isa<RankedTensorType>(argument.getType()))
+      numbers.push_back(argument);
+  takeScalars(numbers, scalars);
+  if (stage.getKind() == StageKind::Samples) {
+    Value sum = arith::AddIOp::create(b, loc, samples, small(sampleBlock - 1));
+    Value count = arith::DivUIOp::create(b, loc, sum, small(sampleBlock));
+    auto loop = scf::ForOp::create(b, loc, block, count, blocks);
+    llvm::SaveAndRestore uncounted(cursor, Value());
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(loop.getBody()->getTerminator());
+    firstRow = arith::MulIOp::create(b, loc, loop.getInductionVar(),
+                                     small(sampleBlock));
+    emitDeviceGroups(stage.getBody().front(), scalars);
+    firstRow = Value();
+    return;
+  }
+  for (Operation &op : stage.getBody().front().without_terminator())
+    if (!isa<GroupOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+      b.clone(op, scalars);
+  for (auto [level, groups] : llvm::enumerate(getLevels(stage))) {
+    if (level > 0)
+      meet();
+    for (GroupOp group : groups) {
+      // Small groups have work for few blocks: not for the same ones.
+      Value shifted = arith::AddIOp::create(b, loc, block, small(nextTeam));
+      Value team = arith::RemUIOp::create(b, loc, shifted, blocks);
+      int64_t used = getBlocks(group, StageKind::Params, maxBatch);
+      nextTeam = (nextTeam + (1 << 20) - used % (1 << 20)) % (1 << 20);
+      emitGroupCall(group, StageKind::Params, scalars, small(0), team, blocks);
+      // Threads share memory from group to group.
+      NVVM::BarrierOp::create(b, loc);
+    }
+  }
+}
+
+void ProgramEmitter::emitDeviceBlock(Block &body) {
+  for (Operation &op : body.without_terminator()) {
+    if (auto stage = dyn_cast<StageOp>(op)) {
+      emitDeviceStage(stage);
+    } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
+      if (!hasStages(loop))
+        continue;
+      IRMapping scalars;
+      takeScalars(getOpenBounds(loop), scalars);
+      auto bound = [&](Value value) -> Value {
+        Attribute constant;
+        if (matchPattern(value, m_Constant(&constant)))
+          return arith::ConstantOp::create(b, loc, cast<TypedAttr>(constant));
+        return scalars.lookup(value);
+      };
+      // An iteration begins where all have met, or after what came before the
+      // loop, or after the one before.
+      if (!met)
+        meet();
+      met = true;
+      emitLoop(loop, scalars, bound(loop.getLowerBound()),
+               bound(loop.getUpperBound()), bound(loop.getStep()),
+               [&](Block &inner, IRMapping &) {
+                 emitDeviceBlock(inner);
+                 if (!met)
+                   meet();
+                 met = true;
+               });
+    }
+  }
+}
+
+/// The kernel of one group, for all samples. Returns its launch.
+unsigned ProgramEmitter::emitGroupKernel(GroupOp group, StageKind kind) {
+  SmallVector<BufferAttr> places;
+  for (Value array : group->getOperands())
+    if (isa<RankedTensorType>(array.getType()))
+      places.push_back(getBuffer(program, array));
+  for (Value array : group.getResults())
+    places.push_back(getBuffer(program, array));
+  llvm::SaveAndRestore hostCursor(cursor);
+  launches.emplace_back();
+  std::string name = (program.getName() + "_launch" +
+                      Twine(launches.size() - 1) + "_" + getKernelName(group))
+                         .str();
+  launches.back().kernel = name;
+  launches.back().runs = times;
+  launches.back().places = places;
+  LLVM::LLVMFuncOp kernel = beginKernel(name, group.getLoc());
+  IRMapping scalars;
+  takeScalars(group.getInputs(), scalars);
+  emitGroupCall(group, kind, scalars, samples, block, blocks);
+  LLVM::ReturnOp::create(b, loc, ValueRange());
+  Launch launch = std::move(launches.back());
+  // Another launch of the same kernel on the same arrays?
+  for (auto [index, known] : llvm::enumerate(ArrayRef(launches).drop_back()))
+    if (known.places == launch.places && known.calls.size() == 1 &&
+        known.calls.front().first == launch.calls.front().first) {
+      launches.pop_back();
+      kernel.erase();
+      Launch &same = launches[index];
+      same.runs = times && same.runs ? same.runs + times : 0;
+      same.calls.front().second = same.runs;
+      return index;
+    }
+  constexpr int64_t mostBlocks = 2048;
+  launch.blocks = std::min(getBlocks(group, kind, maxBatch), mostBlocks);
+  launches.back() = std::move(launch);
+  return launches.size() - 1;
+}
+
+//===----------------------------------------------------------------------===//
+// The program
+//===----------------------------------------------------------------------===//
+
+void ProgramEmitter::run() {
+  if (persistent) {
+    Launch &launch = launches.emplace_back();
+    launch.kernel = program.getName().str();
+    launch.cooperative = true;
+    launch.samplesPerBlock = sampleBlock;
+    LLVM::LLVMFuncOp kernel = beginKernel(program.getName(), loc);
+    (void)kernel;
+    emitDeviceBlock(program.getBody().front());
+    LLVM::ReturnOp::create(b, loc, ValueRange());
+  }
+  LLVM::LLVMFuncOp entry = emitHost();
+
+  SmallVector<Attribute> launchInfos;
+  for (const Launch &launch : launches) {
+    SmallVector<int64_t> used;
+    SmallVector<double> calls;
+    for (auto [kernel, count] : launch.calls) {
+      used.push_back(kernel);
+      calls.push_back(count);
+    }
+    launchInfos.push_back(b.getArrayAttr(
+        {b.getStringAttr(launch.kernel),
+         b.getDenseI64ArrayAttr({kThreads, launch.sharedBytes,
+                                 launch.cooperative, 1, launch.blocks,
+                                 launch.samplesPerBlock}),
+         b.getF64FloatAttr(launch.runs), b.getDenseI64ArrayAttr(used),
+         b.getDenseF64ArrayAttr(calls)}));
+  }
+  auto named = [&](StringRef name, Attribute value) {
+    return b.getNamedAttr(name, value);
+  };
+  SmallVector<NamedAttribute> facts = tables.getPortFacts(program);
+  facts.append(
+      {named("program", b.getStringAttr(program.getName())),
+       named("cpu", b.getStringAttr(host.name)),
+       named("info", program->getAttr(PCDialect::kProgramAttrName)),
+       named("required", b.getI64IntegerAttr(host.required)),
+       named("max_batch", b.getI64IntegerAttr(maxBatch)),
+       named("sample_block", b.getI64IntegerAttr(1)),
+       named("workspace_bytes", b.getI64IntegerAttr(workspaceBytes)),
+       named("worker_bytes", b.getI64IntegerAttr(blockBytes)),
+       named("kernels", b.getArrayAttr(kernelInfos)),
+       named("marked", b.getBoolAttr(false)),
+       named("stages", b.getArrayAttr({})),
+       named("strategy", b.getStringAttr(persistent ? "persistent" : "graph")),
+       named("launches", b.getArrayAttr(launchInfos))});
+  entry->setAttr(kEntryAttrName, b.getDictionaryAttr(facts));
+}
+
+/// Points are numbered in 32 bits.
+static LogicalResult checkSizes(func::FuncOp program) {
+  int64_t maxBatch =
+      program->getAttrOfType<IntegerAttr>(PCDialect::kMaxBatchAttrName)
+          .getInt();
+  WalkResult checked = program.walk([&](Operation *op) {
+    for (Type type : op->getResultTypes()) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      if (!tensor)
+        continue;
+      double elements = 1;
+      for (int64_t dim : tensor.getShape())
+        elements *= ShapedType::isDynamic(dim) ? maxBatch : dim;
+      if (elements < 2147483648.0)
+        continue;
+      op->emitError("an array of ")
+          << llvm::formatv("{0:f0}", elements).str()
+          << " elements is too large for a device, expected less than 2^31; "
+             "use a smaller --batch or narrower layers";
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  return failure(checked.wasInterrupted());
+}
+
+namespace {
+struct EmitGPUPass : public pc::impl::EmitGPUPassBase<EmitGPUPass> {
+  using Base::Base;
+
+  void runOnOperation() final {
+    ModuleOp module = getOperation();
+    SmallVector<func::FuncOp> programs;
+    for (auto func : module.getOps<func::FuncOp>())
+      if (func->hasAttr(PCDialect::kWorkspaceAttrName))
+        programs.push_back(func);
+    if (programs.empty())
+      return;
+    // Any machine that pcc compiles for can be the host.
+    FailureOr<CPUTarget> host = CPUTarget::parse("x86-64-v3", nullptr);
+    ModuleTables tables;
+    for (func::FuncOp program : programs)
+      if (failed(tables.add(program)) || failed(checkSizes(program)))
+        return signalPassFailure();
+    OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
+    auto kernels = gpu::GPUModuleOp::create(b, module.getLoc(), "kernels");
+    {
+      OpBuilder inner = OpBuilder::atBlockEnd(kernels.getBody());
+      LLVM::GlobalOp::create(
+          inner, module.getLoc(), LLVM::LLVMArrayType::get(b.getI8Type(), 0),
+          /*isConstant=*/false, LLVM::Linkage::External, kSharedName,
+          Attribute(), /*alignment=*/16, kSharedSpace);
+    }
+    for (func::FuncOp program : programs) {
+      ProgramEmitter(module, kernels, program, *host, tables,
+                     strategy == "persistent")
+          .run();
+      program.erase();
+    }
+    module->setAttr(kStorageAttrName, b.getArrayAttr(tables.storage));
+    module->setAttr(kHypersAttrName, b.getArrayAttr(tables.hypers));
+  }
+};
+} // namespace

@@ -1,0 +1,65 @@
+//===- GroupEmitter.h - Code of one group for threads of a GPU --*- C++ -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PC_LIB_CODEGEN_GPU_GROUPEMITTER_H
+#define PC_LIB_CODEGEN_GPU_GROUPEMITTER_H
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "pc/Dialect/PC/IR/PC.h"
+
+namespace pc {
+
+/// Threads of every block.
+inline constexpr int64_t kThreads = 256;
+/// Threads of a warp.
+inline constexpr int64_t kWarp = 32;
+/// Address spaces of the device's memory and of what a block shares.
+inline constexpr unsigned kGlobalSpace = 1;
+inline constexpr unsigned kSharedSpace = 3;
+/// The symbol of the shared memory whose size a launch gives.
+inline constexpr llvm::StringLiteral kSharedName = "pcx_shared";
+
+/// How a group's operands and results reach its function: one pointer for each
+/// distinct array, then the group's scalar operands, then five i32: the batch's
+/// number of row 0, rows to compute, samples of the batch, the number of this
+/// block among those that share the group, and how many these are.
+struct GroupBinding {
+  /// Pointer of each operand, -1 for scalars.
+  llvm::SmallVector<int> operandPointers;
+  /// Pointer of each result.
+  llvm::SmallVector<int> resultPointers;
+  unsigned pointerCount = 0;
+
+  bool operator==(const GroupBinding &) const = default;
+};
+
+/// Work of a group at n samples, base + n * perSample: floating-point
+/// operations of the arithmetic (not of what functions expand to), and bytes
+/// that its instructions ask of memory outside of the multiprocessor.
+struct GroupWork {
+  double flopsBase = 0, flopsPerSample = 0;
+  double bytesBase = 0, bytesPerSample = 0;
+};
+GroupWork estimateWork(GroupOp group, StageKind stage);
+
+/// Dynamic shared memory that the group's function uses.
+int64_t getSharedBytes(GroupOp group);
+
+/// Blocks that have something to do at `rows` samples.
+int64_t getBlocks(GroupOp group, StageKind stage, int64_t rows);
+
+/// Emits `group` as the function `name` at the end of `module`. All threads of
+/// a block call it, and meet before what it wrote is read.
+mlir::LLVM::LLVMFuncOp emitGroup(mlir::gpu::GPUModuleOp module,
+                                 llvm::StringRef name, GroupOp group,
+                                 StageKind stage, const GroupBinding &binding);
+
+} // namespace pc
+
+#endif // PC_LIB_CODEGEN_GPU_GROUPEMITTER_H

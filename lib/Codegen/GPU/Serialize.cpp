@@ -1,0 +1,122 @@
+//===- Serialize.cpp - Kernels as PTX and as bitcode ----------------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "pc/Codegen/GPU/Serialize.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/Bitcode/BitcodeWriter.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Target/TargetOptions.h"
+
+using namespace mlir;
+using namespace pc;
+
+static std::unique_ptr<llvm::TargetMachine>
+createTargetMachine(const GPUTarget &target, unsigned optLevel,
+                    function_ref<InFlightDiagnostic()> emitError) {
+  static const bool initialised = [] {
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+    return true;
+  }();
+  (void)initialised;
+  llvm::Triple triple("nvptx64-nvidia-cuda");
+  std::string message;
+  const llvm::Target *found =
+      llvm::TargetRegistry::lookupTarget(triple, message);
+  if (!found) {
+    emitError() << "this build of LLVM has no NVPTX back end: " << message;
+    return nullptr;
+  }
+  llvm::TargetOptions options;
+  // Products and sums that are written as two operations stay two.
+  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  constexpr llvm::CodeGenOptLevel levels[] = {
+      llvm::CodeGenOptLevel::None, llvm::CodeGenOptLevel::Less,
+      llvm::CodeGenOptLevel::Default, llvm::CodeGenOptLevel::Aggressive};
+  return std::unique_ptr<llvm::TargetMachine>(found->createTargetMachine(
+      triple, target.getName(), target.getFeatures(), options,
+      llvm::Reloc::PIC_, std::nullopt, levels[optLevel]));
+}
+
+static void optimise(llvm::Module &module, llvm::TargetMachine &machine,
+                     unsigned optLevel) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager calls;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine);
+  llvm::TargetLibraryInfoImpl library(module.getTargetTriple());
+  library.disableAllFunctions();
+  functions.registerPass([&] { return llvm::TargetLibraryAnalysis(library); });
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(calls);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, calls, modules);
+  constexpr llvm::OptimizationLevel const *levels[] = {
+      &llvm::OptimizationLevel::O0, &llvm::OptimizationLevel::O1,
+      &llvm::OptimizationLevel::O2, &llvm::OptimizationLevel::O3};
+  llvm::ModulePassManager passes =
+      optLevel == 0 ? builder.buildO0DefaultPipeline(*levels[0])
+                    : builder.buildPerModuleDefaultPipeline(*levels[optLevel]);
+  passes.run(module, modules);
+}
+
+LogicalResult pc::serializeKernels(gpu::GPUModuleOp kernels,
+                                   const GPUTarget &target, unsigned optLevel,
+                                   bool bitcode, std::string &text) {
+  MLIRContext &context = *kernels.getContext();
+  registerBuiltinDialectTranslation(context);
+  registerGPUDialectTranslation(context);
+  registerLLVMDialectTranslation(context);
+  registerNVVMDialectTranslation(context);
+  auto emitError = [&]() { return mlir::emitError(kernels.getLoc()); };
+  llvm::LLVMContext llvmContext;
+  std::unique_ptr<llvm::Module> module =
+      translateModuleToLLVMIR(kernels, llvmContext, "kernels");
+  if (!module)
+    return emitError() << "cannot translate the kernels to LLVM IR";
+  std::unique_ptr<llvm::TargetMachine> machine =
+      createTargetMachine(target, optLevel, emitError);
+  if (!machine)
+    return failure();
+  module->setTargetTriple(machine->getTargetTriple());
+  module->setDataLayout(machine->createDataLayout());
+  optimise(*module, *machine, optLevel);
+  std::string problem;
+  llvm::raw_string_ostream problems(problem);
+  if (llvm::verifyModule(*module, &problems))
+    return emitError() << "the kernels are not valid LLVM IR: " << problem;
+  if (bitcode) {
+    llvm::raw_string_ostream os(text);
+    llvm::WriteBitcodeToFile(*module, os);
+    return success();
+  }
+  SmallString<0> bytes;
+  llvm::raw_svector_ostream os(bytes);
+  llvm::legacy::PassManager emission;
+  if (machine->addPassesToEmitFile(emission, os, nullptr,
+                                   llvm::CodeGenFileType::AssemblyFile))
+    return emitError() << "LLVM cannot write PTX";
+  emission.run(*module);
+  text = bytes.str().str();
+  return success();
+}

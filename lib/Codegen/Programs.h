@@ -1,0 +1,50 @@
+//===- Programs.h - Planned programs, for all code generators ---*- C++ -*-===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PC_LIB_CODEGEN_PROGRAMS_H
+#define PC_LIB_CODEGEN_PROGRAMS_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "pc/Dialect/PC/IR/PC.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace pc {
+
+/// Persistent arrays and hyper-parameters of all programs, by name.
+struct ModuleTables {
+  llvm::SmallVector<mlir::Attribute> storage, hypers;
+  llvm::StringMap<int64_t> storageIndex, hyperIndex;
+  llvm::StringMap<mlir::Type> storageType;
+
+  mlir::LogicalResult add(mlir::func::FuncOp func);
+
+  /// Index of a port among those of its kind, of the module for storage.
+  int64_t getPortIndex(mlir::func::FuncOp program, BufferAttr buffer) const;
+
+  /// What the artifact's table says of the borders of `program`: `inputs` and
+  /// `outputs`, lists of [port, type], and the persistent arrays that it
+  /// `reads` and `writes`.
+  llvm::SmallVector<mlir::NamedAttribute>
+  getPortFacts(mlir::func::FuncOp program) const;
+};
+
+/// Where `array` lies.
+BufferAttr getBuffer(mlir::func::FuncOp program, mlir::Value array);
+
+/// True if a samples stage sees a block of the rows of `array`, not all of it.
+bool isBatched(mlir::Value array);
+
+/// A name that says what a kernel does: "contract_32x128x784", "map_128".
+std::string getKernelName(GroupOp group);
+
+/// Levels of a params stage: a group is one above what it reads of the stage.
+llvm::SmallVector<llvm::SmallVector<GroupOp>> getLevels(StageOp stage);
+
+} // namespace pc
+
+#endif // PC_LIB_CODEGEN_PROGRAMS_H

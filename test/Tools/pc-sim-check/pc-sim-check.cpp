@@ -1,0 +1,406 @@
+//===- pc-sim-check.cpp - Programs on the simulated device ----------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Runs every program of an artifact for both the CPU and devices on the CPU and
+// on the simulated device, several times with the same random inputs, and
+// compares outputs and persistent arrays after each run. Prints what it
+// compared and what the device counted.
+//
+//===----------------------------------------------------------------------===//
+
+#include "pc/Simulator/Simulator.h"
+#include "pcx/pcx.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+
+using namespace pc;
+namespace cl = llvm::cl;
+
+static cl::opt<std::string> path(cl::Positional, cl::Required,
+                                 cl::desc("<artifact>"));
+static cl::opt<double> tolerance(
+    "tolerance",
+    cl::desc("Largest difference, in units of an array's largest element"),
+    cl::init(1e-5));
+static cl::opt<int> runs("runs", cl::desc("Runs of each program"), cl::init(2));
+static cl::list<std::string> only("program", cl::desc("Only this program"));
+static cl::opt<unsigned>
+    mostBlocks("blocks", cl::desc("Most blocks of a launch"), cl::init(8));
+static cl::opt<bool> counts("counts",
+                            cl::desc("Print what the device counted"));
+
+[[noreturn]] static void fail(const llvm::Twine &message) {
+  llvm::errs() << "pc-sim-check: error: " << message << "\n";
+  std::exit(1);
+}
+
+static void check(pcx_status_t status) {
+  if (status != PCX_OK)
+    fail(pcx_last_error());
+}
+
+static size_t getElementBytes(uint32_t dtype) {
+  return dtype == PCX_F64 || dtype == PCX_I64 ? 8 : dtype == PCX_U8 ? 1 : 4;
+}
+
+template <typename T>
+static size_t countElements(const T &shape) {
+  size_t count = 1;
+  for (uint32_t d = 0; d < shape.rank; ++d)
+    count *= shape.dims[d];
+  return count;
+}
+
+static bool isInteger(const pcx_storage_t &entry) {
+  return entry.dtype != PCX_F32 && entry.dtype != PCX_F64;
+}
+
+using Bytes = std::vector<char>;
+
+namespace {
+/// One program on the device.
+class DeviceRun {
+public:
+  DeviceRun(sim::Device &device, const sim::Module &module,
+            const pcx_artifact_t &artifact, const pcx_program_t &program,
+            pcx_session_t *session);
+  ~DeviceRun() {
+    for (void *array : arrays)
+      device.release(array);
+  }
+  /// Runs it once on `n` samples.
+  void run(int64_t n, const std::vector<Bytes> &inputs,
+           const pcx_counters_t &counters);
+  Bytes read(size_t index, size_t bytes) {
+    Bytes data(bytes);
+    if (!device.read(data.data(), table[index], bytes))
+      fail("cannot read an array of the device");
+    return data;
+  }
+
+  std::vector<Bytes> integers; ///< arrays of the host, by storage entry
+  sim::Counters counters;
+  std::vector<uint64_t> launches;
+
+private:
+  void *allocate(size_t bytes) {
+    arrays.push_back(device.allocate(std::max<size_t>(bytes, 8)));
+    return arrays.back();
+  }
+  void launch(uint32_t index);
+
+  sim::Device &device;
+  const sim::Module &module;
+  const pcx_program_t &program;
+  std::vector<void *> arrays;
+  std::vector<void *> table;
+  void *deviceTable = nullptr;
+  std::vector<uint64_t> scalars;
+  std::vector<double> hypers;
+  std::vector<void *> hostStorage;
+  int64_t samples = 0;
+};
+} // namespace
+
+DeviceRun::DeviceRun(sim::Device &device, const sim::Module &module,
+                     const pcx_artifact_t &artifact,
+                     const pcx_program_t &program, pcx_session_t *session)
+    : launches(program.device->launch_count), device(device), module(module),
+      program(program) {
+  auto addPort = [&](const pcx_port_t &port) {
+    size_t rows = port.per_sample ? artifact.max_batch : 1;
+    table.push_back(
+        allocate(rows * countElements(port) * getElementBytes(port.dtype)));
+  };
+  for (uint32_t i = 0; i < program.input_count; ++i)
+    addPort(program.inputs[i]);
+  for (uint32_t i = 0; i < program.output_count; ++i)
+    addPort(program.outputs[i]);
+  for (uint32_t s = 0; s < artifact.storage_count; ++s) {
+    const pcx_storage_t &entry = artifact.storage[s];
+    Bytes data(countElements(entry) * getElementBytes(entry.dtype));
+    check(pcx_read_storage(session, entry.name, data.data(), data.size()));
+    if (isInteger(entry)) {
+      table.push_back(nullptr);
+    } else {
+      table.push_back(allocate(data.size()));
+      device.write(table.back(), data.data(), data.size());
+    }
+    integers.push_back(std::move(data));
+  }
+  for (Bytes &data : integers)
+    hostStorage.push_back(data.data());
+  const pcx_device_variant_t &variant = *program.device;
+  size_t bytes =
+      variant.workspace_bytes +
+      variant.block_bytes * std::max<size_t>(mostBlocks, artifact.max_batch);
+  table.push_back(allocate(bytes));
+  // Blocks find each other by a counter that is zero at first.
+  device.fill(table.back(), 0, variant.workspace_bytes);
+  deviceTable = allocate(table.size() * sizeof(void *));
+  device.write(deviceTable, table.data(), table.size() * sizeof(void *));
+  for (uint32_t h = 0; h < artifact.hyper_count; ++h)
+    hypers.push_back(artifact.hypers[h].value);
+}
+
+void DeviceRun::launch(uint32_t index) {
+  const pcx_launch_t &launch = program.device->launches[index];
+  void *values = device.allocate(std::max<size_t>(scalars.size(), 1) * 8);
+  device.write(values, scalars.data(), scalars.size() * 8);
+  sim::LaunchConfig config;
+  uint64_t blocks =
+      launch.samples_per_block
+          ? (samples + launch.samples_per_block - 1) / launch.samples_per_block
+          : launch.blocks;
+  config.grid.x = std::min<uint64_t>(blocks, mostBlocks);
+  config.block.x = launch.threads;
+  config.sharedBytes = launch.shared_bytes;
+  config.cooperative = launch.cooperative;
+  void *arguments[] = {&deviceTable, &values, &samples};
+  llvm::Expected<sim::LaunchResult> result =
+      device.launch(module, launch.kernel, config, arguments);
+  if (!result)
+    fail(llvm::toString(result.takeError()));
+  for (const sim::Fault &fault : result->faults)
+    fail(fault.message);
+  ++launches[index];
+  counters.flops += result->counters.flops;
+  counters.globalRead += result->counters.globalRead;
+  counters.globalWritten += result->counters.globalWritten;
+  counters.sharedRead += result->counters.sharedRead;
+  counters.sharedWritten += result->counters.sharedWritten;
+  counters.bankConflicts += result->counters.bankConflicts;
+  counters.sectors += result->counters.sectors;
+  counters.leastSectors += result->counters.leastSectors;
+  counters.barriers += result->counters.barriers;
+  scalars.clear();
+  device.release(values);
+}
+
+void DeviceRun::run(int64_t n, const std::vector<Bytes> &inputs,
+                    const pcx_counters_t &runCounters) {
+  samples = n;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    device.write(table[i], inputs[i].data(), inputs[i].size());
+  pcx_device_host_t host = {};
+  host.struct_size = sizeof(host);
+  host.self = this;
+  host.append = [](void *self, const uint64_t *values, int64_t count) {
+    auto &run = *static_cast<DeviceRun *>(self);
+    run.scalars.insert(run.scalars.end(), values, values + count);
+  };
+  host.launch = [](void *self, uint32_t index) -> int32_t {
+    static_cast<DeviceRun *>(self)->launch(index);
+    return 0;
+  };
+  pcx_device_args_t args = {};
+  args.struct_size = sizeof(args);
+  args.n = n;
+  args.storage = hostStorage.data();
+  args.hypers = hypers.data();
+  args.host = &host;
+  args.seed = runCounters.seed;
+  args.call = runCounters.call;
+  args.total_steps = runCounters.total_steps;
+  args.epoch = runCounters.epoch;
+  if (int32_t status = program.device->run(&args))
+    fail("program '" + llvm::Twine(program.name) + "' returned " +
+         llvm::Twine(status));
+}
+
+/// Largest difference, in units of the largest element.
+static double compare(const Bytes &expected, const Bytes &found,
+                      uint32_t dtype) {
+  if (dtype != PCX_F32 && dtype != PCX_F64)
+    return expected == found ? 0 : 1;
+  double most = 0, difference = 0;
+  size_t size = getElementBytes(dtype);
+  auto value = [&](const Bytes &data, size_t offset) -> double {
+    if (dtype == PCX_F32) {
+      float number;
+      std::memcpy(&number, &data[offset], 4);
+      return number;
+    }
+    double number;
+    std::memcpy(&number, &data[offset], 8);
+    return number;
+  };
+  for (size_t offset = 0; offset < expected.size(); offset += size) {
+    double a = value(expected, offset), b = value(found, offset);
+    if (!std::isfinite(a) || !std::isfinite(b))
+      return std::isnan(a) == std::isnan(b) && (std::isnan(a) || a == b)
+                 ? difference
+                 : INFINITY;
+    most = std::max(most, std::fabs(a));
+    difference = std::max(difference, std::fabs(a - b));
+  }
+  return difference == 0 ? 0 : difference / std::max(most, 1e-6);
+}
+
+static void checkProgram(sim::Device &device, const sim::Module &kernels,
+                         const pcx_module_t *module, uint32_t index) {
+  const pcx_artifact_t &artifact = *pcx_module_info(module);
+  const pcx_program_t &program = artifact.programs[index];
+  pcx_session_options_t options = {};
+  options.struct_size = sizeof(options);
+  options.threads = 1;
+  pcx_session_t *session = nullptr;
+  check(pcx_session_create(module, &options, &session));
+  check(pcx_session_initialise(session, 7));
+  pcx_counters_t counters = {};
+  pcx_get_counters(session, &counters);
+  counters.total_steps = 100;
+  pcx_set_counters(session, &counters);
+  DeviceRun run(device, kernels, artifact, program, session);
+
+  std::mt19937_64 generator(index + 1);
+  double worst = 0;
+  std::string where = "nothing";
+  for (int r = 0; r < runs; ++r) {
+    // The last batch is not full.
+    int64_t n = r + 1 < runs || artifact.max_batch < 3 ? artifact.max_batch
+                                                       : artifact.max_batch - 3;
+    std::vector<Bytes> inputs, outputs;
+    std::vector<pcx_array_t> given, made;
+    auto bytesOf = [&](const pcx_port_t &port) {
+      return (port.per_sample ? n : 1) * countElements(port) *
+             getElementBytes(port.dtype);
+    };
+    for (uint32_t i = 0; i < program.input_count; ++i) {
+      const pcx_port_t &port = program.inputs[i];
+      Bytes data(bytesOf(port), 0);
+      std::uniform_real_distribution<double> uniform(0, 1);
+      for (size_t at = 0; at < data.size(); at += getElementBytes(port.dtype)) {
+        double value = uniform(generator);
+        float narrow = static_cast<float>(value);
+        if (port.dtype == PCX_F64)
+          std::memcpy(&data[at], &value, 8);
+        else if (port.dtype == PCX_F32)
+          std::memcpy(&data[at], &narrow, 4);
+      }
+      inputs.push_back(std::move(data));
+    }
+    for (uint32_t i = 0; i < program.output_count; ++i)
+      outputs.emplace_back(bytesOf(program.outputs[i]));
+    for (uint32_t i = 0; i < program.input_count; ++i)
+      given.push_back(
+          {inputs[i].data(), inputs[i].size(), program.inputs[i].dtype});
+    for (uint32_t i = 0; i < program.output_count; ++i)
+      made.push_back(
+          {outputs[i].data(), outputs[i].size(), program.outputs[i].dtype});
+    pcx_get_counters(session, &counters);
+    check(pcx_run(session, index, n, given.data(), given.size(), made.data(),
+                  made.size()));
+    run.run(n, inputs, counters);
+
+    auto report = [&](double difference, const char *name) {
+      if (!(difference <= worst)) {
+        worst = difference;
+        where = name;
+      }
+    };
+    for (uint32_t i = 0; i < program.output_count; ++i)
+      report(compare(outputs[i],
+                     run.read(program.input_count + i, outputs[i].size()),
+                     program.outputs[i].dtype),
+             program.outputs[i].name);
+    for (uint32_t s = 0; s < artifact.storage_count; ++s) {
+      const pcx_storage_t &entry = artifact.storage[s];
+      Bytes expected(countElements(entry) * getElementBytes(entry.dtype));
+      check(pcx_read_storage(session, entry.name, expected.data(),
+                             expected.size()));
+      Bytes found =
+          isInteger(entry)
+              ? run.integers[s]
+              : run.read(program.input_count + program.output_count + s,
+                         expected.size());
+      report(compare(expected, found, entry.dtype), entry.name);
+    }
+  }
+  bool good = worst <= tolerance;
+  llvm::outs() << program.name << ": " << program.device->strategy << ", "
+               << program.device->launch_count << " launches, "
+               << program.device->kernel_count << " kernels, "
+               << (good ? "equal" : "DIFFERENT") << ", largest difference "
+               << llvm::format("%.2g", worst) << " in " << where << "\n";
+  if (counts) {
+    // Of the last batch and those before it together.
+    const pcx_device_variant_t &variant = *program.device;
+    double flops = 0, bytes = 0;
+    for (uint32_t l = 0; l < variant.launch_count; ++l)
+      for (uint32_t u = 0; u < variant.launches[l].use_count; ++u) {
+        const pcx_kernel_use_t &use = variant.launches[l].uses[u];
+        const pcx_kernel_info_t &kernel = variant.kernels[use.kernel];
+        double samples = double(artifact.max_batch) * runs -
+                         (artifact.max_batch < 3 ? 0 : 3);
+        flops += use.calls *
+                 (runs * kernel.flops_base + samples * kernel.flops_per_sample);
+        bytes += use.calls *
+                 (runs * kernel.bytes_base + samples * kernel.bytes_per_sample);
+      }
+    const sim::Counters &c = run.counters;
+    llvm::outs() << "  flops " << c.flops << " (planned "
+                 << llvm::format("%.0f", flops) << "), global bytes "
+                 << c.globalRead + c.globalWritten << " (planned "
+                 << llvm::format("%.0f", bytes) << "), shared bytes "
+                 << c.sharedRead + c.sharedWritten << ", bank conflicts "
+                 << c.bankConflicts << ", sectors " << c.sectors << " (least "
+                 << c.leastSectors << "), barriers " << c.barriers << "\n";
+  }
+  pcx_session_destroy(session);
+  if (!good)
+    fail("'" + llvm::Twine(where) + "' of program '" +
+         llvm::Twine(program.name) + "' differs by more than " +
+         llvm::Twine(std::to_string(tolerance)));
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM initialised(argc, argv);
+  cl::ParseCommandLineOptions(argc, argv,
+                              "compares the simulated device with the CPU\n");
+  pcx_module_t *module = nullptr;
+  check(pcx_module_load(path.c_str(), &module));
+  const pcx_artifact_t &artifact = *pcx_module_info(module);
+  const pcx_image_t *image = nullptr;
+  for (uint32_t i = 0; i < artifact.image_count; ++i)
+    if (artifact.images[i].kind == PCX_IMAGE_LLVM)
+      image = &artifact.images[i];
+  if (!image)
+    fail("'" + path +
+         "' has no kernels for the simulated device; compile with "
+         "--target=cpu,cuda --gpu-arch=sim");
+  sim::Device device;
+  llvm::MemoryBufferRef source(
+      llvm::StringRef(static_cast<const char *>(image->data), image->bytes),
+      path);
+  llvm::Expected<std::unique_ptr<sim::Module>> kernels = device.load(source);
+  if (!kernels)
+    fail(llvm::toString(kernels.takeError()));
+  unsigned compared = 0;
+  for (uint32_t p = 0; p < artifact.program_count; ++p) {
+    if (!artifact.programs[p].device ||
+        (!only.empty() &&
+         llvm::find(only, artifact.programs[p].name) == only.end()))
+      continue;
+    checkProgram(device, **kernels, module, p);
+    ++compared;
+  }
+  if (!compared)
+    fail("'" + path + "' has no program for devices");
+  kernels->reset();
+  pcx_module_destroy(module);
+  return 0;
+}
