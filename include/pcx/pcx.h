@@ -54,7 +54,8 @@ typedef enum pcx_status_t {
   PCX_ERROR_ARGUMENT = 5, ///< unknown name, wrong shape, dtype or count
   PCX_ERROR_MEMORY = 6,
   PCX_ERROR_MISMATCH = 7, ///< checkpoint of another model
-  PCX_ERROR_NUMERIC = 8   ///< a reported value is NaN or infinite
+  PCX_ERROR_NUMERIC = 8,  ///< a reported value is NaN or infinite
+  PCX_ERROR_DEVICE = 9    ///< no such device, no code for it, or it failed
 } pcx_status_t;
 
 /// Message of the last failed call of this thread; "" if none failed yet.
@@ -88,7 +89,8 @@ PCX_API int32_t pcx_module_find_program(const pcx_module_t *m,
 PCX_API int32_t pcx_module_find_storage(const pcx_module_t *m,
                                         const char *name);
 PCX_API int32_t pcx_module_find_hyper(const pcx_module_t *m, const char *name);
-/// The variant of the program that this CPU runs.
+/// The variant of the program that this CPU runs; NULL for a program that was
+/// compiled for devices only, and with a message past the last program.
 PCX_API const pcx_variant_t *pcx_module_variant(const pcx_module_t *module,
                                                 uint32_t program);
 
@@ -102,6 +104,9 @@ typedef struct pcx_session_options_t {
   uint32_t struct_size; ///< sizeof(pcx_session_options_t)
   uint32_t threads;     ///< at most 1024; 0: as many as CPUs that this process
                         ///< may use
+  const char *device; ///< "cpu" (NULL too), "cuda" for the first GPU, "cuda:N",
+                      ///< or "sim", the simulated device. Later than the rest:
+                      ///< read if struct_size covers it
 } pcx_session_options_t;
 
 /// Allocates parameters, optimiser state and workspace (all zero) and starts
@@ -113,12 +118,21 @@ typedef struct pcx_session_options_t {
 /// way; results are the same. Programs run in the default floating-point
 /// environment (round to nearest, no flushing of denormals) whatever the
 /// caller's is; the caller's is restored.
+///
+/// On a device the threads gather batches of data; results differ from the
+/// CPU's by rounding. After a fault of the device a session is of no use: every
+/// call that needs the device fails with what happened. Environment:
+/// PCX_CUDA_SYNC=1 waits for every launch, so that a fault names its kernel;
+/// PCX_SIM_LIBRARY names the simulated device's library.
 PCX_API pcx_status_t pcx_session_create(const pcx_module_t *module,
                                         const pcx_session_options_t *options,
                                         pcx_session_t **session);
 PCX_API void pcx_session_destroy(pcx_session_t *session);
 PCX_API uint32_t pcx_session_threads(const pcx_session_t *session);
-/// Bytes that the session allocated.
+/// Where its programs run: "cpu", "sim", or e.g. "cuda:0 NVIDIA H100". Lives as
+/// long as the session.
+PCX_API const char *pcx_session_device(const pcx_session_t *session);
+/// Bytes that the session allocated, on the device and for it.
 PCX_API uint64_t pcx_session_bytes(const pcx_session_t *session);
 
 /// Runs every initialiser with the key `seed`, zeroes optimiser state and
@@ -250,7 +264,7 @@ typedef struct pcx_profile_options_t {
 } pcx_profile_options_t;
 
 /// Time in one kernel of a variant. All zero unless the variant is marked
-/// (compiled with `pcc --profile`).
+/// (compiled with `pcc --profile`), and on devices.
 typedef struct pcx_profile_kernel_t {
   double calls;        ///< whole ones; a cut call counts with its share of rows
   uint64_t pieces;     ///< calls of the function
@@ -260,7 +274,8 @@ typedef struct pcx_profile_kernel_t {
 } pcx_profile_kernel_t;
 
 /// Time in one stage. In a variant that is not marked, stages of a single task
-/// do not show: they run without the runtime.
+/// do not show: they run without the runtime. On a device a stage is one of the
+/// program's launches, by the device's clock, and a task a block.
 typedef struct pcx_profile_stage_t {
   uint64_t runs, tasks;
   double seconds; ///< from its start to the last worker's end
@@ -271,7 +286,7 @@ typedef struct pcx_profile_stage_t {
 typedef struct pcx_profile_program_t {
   uint64_t calls, samples;
   double seconds;  ///< in compiled code
-  uint32_t marked; ///< of the variant in use
+  uint32_t marked; ///< of the variant in use; 0 on a device
   uint32_t kernel_count;
   const pcx_profile_kernel_t *kernels; ///< in the order of the variant's
   uint32_t stage_count;                ///< the variant's and one more:
@@ -301,11 +316,14 @@ typedef struct pcx_profile_t {
   uint64_t event_count;
   const pcx_event_t *events; ///< by their begin
   uint64_t events_lost;      ///< older ones, that did not fit
+  const char *device_text;   ///< what a simulated device counted, as lines of a
+                             ///< table; "" on others
 } pcx_profile_t;
 
 /// Begins to measure the programs that this session runs; what was measured
 /// before is forgotten. Allocates everything that it will need. `options` may
-/// be NULL. Results of programs do not change.
+/// be NULL. Results of programs do not change; on a device, launches wait for
+/// each other meanwhile.
 PCX_API pcx_status_t pcx_profile_start(pcx_session_t *session,
                                        const pcx_profile_options_t *options);
 /// Ends that. The profile is valid until the next start or the session's end.

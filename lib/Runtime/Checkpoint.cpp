@@ -117,9 +117,8 @@ pcx_status_t pcx_save(const pcx_session_t *session, const char *path,
       tensors.push_back({entry.name,
                          safetensorsDtype(entry.dtype),
                          {entry.dims, entry.dims + entry.rank},
-                         [&entry, session, s](void *dense) {
-                           copyToDense(entry, session->storage[s].data(),
-                                       dense);
+                         [session, s](void *dense) {
+                           session->executor->readStorage(s, dense);
                          }});
     }
     writeSafetensors(path, all, tensors);
@@ -237,11 +236,10 @@ uint64_t Loader::bits(const std::string &key) const {
   return value;
 }
 
-/// Nothing here can fail.
+/// Nothing here can fail but a device.
 void Loader::apply() {
   for (const Change &change : changes)
-    copyFromDense(info.storage[change.entry], change.dense,
-                  session.storage[change.entry].data());
+    session.executor->writeStorage(change.entry, change.dense);
   session.metadata = std::move(file.metadata);
 }
 

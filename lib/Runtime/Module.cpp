@@ -265,6 +265,10 @@ public:
   void port(const pcx_port_t &port, const char *what) const;
   void variant(const pcx_variant_t &variant, const pcx_program_t &program,
                int64_t maxBatch) const;
+  void image(const pcx_image_t &image) const;
+  void device(const pcx_device_variant_t &device,
+              const pcx_program_t &program) const;
+  void launch(const pcx_launch_t &launch, const pcx_program_t &program) const;
 
 private:
   const std::string &file;
@@ -382,6 +386,99 @@ void Checker::variant(const pcx_variant_t &variant,
     rows(program.outputs[i]);
 }
 
+const char *pcx::imageKindName(uint32_t kind) {
+  switch (kind) {
+  case PCX_IMAGE_PTX:
+    return "ptx";
+  case PCX_IMAGE_CUBIN:
+    return "cubin";
+  case PCX_IMAGE_LLVM:
+    return "llvm";
+  }
+  return "unknown";
+}
+
+std::string pcx::describeImages(const pcx_artifact_t &artifact) {
+  std::string text;
+  for (uint32_t i = 0; i < artifact.image_count; ++i) {
+    const pcx_image_t &image = artifact.images[i];
+    text +=
+        fmt::format("{}{} sm_{}{}", i ? ", " : "", imageKindName(image.kind),
+                    image.arch, image.exact ? "a" : "");
+  }
+  return text.empty() ? "none" : text;
+}
+
+bool pcx::hasDeviceCode(const pcx_artifact_t &artifact) {
+  return std::any_of(
+      artifact.programs, artifact.programs + artifact.program_count,
+      [](const pcx_program_t &program) { return program.device != nullptr; });
+}
+
+void Checker::image(const pcx_image_t &image) const {
+  expect(image.kind <= PCX_IMAGE_LLVM, "an image has unknown kind {}",
+         image.kind);
+  const char *kind = imageKindName(image.kind);
+  expect(image.arch >= 10 && image.arch < 1000,
+         "an image of kind {} is for architecture {}, expected 10 to 999", kind,
+         image.arch);
+  expect(image.exact <= 1,
+         "the {} image of sm_{} has exact {}, expected 0 or 1", kind,
+         image.arch, image.exact);
+  expect(image.data && image.bytes > 0 && image.bytes <= uint64_t(maxBytes),
+         "the {} image of sm_{} has {} bytes, expected some", kind, image.arch,
+         image.data ? image.bytes : 0);
+  // Drivers read text up to its end.
+  expect(image.kind != PCX_IMAGE_PTX ||
+             static_cast<const char *>(image.data)[image.bytes - 1] == 0,
+         "the ptx image of sm_{} does not end with a NUL", image.arch);
+}
+
+void Checker::device(const pcx_device_variant_t &device,
+                     const pcx_program_t &program) const {
+  expect(device.strategy, "program '{}' names no strategy for devices",
+         program.name);
+  expect(device.run, "program '{}' has no host's part for devices",
+         program.name);
+  expect(device.workspace_bytes <= uint64_t(maxBytes) &&
+             device.block_bytes <= uint64_t(maxBytes),
+         "program '{}' asks for a workspace of {} and {} bytes on devices",
+         program.name, device.workspace_bytes, device.block_bytes);
+}
+
+void Checker::launch(const pcx_launch_t &launch,
+                     const pcx_program_t &program) const {
+  // What a block may have on the largest devices that there are.
+  constexpr uint32_t mostThreads = 1024, mostShared = 227 * 1024,
+                     mostCluster = 16;
+  expect(launch.kernel && *launch.kernel,
+         "a launch of program '{}' names no kernel", program.name);
+  expect(launch.threads >= 1 && launch.threads <= mostThreads,
+         "kernel '{}' of program '{}' has blocks of {} threads, expected 1 to "
+         "{}",
+         launch.kernel, program.name, launch.threads, mostThreads);
+  expect(launch.shared_bytes <= mostShared,
+         "kernel '{}' of program '{}' has {} bytes of shared memory, expected "
+         "at most {}",
+         launch.kernel, program.name, launch.shared_bytes, mostShared);
+  expect(launch.cooperative <= 1,
+         "kernel '{}' of program '{}' has cooperative {}, expected 0 or 1",
+         launch.kernel, program.name, launch.cooperative);
+  expect(launch.cluster >= 1 && launch.cluster <= mostCluster,
+         "kernel '{}' of program '{}' has clusters of {} blocks, expected 1 to "
+         "{}",
+         launch.kernel, program.name, launch.cluster, mostCluster);
+  expect(launch.blocks || launch.samples_per_block,
+         "kernel '{}' of program '{}' has neither blocks nor samples a block",
+         launch.kernel, program.name);
+  expect(std::max(launch.blocks, launch.samples_per_block) <=
+             uint32_t(INT32_MAX),
+         "kernel '{}' of program '{}' has {} blocks and {} samples a block, "
+         "expected at most {}",
+         launch.kernel, program.name, launch.blocks, launch.samples_per_block,
+         INT32_MAX);
+}
+
 Description::Description(const pcx_artifact_t *table, const std::string &name) {
   Checker check(name);
   artifact = check.copyStruct<pcx_artifact_t>(table, "artifact");
@@ -411,6 +508,10 @@ Description::Description(const pcx_artifact_t *table, const std::string &name) {
   for (const pcx_hyper_t &hyper : hypers)
     check.hyper(hyper);
 
+  images = check.copyArray(artifact.images, artifact.image_count, "image");
+  for (const pcx_image_t &image : images)
+    check.image(image);
+
   programs =
       check.copyArray(artifact.programs, artifact.program_count, "program");
   check.names(programs, "program");
@@ -433,8 +534,8 @@ Description::Description(const pcx_artifact_t *table, const std::string &name) {
     program.inputs = own.inputs.data();
     program.outputs = own.outputs.data();
 
-    check.expect(program.variant_count > 0, "program '{}' has no code",
-                 program.name);
+    check.expect(program.variant_count > 0 || program.device,
+                 "program '{}' has no code", program.name);
     own.variants =
         check.copyArray(program.variants, program.variant_count, "variant");
     for (pcx_variant_t &variant : own.variants) {
@@ -463,6 +564,51 @@ Description::Description(const pcx_artifact_t *table, const std::string &name) {
     }
     program.variants = own.variants.data();
 
+    if (program.device) {
+      own.device = check.copyStruct<pcx_device_variant_t>(program.device,
+                                                          "device variant");
+      program.device = &own.device;
+      check.device(own.device, program);
+      check.expect(!images.empty(),
+                   "program '{}' has launches, but there is no "
+                   "image with kernels",
+                   program.name);
+      own.deviceKernels = check.copyArray(own.device.kernels,
+                                          own.device.kernel_count, "kernel");
+      for (const pcx_kernel_info_t &kernel : own.deviceKernels)
+        check.expect(kernel.name, "a kernel of program '{}' has no name",
+                     program.name);
+      own.device.kernels = own.deviceKernels.data();
+      own.launches = check.copyArray(own.device.launches,
+                                     own.device.launch_count, "launch");
+      for (pcx_launch_t &launch : own.launches) {
+        check.launch(launch, program);
+        own.uses.push_back(
+            check.copyArray(launch.uses, launch.use_count, "kernel use"));
+        for (const pcx_kernel_use_t &use : own.uses.back())
+          check.expect(use.kernel < own.device.kernel_count,
+                       "a launch of '{}' of program '{}' uses kernel {} of {}",
+                       launch.kernel, program.name, use.kernel,
+                       own.device.kernel_count);
+        launch.uses = own.uses.back().data();
+      }
+      own.device.launches = own.launches.data();
+      // Rows are a batch and no more here.
+      auto rows = [&](const pcx_port_t &port) {
+        int64_t bytes = int64_t(denseBytes(port));
+        check.expect(
+            !port.per_sample ||
+                (!__builtin_mul_overflow(bytes, artifact.max_batch, &bytes) &&
+                 bytes <= maxBytes),
+            "port '{}' of program '{}' has more than {} bytes a batch",
+            port.name, program.name, maxBytes);
+      };
+      for (const pcx_port_t &port : own.inputs)
+        rows(port);
+      for (const pcx_port_t &port : own.outputs)
+        rows(port);
+    }
+
     auto indices = [&](const uint32_t *list, uint32_t count) {
       check.expect(count <= storage.size() && (list || !count),
                    "program '{}' uses {} storage entries of {}", program.name,
@@ -478,6 +624,7 @@ Description::Description(const pcx_artifact_t *table, const std::string &name) {
   artifact.storage = storage.data();
   artifact.hypers = hypers.data();
   artifact.programs = programs.data();
+  artifact.images = images.data();
 }
 
 //===----------------------------------------------------------------------===//
@@ -509,6 +656,10 @@ pcx_module_t::pcx_module_t(std::span<const uint8_t> bytes,
   for (uint32_t p = 0; p < info().program_count; ++p) {
     const pcx_program_t &program = info().programs[p];
     uint32_t v = 0;
+    if (program.variant_count == 0) {
+      chosen.push_back(v);
+      continue;
+    }
     while (v < program.variant_count &&
            missingCpuFeatures(program.variants[v].required, hostFeatures))
       ++v;
@@ -527,6 +678,15 @@ pcx_module_t::pcx_module_t(std::span<const uint8_t> bytes,
 }
 
 pcx_module_t::~pcx_module_t() = default;
+
+void pcx_module_t::requireCpuCode() const {
+  for (uint32_t p = 0; p < info().program_count; ++p)
+    if (info().programs[p].variant_count == 0)
+      fail(PCX_ERROR_CPU,
+           "program '{}' of '{}' was compiled for cuda only; use --device=cuda "
+           "or compile with --target=cuda,cpu",
+           info().programs[p].name, name);
+}
 
 template <typename T>
 static uint32_t findNamed(const T *entries, uint32_t count,
@@ -624,8 +784,8 @@ const pcx_variant_t *pcx_module_variant(const pcx_module_t *module,
   const pcx_variant_t *variant = nullptr;
   guarded([&] {
     requireArgument(module, "module");
-    module->program(program);
-    variant = &module->variant(program);
+    if (module->program(program).variant_count > 0)
+      variant = &module->variant(program);
   });
   return variant;
 }

@@ -56,12 +56,23 @@ private:
     std::vector<std::vector<pcx_kernel_info_t>> kernels;
     std::vector<std::vector<pcx_stage_info_t>> stages;
     std::vector<std::vector<pcx_kernel_use_t>> uses;
+    pcx_device_variant_t device;
+    std::vector<pcx_launch_t> launches;
+    std::vector<pcx_kernel_info_t> deviceKernels;
   };
   std::vector<pcx_storage_t> storage;
   std::vector<pcx_hyper_t> hypers;
   std::vector<pcx_program_t> programs;
   std::vector<ProgramArrays> arrays;
+  std::vector<pcx_image_t> images;
 };
+
+/// "ptx", "cubin" or "llvm"; "unknown" for no pcx_image_kind_t.
+const char *imageKindName(uint32_t kind);
+/// "ptx sm_80, cubin sm_90a"; "none".
+std::string describeImages(const pcx_artifact_t &artifact);
+/// Whether any program has code for devices.
+bool hasDeviceCode(const pcx_artifact_t &artifact);
 
 /// A shared object that the dynamic linker took from a copy of verified bytes.
 class LoadedObject {
@@ -100,9 +111,12 @@ struct pcx_module_t {
   pcx_module_t &operator=(const pcx_module_t &) = delete;
 
   const pcx_artifact_t &info() const { return description->artifact; }
+  /// The variant that this CPU runs; for programs that have one.
   const pcx_variant_t &variant(uint32_t program) const {
     return info().programs[program].variants[chosen[program]];
   }
+  /// Throws Error(PCX_ERROR_CPU) if a program was compiled for devices only.
+  void requireCpuCode() const;
   /// Throws Error(PCX_ERROR_ARGUMENT) with the nearest match.
   uint32_t find(pcx::NameKind kind, std::string_view name) const;
   /// The checked program; throws Error(PCX_ERROR_ARGUMENT) past the last one.

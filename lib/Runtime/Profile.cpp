@@ -298,6 +298,7 @@ const pcx_profile_t &Profiler::finish() {
   result.programs = programs.data();
   result.event_count = events.size();
   result.events = events.data();
+  result.device_text = "";
   return result;
 }
 
@@ -313,10 +314,8 @@ pcx_status_t pcx_profile_start(pcx_session_t *session,
       fail(PCX_ERROR_ARGUMENT,
            "struct_size of the profile's options is {}, expected {}",
            options->struct_size, sizeof(*options));
-    session->profiler.reset();
     session->profiled = false;
-    session->profiler = std::make_unique<Profiler>(
-        session->module, session->pool, options ? options->events : 0);
+    session->executor->startProfile(options ? options->events : 0);
     session->profiled = true;
   });
 }
@@ -331,6 +330,6 @@ pcx_status_t pcx_profile_stop(pcx_session_t *session,
            "no profile was started on this session, expected a call of "
            "pcx_profile_start before");
     session->profiled = false;
-    *profile = &session->profiler->finish();
+    *profile = &session->executor->stopProfile();
   });
 }

@@ -14,6 +14,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
+#include <utility>
 
 using namespace pcx;
 
@@ -29,7 +31,7 @@ static void zeroPadding(const pcx_session_t &session, uint32_t program,
   if (!port.per_sample)
     return;
   uint64_t rowBytes = denseBytes(port);
-  int64_t rows = session.paddedRows(program, n);
+  int64_t rows = session.executor->paddedRows(program, n);
   std::memset(staged + uint64_t(n) * rowBytes, 0,
               uint64_t(rows - n) * rowBytes);
 }
@@ -88,9 +90,12 @@ pcx_status_t pcx_run(pcx_session_t *session, uint32_t program, int64_t n,
         checkArray(outputs[i], target.outputs[i], rowsOf(target.outputs[i], n),
                    "output", target);
 
+    Executor &executor = *session->executor;
+    executor.requireCode(program);
     DefaultFloatModes modes;
-    const ProgramStaging &staging = session->staging[program];
-    bool padded = session->paddedRows(program, n) != n;
+    constexpr unsigned slot = 0;
+    const ProgramStaging &staging = executor.staging(program, slot);
+    bool padded = executor.paddedRows(program, n) != n;
     for (uint32_t i = 0; i < input_count; ++i) {
       const pcx_port_t &port = target.inputs[i];
       auto *given = static_cast<const std::byte *>(inputs[i].data);
@@ -103,7 +108,10 @@ pcx_status_t pcx_run(pcx_session_t *session, uint32_t program, int64_t n,
       zeroPadding(*session, program, port, n, staging.inputs[i]);
       session->inputPointers[i] = staging.inputs[i];
     }
-    session->invoke(program, n, session->inputPointers.data());
+    for (uint32_t i = 0; i < output_count; ++i)
+      session->wanted[i] = outputs[i].data != nullptr;
+    session->begin(program, n, session->inputPointers.data(), slot);
+    executor.finish(slot);
     for (uint32_t i = 0; i < output_count; ++i)
       if (outputs[i].data)
         std::memcpy(outputs[i].data, staging.outputs[i], outputs[i].bytes);
@@ -177,13 +185,23 @@ public:
 private:
   void checkSteps();
   void checkOutputs();
-  void gather(int64_t position, int64_t n);
-  void copyOutputs(int64_t position, int64_t n);
-  /// Values of the last step into `last`, and into the totals.
-  void collect(int64_t n);
+  /// A step whose outputs have not been looked at.
+  struct Pending {
+    int64_t step, position, n;
+    unsigned slot;
+  };
+
+  void gather(const Pending &pending);
+  void copyOutputs(const Pending &pending);
+  /// Values of a step into `last`, and into the totals.
+  void collect(const Pending &pending);
   void checkFinite(int64_t step) const;
+  /// Waits for a step and does what is asked for behind it. False if it is to
+  /// be the last one.
+  bool settle(const Pending &pending, int64_t &done);
 
   pcx_session_t &session;
+  Executor &executor;
   uint32_t program;
   const pcx_data_t &data;
   const pcx_steps_t &steps;
@@ -198,7 +216,8 @@ private:
 StepLoop::StepLoop(pcx_session_t &session, uint32_t program,
                    const pcx_data_t &data, const pcx_steps_t &steps)
     : target(session.module.program(program)), session(session),
-      program(program), data(data), steps(steps) {
+      executor(*session.executor), program(program), data(data), steps(steps) {
+  executor.requireCode(program);
   for (uint32_t i = 0; i < target.input_count; ++i) {
     columns.push_back(&data.columnFor(target.inputs[i], target));
     if (columns.back()->perSample)
@@ -263,10 +282,11 @@ void StepLoop::checkOutputs() {
   }
 }
 
-void StepLoop::gather(int64_t position, int64_t n) {
-  const ProgramStaging &staging = session.staging[program];
+void StepLoop::gather(const Pending &pending) {
+  const auto &[step, position, n, slot] = pending;
+  const ProgramStaging &staging = executor.staging(program, slot);
   const uint32_t *order = steps.order ? steps.order + position : nullptr;
-  auto rows = [&](int64_t begin, int64_t end) {
+  auto rows = [&, position = position](int64_t begin, int64_t end) {
     for (size_t i = 0; i < columns.size(); ++i)
       if (columns[i]->perSample)
         columns[i]->gather(order, position, begin, end, staging.inputs[i]);
@@ -277,30 +297,32 @@ void StepLoop::gather(int64_t position, int64_t n) {
   if (uint64_t(n) * gatherBytes < worthSharing)
     rows(0, n);
   else
-    session.pool.forEach(parts, [&](int64_t part, int64_t) {
+    session.pool.forEach(parts, [&, n = n](int64_t part, int64_t) {
       rows(n * part / parts, n * (part + 1) / parts);
     });
   for (uint32_t i = 0; i < target.input_count; ++i)
     zeroPadding(session, program, target.inputs[i], n, staging.inputs[i]);
 }
 
-void StepLoop::copyOutputs(int64_t position, int64_t n) {
+void StepLoop::copyOutputs(const Pending &pending) {
   for (uint32_t i = 0; i < steps.output_count; ++i) {
     if (!steps.outputs[i].data)
       continue;
     uint64_t rowBytes = denseBytes(target.outputs[i]);
     std::memcpy(static_cast<std::byte *>(steps.outputs[i].data) +
-                    uint64_t(position) * rowBytes,
-                session.staging[program].outputs[i], uint64_t(n) * rowBytes);
+                    uint64_t(pending.position) * rowBytes,
+                executor.staging(program, pending.slot).outputs[i],
+                uint64_t(pending.n) * rowBytes);
   }
 }
 
-void StepLoop::collect(int64_t n) {
+void StepLoop::collect(const Pending &pending) {
+  const ProgramStaging &staging = executor.staging(program, pending.slot);
   for (size_t r = 0; r < totals.size(); ++r) {
     uint32_t output = totals[r].output;
-    last[r].value = scalarValue(session.staging[program].outputs[output],
-                                target.outputs[output].dtype);
-    totals[r].add(last[r].value, n);
+    last[r].value =
+        scalarValue(staging.outputs[output], target.outputs[output].dtype);
+    totals[r].add(last[r].value, pending.n);
   }
 }
 
@@ -312,25 +334,58 @@ void StepLoop::checkFinite(int64_t step) const {
            report.name, target.name, report.value, step);
 }
 
+bool StepLoop::settle(const Pending &pending, int64_t &done) {
+  executor.finish(pending.slot);
+  done = pending.step + 1;
+  copyOutputs(pending);
+  collect(pending);
+  if (steps.check_finite)
+    checkFinite(pending.step);
+  return !steps.callback || !steps.callback(steps.user, pending.step,
+                                            last.data(), uint32_t(last.size()));
+}
+
 void StepLoop::run(int64_t &done) {
-  const ProgramStaging &staging = session.staging[program];
-  for (size_t i = 0; i < columns.size(); ++i)
-    if (!columns[i]->perSample && steps.steps > 0)
-      std::memcpy(staging.inputs[i], columns[i]->data, columns[i]->rowBytes);
+  unsigned slots = executor.slots();
+  for (unsigned slot = 0; slot < slots; ++slot)
+    for (size_t i = 0; i < columns.size(); ++i)
+      if (!columns[i]->perSample && steps.steps > 0)
+        std::memcpy(executor.staging(program, slot).inputs[i], columns[i]->data,
+                    columns[i]->rowBytes);
+  for (uint32_t i = 0; i < target.output_count; ++i)
+    session.wanted[i] = i < steps.output_count && steps.outputs[i].data;
+  for (const Total &total : totals)
+    session.wanted[total.output] = 1;
+  // A step that may be the last one is looked at before the next one begins;
+  // where none may, the next one begins first. Its batch is gathered before
+  // that in any case, while the device is at work.
+  bool mayEnd = slots == 1 || steps.check_finite || steps.callback;
+  std::optional<Pending> before;
+  auto settleBefore = [&] {
+    return !before || settle(*std::exchange(before, std::nullopt), done);
+  };
   for (int64_t step = 0; step < steps.steps; ++step) {
     int64_t position = steps.first + step * steps.batch;
     int64_t n = std::min(steps.batch, positions - position);
-    gather(position, n);
-    session.invoke(program, n, staging.inputs.data());
-    done = step + 1;
-    copyOutputs(position, n);
-    collect(n);
-    if (steps.check_finite)
-      checkFinite(step);
-    if (steps.callback &&
-        steps.callback(steps.user, step, last.data(), uint32_t(last.size())))
+    Pending now = {step, position, n, unsigned(step % slots)};
+    gather(now);
+    if (mayEnd && !settleBefore())
+      return;
+    try {
+      session.begin(program, n,
+                    executor.staging(program, now.slot).inputs.data(),
+                    now.slot);
+    } catch (...) {
+      // The session is as after the steps that are counted.
+      settleBefore();
+      throw;
+    }
+    settleBefore();
+    before = now;
+    if (slots == 1 && !settleBefore())
       return;
   }
+  settleBefore();
 }
 
 pcx_status_t pcx_run_steps(pcx_session_t *session, uint32_t program,

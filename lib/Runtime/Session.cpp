@@ -7,263 +7,50 @@
 //===----------------------------------------------------------------------===//
 
 #include "Session.h"
+#include "CPUExecutor.h"
+#include "Device.h"
 #include "Error.h"
 #include "Random.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <cstring>
-#include <sys/mman.h>
+#include <cstddef>
 #include <system_error>
 
 using namespace pcx;
 
 //===----------------------------------------------------------------------===//
-// Memory
-//===----------------------------------------------------------------------===//
-
-static uint64_t roundUp(uint64_t value, uint64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
-
-Buffer::Buffer(uint64_t bytes, const std::string &purpose) {
-  constexpr uint64_t hugePage = 2u << 20;
-  uint64_t alignment = bytes >= 2 * hugePage ? hugePage : PCX_ALIGNMENT;
-  // At least one unit, so that no pointer is NULL.
-  size = roundUp(std::max<uint64_t>(bytes, 1), alignment);
-  memory.reset(static_cast<std::byte *>(std::aligned_alloc(alignment, size)));
-  if (!memory)
-    fail(PCX_ERROR_MEMORY, "cannot allocate {} bytes for {}", size, purpose);
-  if (alignment == hugePage)
-    madvise(memory.get(), size, MADV_HUGEPAGE);
-  std::memset(memory.get(), 0, size);
-}
-
-/// forRuns for a matrix in panels.
-template <typename Copy>
-static void forPanelRuns(const pcx_storage_t &storage, Copy copy) {
-  // The user's rows are the panels' rows unless the transpose lies there.
-  bool byRows = storage.strides[1] == 1;
-  int64_t rows = storage.dims[byRows ? 0 : 1];
-  int64_t columns = storage.dims[byRows ? 1 : 0];
-  for (int64_t first = 0; first < columns; first += storage.panel) {
-    int64_t width = std::min(storage.panel, columns - first);
-    for (int64_t row = 0; row < rows; ++row) {
-      int64_t place = first * rows + row * width;
-      if (byRows)
-        copy(place, row * columns + first, width);
-      else
-        for (int64_t c = 0; c < width; ++c)
-          copy(place + c, (first + c) * rows + row, 1);
-    }
-  }
-}
-
-/// Calls copy(offset in storage, dense offset, elements) for every run of
-/// elements that lie together in both.
-template <typename Copy>
-static void forRuns(const pcx_storage_t &storage, Copy copy) {
-  if (storage.panel)
-    return forPanelRuns(storage, copy);
-  uint32_t outer = storage.rank;
-  int64_t run = 1;
-  while (outer &&
-         (storage.dims[outer - 1] == 1 || storage.strides[outer - 1] == run)) {
-    run *= storage.dims[outer - 1];
-    --outer;
-  }
-  int64_t index[PCX_MAX_RANK] = {};
-  int64_t strided = 0;
-  int64_t count = elementCount(storage);
-  for (int64_t dense = 0; dense < count; dense += run) {
-    copy(strided, dense, run);
-    // To the next index, the last dimension fastest.
-    for (uint32_t d = outer; d-- > 0;) {
-      strided += storage.strides[d];
-      if (++index[d] < storage.dims[d])
-        break;
-      strided -= index[d] * storage.strides[d];
-      index[d] = 0;
-    }
-  }
-}
-
-void pcx::copyToDense(const pcx_storage_t &storage, const void *strided,
-                      void *dense) {
-  int64_t bytes = int64_t(dtypeBytes(storage.dtype));
-  forRuns(storage, [&](int64_t from, int64_t to, int64_t run) {
-    std::memcpy(static_cast<std::byte *>(dense) + to * bytes,
-                static_cast<const std::byte *>(strided) + from * bytes,
-                size_t(run * bytes));
-  });
-}
-
-void pcx::copyFromDense(const pcx_storage_t &storage, const void *dense,
-                        void *strided) {
-  int64_t bytes = int64_t(dtypeBytes(storage.dtype));
-  forRuns(storage, [&](int64_t to, int64_t from, int64_t run) {
-    std::memcpy(static_cast<std::byte *>(strided) + to * bytes,
-                static_cast<const std::byte *>(dense) + from * bytes,
-                size_t(run * bytes));
-  });
-}
-
-//===----------------------------------------------------------------------===//
 // Session
 //===----------------------------------------------------------------------===//
 
-static void hostParallelFor(void *self, pcx_task_fn task, void *context,
-                            int64_t count) {
-  static_cast<ThreadPool *>(self)->parallelFor(task, context, count);
+static std::unique_ptr<Executor> makeExecutor(const pcx_module_t &module,
+                                              ThreadPool &pool,
+                                              const DeviceChoice &choice) {
+  if (choice.kind == DeviceKind::CPU)
+    return std::make_unique<CPUExecutor>(module, pool);
+  return makeDeviceExecutor(module, choice);
 }
 
-pcx_session_t::pcx_session_t(const pcx_module_t &module, unsigned threads)
-    : module(module), pool(threads), threadChoice(module.info().program_count) {
+pcx_session_t::pcx_session_t(const pcx_module_t &module, unsigned threads,
+                             const DeviceChoice &device)
+    : module(module), pool(threads),
+      executor(makeExecutor(module, pool, device)) {
   const pcx_artifact_t &info = module.info();
-  host = {sizeof(host), threads, &pool, hostParallelFor, nullptr};
-
-  for (uint32_t s = 0; s < info.storage_count; ++s) {
-    const pcx_storage_t &entry = info.storage[s];
-    storage.emplace_back(entry.bytes, fmt::format("array '{}' of '{}'",
-                                                  entry.name, module.name));
-    storagePointers.push_back(storage.back().data());
-    allocated += storage.back().bytes();
-  }
   for (uint32_t h = 0; h < info.hyper_count; ++h)
     hypers.push_back(info.hypers[h].value);
-
-  // Programs run one at a time: they share the workspace and the staging.
-  uint64_t workspaceBytes = 0, stagingBytes = 0;
-  size_t mostInputs = 0;
-  auto portBytes = [&](const pcx_port_t &port, uint32_t program) {
-    uint64_t rows =
-        port.per_sample ? uint64_t(paddedRows(program, info.max_batch)) : 1;
-    return roundUp(denseBytes(port) * rows, PCX_ALIGNMENT);
-  };
+  size_t mostInputs = 0, mostOutputs = 0;
   for (uint32_t p = 0; p < info.program_count; ++p) {
-    const pcx_program_t &program = info.programs[p];
-    const pcx_variant_t &variant = module.variant(p);
-    workspaceBytes =
-        std::max(workspaceBytes,
-                 variant.workspace_bytes + threads * variant.worker_bytes);
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i < program.input_count; ++i)
-      bytes += portBytes(program.inputs[i], p);
-    for (uint32_t i = 0; i < program.output_count; ++i)
-      bytes += portBytes(program.outputs[i], p);
-    stagingBytes = std::max(stagingBytes, bytes);
-    mostInputs = std::max<size_t>(mostInputs, program.input_count);
+    mostInputs = std::max<size_t>(mostInputs, info.programs[p].input_count);
+    mostOutputs = std::max<size_t>(mostOutputs, info.programs[p].output_count);
   }
-  workspace =
-      Buffer(workspaceBytes, fmt::format("the workspace of '{}'", module.name));
-  stagingMemory = Buffer(
-      stagingBytes, fmt::format("inputs and outputs of '{}'", module.name));
-  allocated += workspace.bytes() + stagingMemory.bytes();
   inputPointers.resize(mostInputs);
-
-  uint64_t keptBytes = 0;
-  for (uint32_t p = 0; p < info.program_count; ++p) {
-    const pcx_program_t &program = info.programs[p];
-    ProgramStaging places;
-    std::byte *next = stagingMemory.data();
-    for (uint32_t i = 0; i < program.input_count; ++i) {
-      places.inputs.push_back(next);
-      next += portBytes(program.inputs[i], p);
-    }
-    for (uint32_t i = 0; i < program.output_count; ++i) {
-      places.outputs.push_back(next);
-      next += portBytes(program.outputs[i], p);
-    }
-    uint64_t bytes = 0;
-    for (uint32_t w = 0; w < program.storage_write_count; ++w) {
-      uint32_t s = program.storage_writes[w];
-      const pcx_storage_t &entry = info.storage[s];
-      if (entry.kind != PCX_STATE || entry.rank == 0)
-        continue;
-      uint64_t rowBytes = uint64_t(entry.strides[0]) * dtypeBytes(entry.dtype);
-      places.states.push_back({s, rowBytes});
-      bytes += rowBytes * uint64_t(module.variant(p).sample_block);
-    }
-    keptBytes = std::max(keptBytes, bytes);
-    staging.push_back(std::move(places));
-  }
-  keptRows = Buffer(keptBytes, fmt::format("states of '{}'", module.name));
-  allocated += keptRows.bytes();
+  wanted.resize(mostOutputs);
 }
 
-template <typename Copy>
-void pcx_session_t::forRowsPastBatch(uint32_t program, int64_t n, Copy copy) {
-  std::byte *kept = keptRows.data();
-  for (auto [s, rowBytes] : staging[program].states) {
-    uint64_t from = uint64_t(n) * rowBytes;
-    uint64_t to = std::min(uint64_t(paddedRows(program, n)) * rowBytes,
-                           module.info().storage[s].bytes);
-    if (to <= from)
-      continue;
-    copy(storage[s].data() + from, kept, size_t(to - from));
-    kept += to - from;
-  }
-}
-
-int64_t pcx_session_t::paddedRows(uint32_t program, int64_t n) const {
-  int64_t block = module.variant(program).sample_block;
-  return (n + block - 1) / block * block;
-}
-
-int32_t pcx_session_t::run(uint32_t program, pcx_run_args_t &args) {
-  using Clock = std::chrono::steady_clock;
-  ThreadChoice::Calls &calls = threadChoice.find(program, args.n);
-  pcx_host_t services = profiled ? profiler->host() : host;
-  args.host = &services;
-  bool compared = pool.workers() > 1 && calls.isCompared();
-  bool shared = pool.workers() > 1 && calls.isShared();
-  if (!shared)
-    services.workers = 1;
-  pool.setShared(shared);
-  if (profiled)
-    profiler->beginCall(program, args.n);
-  auto begin = compared ? Clock::now() : Clock::time_point();
-  int32_t status = module.variant(program).run(&args);
-  std::chrono::duration<double> seconds =
-      compared ? Clock::now() - begin : Clock::duration();
-  if (profiled)
-    profiler->endCall();
-  // Initialisation and the like are shared whatever a program does.
-  pool.setShared(true);
-  calls.end(seconds.count());
-  return status;
-}
-
-void pcx_session_t::invoke(uint32_t program, int64_t n,
-                           const std::byte *const *inputs) {
-  pcx_run_args_t args = {};
-  args.struct_size = sizeof(args);
-  args.n = n;
-  args.inputs = reinterpret_cast<const void *const *>(inputs);
-  args.outputs =
-      reinterpret_cast<void *const *>(staging[program].outputs.data());
-  args.storage = storagePointers.data();
-  args.hypers = hypers.data();
-  args.workspace = workspace.data();
-  args.seed = counters.seed;
-  args.call = counters.call;
-  args.total_steps = counters.total_steps;
-  args.epoch = counters.epoch;
-  forRowsPastBatch(program, n,
-                   [](std::byte *row, std::byte *kept, size_t size) {
-                     std::memcpy(kept, row, size);
-                   });
-  int32_t status = run(program, args);
-  forRowsPastBatch(program, n,
-                   [](std::byte *row, std::byte *kept, size_t size) {
-                     std::memcpy(row, kept, size);
-                   });
-  if (status)
-    fail(PCX_ERROR_ARGUMENT,
-         "program '{}' of '{}' refused a batch of {} with "
-         "status {}",
-         module.info().programs[program].name, module.name, n, status);
+void pcx_session_t::begin(uint32_t program, int64_t n,
+                          const std::byte *const *inputs, unsigned slot) {
+  ProgramCall call = {program, n, inputs, wanted, hypers.data(), counters};
+  executor->begin(call, slot);
   ++counters.call;
 }
 
@@ -277,7 +64,7 @@ void pcx_session_t::initialise(uint64_t seed) {
   std::vector<std::byte> dense(longest);
   for (uint32_t s = 0; s < info.storage_count; ++s) {
     const pcx_storage_t &entry = info.storage[s];
-    std::memset(storage[s].data(), 0, storage[s].bytes());
+    executor->zeroStorage(s);
     if (entry.init == PCX_INIT_ZERO)
       continue;
     int64_t count = elementCount(entry);
@@ -308,7 +95,7 @@ void pcx_session_t::initialise(uint64_t seed) {
                      [](double value) { return uint8_t(value); });
       }
     });
-    copyFromDense(entry, dense.data(), storage[s].data());
+    executor->writeStorage(s, dense.data());
   }
   counters = {};
   counters.seed = seed;
@@ -344,17 +131,23 @@ pcx_status_t pcx_session_create(const pcx_module_t *module,
     requireArgument(module, "module");
     requireArgument(session, "session");
     unsigned threads = options ? options->threads : 0;
-    if (options && options->struct_size < sizeof(*options))
+    // The device came later.
+    if (options &&
+        options->struct_size < offsetof(pcx_session_options_t, device))
       fail(PCX_ERROR_ARGUMENT,
            "struct_size of the session's options is {}, expected {}",
            options->struct_size, sizeof(*options));
+    const char *device = "cpu";
+    if (options && options->struct_size >= sizeof(*options) && options->device)
+      device = options->device;
+    DeviceChoice choice = parseDevice(device);
     if (threads > ThreadPool::maxWorkers)
       fail(PCX_ERROR_ARGUMENT, "cannot use {} threads, expected at most {}",
            threads, ThreadPool::maxWorkers);
     if (!threads)
       threads = std::min(availableCpus(), ThreadPool::maxWorkers);
     try {
-      *session = new pcx_session_t(*module, threads);
+      *session = new pcx_session_t(*module, threads, choice);
     } catch (const std::system_error &error) {
       fail(PCX_ERROR_MEMORY, "cannot start {} threads: {}", threads,
            error.code().message());
@@ -369,7 +162,11 @@ uint32_t pcx_session_threads(const pcx_session_t *session) {
 }
 
 uint64_t pcx_session_bytes(const pcx_session_t *session) {
-  return session->allocated;
+  return session->executor->allocated();
+}
+
+const char *pcx_session_device(const pcx_session_t *session) {
+  return session->executor->name();
 }
 
 pcx_status_t pcx_session_initialise(pcx_session_t *session, uint64_t seed) {
@@ -429,8 +226,7 @@ pcx_status_t pcx_read_storage(const pcx_session_t *session, const char *name,
     requireArgument(name, "name");
     requireArgument(data, "data");
     uint32_t index = findStorage(*session, name, bytes);
-    copyToDense(session->module.info().storage[index],
-                session->storage[index].data(), data);
+    session->executor->readStorage(index, data);
   });
 }
 
@@ -441,7 +237,6 @@ pcx_status_t pcx_write_storage(pcx_session_t *session, const char *name,
     requireArgument(name, "name");
     requireArgument(data, "data");
     uint32_t index = findStorage(*session, name, bytes);
-    copyFromDense(session->module.info().storage[index], data,
-                  session->storage[index].data());
+    session->executor->writeStorage(index, data);
   });
 }

@@ -110,8 +110,9 @@ inline Module loadModule(const Bytes &bytes, const char *name = "toy.pcx") {
   return Module(module);
 }
 
-inline Session makeSession(const Module &module, uint32_t threads) {
-  pcx_session_options_t options = {sizeof(options), threads};
+inline Session makeSession(const Module &module, uint32_t threads,
+                           const char *device = "cpu") {
+  pcx_session_options_t options = {sizeof(options), threads, device};
   pcx_session_t *session = nullptr;
   EXPECT_EQ(pcx_session_create(module.get(), &options, &session), PCX_OK)
       << pcx_last_error();

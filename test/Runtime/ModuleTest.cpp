@@ -144,6 +144,8 @@ namespace {
 
 int32_t doNothing(const pcx_run_args_t *) { return PCX_RUN_OK; }
 
+int32_t doNothingOnDevice(const pcx_device_args_t *) { return PCX_RUN_OK; }
+
 /// A small correct table whose parts a test may spoil.
 struct Table {
   pcx_storage_t storage[2] = {
@@ -193,6 +195,21 @@ struct Table {
                            1,
                            1,
                            &stage};
+  pcx_kernel_info_t deviceKernel = {
+      sizeof(pcx_kernel_info_t), "d", 0, 0, 0, 0, 0};
+  pcx_kernel_use_t deviceUse = {sizeof(pcx_kernel_use_t), 0, 2};
+  pcx_launch_t launch = {
+      sizeof(pcx_launch_t), "go", 256, 1024, 0, 1, 8, 0, 1, 1, &deviceUse};
+  pcx_device_variant_t device = {sizeof(pcx_device_variant_t),
+                                 "graph",
+                                 doNothingOnDevice,
+                                 64,
+                                 16,
+                                 1,
+                                 &launch,
+                                 1,
+                                 &deviceKernel};
+  pcx_image_t image = {sizeof(pcx_image_t), PCX_IMAGE_PTX, 80, 0, 4, "ptx"};
   uint32_t writes[1] = {1};
   pcx_program_t program = {sizeof(pcx_program_t),
                            "train",
@@ -207,7 +224,8 @@ struct Table {
                            0,
                            nullptr,
                            1,
-                           writes};
+                           writes,
+                           &device};
   pcx_artifact_t artifact = {sizeof(pcx_artifact_t),
                              1,
                              "pcc",
@@ -223,7 +241,9 @@ struct Table {
                              1,
                              &hyper,
                              1,
-                             &program};
+                             &program,
+                             1,
+                             &image};
   Table() = default;
   Table(const Table &) = delete;
 };
@@ -354,8 +374,10 @@ TEST(Table, WrongOnesAreRefused) {
       refusedTable("per_sample", [](Table &t) { t.input.per_sample = 2; }));
   EXPECT_TRUE(
       refusedTable("unknown reduction", [](Table &t) { t.output.reduce = 4; }));
-  EXPECT_TRUE(
-      refusedTable("no code", [](Table &t) { t.program.variant_count = 0; }));
+  EXPECT_TRUE(refusedTable("no code", [](Table &t) {
+    t.program.variant_count = 0;
+    t.program.device = nullptr;
+  }));
   EXPECT_TRUE(
       refusedTable("no code", [](Table &t) { t.variant.run = nullptr; }));
   EXPECT_TRUE(
@@ -374,6 +396,78 @@ TEST(Table, WrongOnesAreRefused) {
   EXPECT_TRUE(refusedTable("3 storage entries", [](Table &t) {
     t.program.storage_write_count = 3;
   }));
+}
+
+TEST(Table, WrongOnesOfDevicesAreRefused) {
+  EXPECT_TRUE(
+      refusedTable("unknown kind 3", [](Table &t) { t.image.kind = 3; }));
+  EXPECT_TRUE(
+      refusedTable("architecture 9", [](Table &t) { t.image.arch = 9; }));
+  EXPECT_TRUE(refusedTable("exact 2", [](Table &t) { t.image.exact = 2; }));
+  EXPECT_TRUE(
+      refusedTable("has 0 bytes", [](Table &t) { t.image.data = nullptr; }));
+  EXPECT_TRUE(refusedTable("has 0 bytes", [](Table &t) { t.image.bytes = 0; }));
+  EXPECT_TRUE(refusedTable("does not end with a NUL",
+                           [](Table &t) { t.image.bytes = 3; }));
+  EXPECT_TRUE(refusedTable("expected 1 entries of image, found NULL",
+                           [](Table &t) { t.artifact.images = nullptr; }));
+  EXPECT_TRUE(refusedTable("there is no image with kernels",
+                           [](Table &t) { t.artifact.image_count = 0; }));
+  EXPECT_TRUE(refusedTable("no strategy",
+                           [](Table &t) { t.device.strategy = nullptr; }));
+  EXPECT_TRUE(
+      refusedTable("no host's part", [](Table &t) { t.device.run = nullptr; }));
+  EXPECT_TRUE(refusedTable(
+      "workspace", [](Table &t) { t.device.block_bytes = uint64_t(1) << 60; }));
+  EXPECT_TRUE(refusedTable("expected 1 entries of launch, found NULL",
+                           [](Table &t) { t.device.launches = nullptr; }));
+  EXPECT_TRUE(refusedTable("a kernel of program 'train' has no name",
+                           [](Table &t) { t.deviceKernel.name = nullptr; }));
+  EXPECT_TRUE(
+      refusedTable("names no kernel", [](Table &t) { t.launch.kernel = ""; }));
+  EXPECT_TRUE(refusedTable("names no kernel",
+                           [](Table &t) { t.launch.kernel = nullptr; }));
+  EXPECT_TRUE(refusedTable("blocks of 0 threads",
+                           [](Table &t) { t.launch.threads = 0; }));
+  EXPECT_TRUE(refusedTable("blocks of 1025 threads",
+                           [](Table &t) { t.launch.threads = 1025; }));
+  EXPECT_TRUE(refusedTable("232449 bytes of shared memory", [](Table &t) {
+    t.launch.shared_bytes = 227 * 1024 + 1;
+  }));
+  EXPECT_TRUE(refusedTable("cooperative 2",
+                           [](Table &t) { t.launch.cooperative = 2; }));
+  EXPECT_TRUE(refusedTable("clusters of 0 blocks",
+                           [](Table &t) { t.launch.cluster = 0; }));
+  EXPECT_TRUE(refusedTable("neither blocks nor samples",
+                           [](Table &t) { t.launch.blocks = 0; }));
+  EXPECT_TRUE(refusedTable("at most 2147483647", [](Table &t) {
+    t.launch.samples_per_block = 1u << 31;
+  }));
+  EXPECT_TRUE(refusedTable("a launch of 'go' of program 'train' uses kernel 1",
+                           [](Table &t) { t.deviceUse.kernel = 1; }));
+}
+
+TEST(Table, ProgramsForDevicesAloneAreAccepted) {
+  Table table;
+  table.program.variant_count = 0;
+  Description only(&table.artifact, "m.pcx");
+  const pcx_program_t &program = only.artifact.programs[0];
+  ASSERT_NE(program.device, nullptr);
+  EXPECT_STREQ(program.device->launches[0].kernel, "go");
+  EXPECT_EQ(program.device->launches[0].uses[0].calls, 2);
+  EXPECT_STREQ(program.device->kernels[0].name, "d");
+  EXPECT_EQ(only.artifact.images[0].arch, 80u);
+  EXPECT_EQ(describeImages(only.artifact), "ptx sm_80");
+}
+
+TEST(Table, ArtifactsFromBeforeDevicesAreAccepted) {
+  Table table;
+  table.program.struct_size = offsetof(pcx_program_t, device);
+  table.artifact.struct_size = offsetof(pcx_artifact_t, image_count);
+  Description older(&table.artifact, "m.pcx");
+  EXPECT_EQ(older.artifact.programs[0].device, nullptr);
+  EXPECT_EQ(older.artifact.image_count, 0u);
+  EXPECT_FALSE(hasDeviceCode(older.artifact));
 }
 
 TEST(Table, StructsThatGrewAreReadByTheirOwnSize) {

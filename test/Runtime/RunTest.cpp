@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CPUExecutor.h"
 #include "Fixtures.h"
 #include "Session.h"
 
@@ -245,8 +246,8 @@ TEST_F(DataTest, EncodingsGiveTheDocumentedValues) {
         << pcx_last_error();
     // The batch stands in the staging memory.
     ASSERT_EQ(run(steps(8, 0, 1), spoil), PCX_OK) << pcx_last_error();
-    auto *staged =
-        reinterpret_cast<const float *>(session->staging[spoil].inputs[0]);
+    auto *staged = reinterpret_cast<const float *>(
+        session->executor->staging(spoil, 0).inputs[0]);
     for (int64_t i = 0; i < 8 * width; ++i)
       ASSERT_EQ(
           staged[i],
@@ -330,8 +331,8 @@ TEST_F(DataTest, ASharedInputIsOneArray) {
   ASSERT_EQ(run(steps(8, 0, 1), arguments), PCX_OK) << pcx_last_error();
   // A shared array of ten is no scalar: nothing to report.
   EXPECT_EQ(reportCount, 0u);
-  auto *seen =
-      reinterpret_cast<const double *>(session->staging[arguments].outputs[0]);
+  auto *seen = reinterpret_cast<const double *>(
+      session->executor->staging(arguments, 0).outputs[0]);
   EXPECT_EQ(seen[7], 2.25);
 }
 

@@ -1,0 +1,540 @@
+//===- DeviceTest.cpp - Sessions on devices -------------------------------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The hand-made artifact computes the same numbers, to the last bit, on the CPU
+// and on the simulated device.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Cuda.h"
+#include "Fixtures.h"
+
+#include <dlfcn.h>
+
+using namespace pcx;
+using namespace pcx::test;
+
+namespace {
+
+constexpr int64_t width = 4, maxBatch = 8, samples = 30;
+
+Module loadDevice(const char *object, const char *name = "device.pcx") {
+  return loadModule(makeArtifact(readFile(object)), name);
+}
+
+pcx_status_t create(const Module &module, const char *device,
+                    Session *session = nullptr) {
+  pcx_session_options_t options = {sizeof(options), 1, device};
+  pcx_session_t *made = nullptr;
+  pcx_status_t status = pcx_session_create(module.get(), &options, &made);
+  Session owned(made);
+  if (session)
+    *session = std::move(owned);
+  return status;
+}
+
+/// A variable of the environment in a scope.
+class Environment {
+public:
+  Environment(const char *name, const char *value) : name(name) {
+    setenv(name, value, 1);
+  }
+  ~Environment() { unsetenv(name); }
+
+private:
+  const char *name;
+};
+
+/// Runs `train` once and returns its rows, the energy behind them.
+std::vector<float> trainOnce(const Session &session, std::vector<float> x) {
+  int64_t n = int64_t(x.size()) / width;
+  std::vector<float> energy(1), rows(static_cast<size_t>(n));
+  pcx_array_t in[] = {arrayOf(x, PCX_F32)};
+  pcx_array_t out[] = {arrayOf(energy, PCX_F32), arrayOf(rows, PCX_F32)};
+  EXPECT_EQ(pcx_run(session.get(), 0, n, in, 1, out, 2), PCX_OK)
+      << pcx_last_error();
+  rows.push_back(energy[0]);
+  return rows;
+}
+
+std::vector<float> numbers(int64_t count, float first) {
+  std::vector<float> values(static_cast<size_t>(count));
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = first + 0.37f * float((i * 7) % 11);
+  return values;
+}
+
+/// All of a session's arrays.
+struct Arrays {
+  std::vector<float> w, state, matrix;
+  std::vector<int64_t> count;
+  explicit Arrays(const Session &session)
+      : w(readStorage<float>(session, "w", 4)),
+        state(readStorage<float>(session, "state", maxBatch * width)),
+        matrix(readStorage<float>(session, "matrix", 6)),
+        count(readStorage<int64_t>(session, "count", 1)) {}
+  bool operator==(const Arrays &) const = default;
+};
+
+/// Everything that pcx_run_steps says.
+struct Steps {
+  pcx_status_t status;
+  int64_t done = -1;
+  double energy = 0;
+  std::vector<double> each;
+  std::vector<float> rows = std::vector<float>(samples);
+  bool operator==(const Steps &) const = default;
+};
+
+struct StepOptions {
+  bool callback = false, outputs = false;
+  bool finite = false;
+  int64_t stopAfter = -1;
+};
+
+Steps runSteps(const Session &session, std::vector<float> x,
+               const StepOptions &options, std::vector<uint32_t> order = {}) {
+  pcx_column_t column = {sizeof(column),
+                         "x",
+                         x.data(),
+                         x.size() * 4,
+                         PCX_F32,
+                         PCX_ENCODE_NONE,
+                         1,
+                         0,
+                         1};
+  pcx_data_t *made = nullptr;
+  EXPECT_EQ(pcx_data_create(session.get(), 0, samples, &column, 1, &made),
+            PCX_OK)
+      << pcx_last_error();
+  Data data(made);
+  Steps found;
+  struct User {
+    Steps *found;
+    int64_t stopAfter;
+  } user{&found, options.stopAfter};
+  pcx_array_t outputs[] = {{}, arrayOf(found.rows, PCX_F32)};
+  pcx_steps_t steps = {};
+  steps.struct_size = sizeof(steps);
+  steps.batch = maxBatch;
+  steps.steps = 4; // the last one has six samples
+  steps.check_finite = options.finite;
+  if (!order.empty()) {
+    steps.order = order.data();
+    steps.order_count = samples;
+  }
+  if (options.callback) {
+    steps.user = &user;
+    steps.callback = [](void *user, int64_t step, const pcx_report_t *reports,
+                        uint32_t count) -> int {
+      auto &own = *static_cast<User *>(user);
+      EXPECT_EQ(count, 1u);
+      EXPECT_EQ(step, int64_t(own.found->each.size()));
+      own.found->each.push_back(reports[0].value);
+      return step == own.stopAfter;
+    };
+  }
+  if (options.outputs) {
+    steps.outputs = outputs;
+    steps.output_count = 2;
+  }
+  pcx_report_t report = {};
+  uint32_t count = 0;
+  found.status = pcx_run_steps(session.get(), 0, data.get(), &steps, &report, 1,
+                               &count, &found.done);
+  EXPECT_EQ(count, 1u);
+  found.energy = report.value;
+  return found;
+}
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// What is refused
+//===----------------------------------------------------------------------===//
+
+TEST(Device, UnknownNamesAreRefusedWithThoseThatThereAre) {
+  Module module = loadDevice(PCX_TEST_DEVICE);
+  for (const char *name : {"gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1x", ""})
+    EXPECT_TRUE(failedWith(create(module, name), PCX_ERROR_ARGUMENT,
+                           {"unknown device '" + std::string(name) + "'",
+                            "'cpu', 'cuda', 'cuda:N'", "'sim'"}));
+}
+
+TEST(Device, OptionsFromBeforeDevicesMeanTheCpu) {
+  Module module = loadDevice(PCX_TEST_DEVICE);
+  pcx_session_options_t options = {offsetof(pcx_session_options_t, device), 1,
+                                   "no device"};
+  pcx_session_t *made = nullptr;
+  ASSERT_EQ(pcx_session_create(module.get(), &options, &made), PCX_OK)
+      << pcx_last_error();
+  Session session(made);
+  EXPECT_STREQ(pcx_session_device(session.get()), "cpu");
+}
+
+TEST(Device, ArtifactsWithoutItsCodeAreRefused) {
+  Module none = loadDevice(PCX_TEST_DEVICE_NONE);
+  for (const char *name : {"cuda", "sim"})
+    EXPECT_TRUE(failedWith(create(none, name), PCX_ERROR_DEVICE,
+                           {"'device.pcx' was compiled for the CPU only; "
+                            "compile with pcc --target=cuda"}));
+  Module only = loadDevice(PCX_TEST_DEVICE_ONLY);
+  EXPECT_EQ(pcx_module_variant(only.get(), 0), nullptr);
+  EXPECT_TRUE(failedWith(create(only, "cpu"), PCX_ERROR_CPU,
+                         {"'device.pcx' was compiled for cuda only; use "
+                          "--device=cuda or compile with --target=cuda,cpu"}));
+}
+
+TEST(Device, AMachineWithoutADriverIsTold) {
+  if (dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL))
+    GTEST_SKIP() << "this machine has one";
+  Module module = loadDevice(PCX_TEST_DEVICE_PTX);
+  for (const char *name : {"cuda", "cuda:3"})
+    EXPECT_TRUE(failedWith(
+        create(module, name), PCX_ERROR_DEVICE,
+        {"no CUDA driver on this machine", "libcuda.so.1", "--device=cpu"}));
+}
+
+TEST(Device, AMissingSimulatorIsTold) {
+  Environment library("PCX_SIM_LIBRARY", "/nowhere/libpcx-sim.so");
+  Module module = loadDevice(PCX_TEST_DEVICE);
+  EXPECT_TRUE(failedWith(create(module, "sim"), PCX_ERROR_DEVICE,
+                         {"cannot load the simulated device",
+                          "/nowhere/libpcx-sim.so", "PCX_SIM_LIBRARY"}));
+}
+
+TEST(Device, AnotherLibraryIsNoSimulator) {
+  Environment library("PCX_SIM_LIBRARY", PCX_TEST_TOY);
+  Module module = loadDevice(PCX_TEST_DEVICE);
+  EXPECT_TRUE(failedWith(create(module, "sim"), PCX_ERROR_DEVICE,
+                         {PCX_TEST_TOY, "has no function 'cuInit'"}));
+}
+
+//===----------------------------------------------------------------------===//
+// On the simulated device
+//===----------------------------------------------------------------------===//
+
+class SimulatedDevice : public testing::Test {
+protected:
+  void SetUp() override {
+#ifndef PCX_TEST_SIMULATOR
+    GTEST_SKIP() << "the simulated device was not built";
+#else
+    driver = std::make_unique<cuda::Driver>(/*simulated=*/true);
+    driver->pcxSimReset();
+    module = loadDevice(PCX_TEST_DEVICE);
+    // A padded batch of the staging must not be looked at.
+    cpu = makeSession(module, 1);
+    sim = makeSession(module, 2, "sim");
+    ASSERT_TRUE(cpu && sim);
+    for (const Session *session : {&cpu, &sim})
+      ASSERT_EQ(pcx_session_initialise(session->get(), 5), PCX_OK);
+#endif
+  }
+  uint64_t count(const char *counter, const char *kernel = nullptr) {
+    unsigned long long value = 0;
+    EXPECT_EQ(driver->pcxSimCount(kernel, counter, &value), cuda::Success)
+        << counter;
+    return value;
+  }
+
+  std::unique_ptr<cuda::Driver> driver;
+  Module module;
+  Session cpu, sim;
+};
+
+TEST_F(SimulatedDevice, HasItsNameAndMemory) {
+  EXPECT_STREQ(pcx_session_device(sim.get()), "sim");
+  EXPECT_STREQ(pcx_session_device(cpu.get()), "cpu");
+  // The arrays, at least.
+  EXPECT_GT(pcx_session_bytes(sim.get()), uint64_t(maxBatch * width * 4 * 3));
+  EXPECT_EQ(pcx_session_threads(sim.get()), 2u);
+}
+
+TEST_F(SimulatedDevice, InitialisesAsTheCpu) {
+  EXPECT_EQ(Arrays(sim), Arrays(cpu));
+  EXPECT_NE(readStorage<float>(sim, "matrix", 6), std::vector<float>(6));
+}
+
+TEST_F(SimulatedDevice, ReadsAndWritesDenseArrays) {
+  std::vector<float> matrix = {1, 2, 3, 4, 5, 6};
+  std::vector<int64_t> steps = {41};
+  writeStorage(sim, "matrix", matrix);
+  writeStorage(sim, "count", steps);
+  EXPECT_EQ(readStorage<float>(sim, "matrix", 6), matrix);
+  EXPECT_EQ(readStorage<int64_t>(sim, "count", 1), steps);
+  ASSERT_EQ(pcx_session_initialise(sim.get(), 5), PCX_OK);
+  EXPECT_EQ(Arrays(sim), Arrays(cpu));
+}
+
+TEST_F(SimulatedDevice, RunsAsTheCpu) {
+  for (int64_t n : {8, 3, 5, 1}) {
+    std::vector<float> x = numbers(n * width, float(n));
+    EXPECT_EQ(trainOnce(sim, x), trainOnce(cpu, x)) << n;
+    EXPECT_EQ(Arrays(sim), Arrays(cpu)) << n;
+  }
+  // Two launches of the first and one of the second kernel a call, each in
+  // blocks of four samples.
+  EXPECT_EQ(count("launches", "relax"), 8u);
+  EXPECT_EQ(count("launches", "finish"), 4u);
+  EXPECT_GT(count("atomics", "finish"), 0u);
+  // Rows past n were not touched: those of states keep what they were.
+  Arrays arrays(sim);
+  EXPECT_NE(arrays.state[7 * width], 0);
+  EXPECT_EQ(arrays.count[0], 4);
+}
+
+TEST_F(SimulatedDevice, HypersAndCountersReachTheHostsPart) {
+  std::vector<double> values(8);
+  pcx_array_t out[] = {arrayOf(values, PCX_F64)};
+  pcx_counters_t counters = {7, 9, 100, 2.5};
+  pcx_set_counters(sim.get(), &counters);
+  ASSERT_EQ(pcx_set_hyper(sim.get(), "lr", 0.75), PCX_OK);
+  ASSERT_EQ(pcx_run(sim.get(), 1, 4, nullptr, 0, out, 1), PCX_OK)
+      << pcx_last_error();
+  // Arrays of floats are not the host's.
+  EXPECT_EQ(values, (std::vector<double>{4, 7, 9, 100, 2.5, 0.75, 1, 1}));
+  pcx_get_counters(sim.get(), &counters);
+  EXPECT_EQ(counters.call, 10u);
+}
+
+TEST_F(SimulatedDevice, LaunchesThatComeAgainAreRecordedOnce) {
+  std::vector<float> x = numbers(8 * width, 1);
+  for (int call = 0; call < 5; ++call) {
+    // Other scalars each time: they are in memory.
+    for (const Session *session : {&cpu, &sim})
+      ASSERT_EQ(pcx_set_hyper(session->get(), "lr", 0.1 * call), PCX_OK);
+    EXPECT_EQ(trainOnce(sim, x), trainOnce(cpu, x)) << call;
+  }
+  EXPECT_EQ(count("captures"), 1u);
+  EXPECT_EQ(count("replays"), 4u);
+  EXPECT_EQ(count("launches", "relax"), 10u);
+  // Another order of launches: anew, when it has come twice.
+  for (const Session *session : {&cpu, &sim})
+    ASSERT_EQ(pcx_set_hyper(session->get(), "sweeps", 3), PCX_OK);
+  for (int call = 0; call < 3; ++call)
+    EXPECT_EQ(trainOnce(sim, x), trainOnce(cpu, x)) << call;
+  EXPECT_EQ(count("captures"), 2u);
+  EXPECT_EQ(count("replays"), 6u);
+  // Another batch size has a recording of its own.
+  std::vector<float> less = numbers(5 * width, 2);
+  for (int call = 0; call < 3; ++call) {
+    EXPECT_EQ(trainOnce(sim, less), trainOnce(cpu, less)) << call;
+    EXPECT_EQ(trainOnce(sim, x), trainOnce(cpu, x)) << call;
+  }
+  EXPECT_EQ(count("captures"), 3u);
+  EXPECT_EQ(count("replays"), 11u);
+  EXPECT_EQ(Arrays(sim), Arrays(cpu));
+}
+
+TEST_F(SimulatedDevice, MoreScalarsThanEverBeforeFindRoom) {
+  std::vector<float> x = numbers(8 * width, 1);
+  for (int call = 0; call < 3; ++call)
+    EXPECT_EQ(trainOnce(sim, x), trainOnce(cpu, x));
+  // A launch and a scalar a sweep: more than there is room for at first. What
+  // was recorded has the old address.
+  for (const Session *session : {&cpu, &sim})
+    ASSERT_EQ(pcx_set_hyper(session->get(), "sweeps", 700), PCX_OK);
+  for (int call = 0; call < 3; ++call)
+    EXPECT_EQ(trainOnce(sim, x), trainOnce(cpu, x));
+  EXPECT_EQ(Arrays(sim), Arrays(cpu));
+}
+
+TEST_F(SimulatedDevice, ManyStepsAreAsOnTheCpu) {
+  std::vector<float> x = numbers(samples * width, -1);
+  std::vector<uint32_t> order(samples);
+  pcx_permutation(3, PCX_STREAM_USER, order.data(), samples);
+  for (StepOptions options :
+       {StepOptions{}, StepOptions{.callback = true},
+        StepOptions{.outputs = true}, StepOptions{.finite = true},
+        StepOptions{.callback = true, .outputs = true, .stopAfter = 1}}) {
+    for (const auto &some : {std::vector<uint32_t>(), order}) {
+      Steps here = runSteps(cpu, x, options, some);
+      EXPECT_EQ(here.status, PCX_OK) << pcx_last_error();
+      EXPECT_EQ(runSteps(sim, x, options, some), here);
+      EXPECT_EQ(Arrays(sim), Arrays(cpu));
+      pcx_counters_t ours, theirs;
+      pcx_get_counters(sim.get(), &ours);
+      pcx_get_counters(cpu.get(), &theirs);
+      EXPECT_EQ(ours.call, theirs.call);
+    }
+  }
+}
+
+TEST_F(SimulatedDevice, OnlyWantedOutputsAreCopied) {
+  std::vector<float> x = numbers(samples * width, -1);
+  runSteps(sim, x, {});
+  // One copy a step with the numbers that are reported.
+  EXPECT_EQ(count("downloads"), 4u);
+  runSteps(sim, x, {.outputs = true});
+  EXPECT_EQ(count("downloads"), 12u);
+}
+
+TEST_F(SimulatedDevice, AStepThatIsNotFiniteIsTheLast) {
+  std::vector<float> x = numbers(samples * width, -1);
+  x[10 * width] = std::numeric_limits<float>::infinity();
+  Steps here = runSteps(cpu, x, {.finite = true});
+  Steps there = runSteps(sim, x, {.finite = true});
+  EXPECT_EQ(here.status, PCX_ERROR_NUMERIC);
+  EXPECT_EQ(there.status, PCX_ERROR_NUMERIC);
+  EXPECT_EQ(there.done, 2);
+  EXPECT_EQ(there.done, here.done);
+  EXPECT_EQ(Arrays(sim).count, Arrays(cpu).count);
+}
+
+TEST_F(SimulatedDevice, CheckpointsMoveBetweenDevices) {
+  TemporaryFolder folder;
+  std::vector<float> x = numbers(8 * width, 1);
+  // To the simulated device and back, a call on each, against the CPU alone.
+  Session other = makeSession(module, 1);
+  ASSERT_EQ(pcx_session_initialise(other.get(), 5), PCX_OK);
+  trainOnce(cpu, x);
+  trainOnce(other, x);
+  ASSERT_EQ(pcx_save(cpu.get(), (folder / "a.safetensors").c_str(), nullptr, 0),
+            PCX_OK);
+  ASSERT_EQ(
+      pcx_load(sim.get(), (folder / "a.safetensors").c_str(), PCX_LOAD_ALL),
+      PCX_OK)
+      << pcx_last_error();
+  EXPECT_EQ(trainOnce(sim, x), trainOnce(other, x));
+  ASSERT_EQ(pcx_save(sim.get(), (folder / "b.safetensors").c_str(), nullptr, 0),
+            PCX_OK);
+  ASSERT_EQ(
+      pcx_load(cpu.get(), (folder / "b.safetensors").c_str(), PCX_LOAD_ALL),
+      PCX_OK)
+      << pcx_last_error();
+  EXPECT_EQ(Arrays(cpu), Arrays(other));
+  EXPECT_EQ(trainOnce(cpu, x), trainOnce(other, x));
+  // The file says nothing of the device.
+  ASSERT_EQ(pcx_save(cpu.get(), (folder / "c.safetensors").c_str(), nullptr, 0),
+            PCX_OK);
+  ASSERT_EQ(
+      pcx_save(other.get(), (folder / "d.safetensors").c_str(), nullptr, 0),
+      PCX_OK);
+  EXPECT_EQ(readFile(folder / "c.safetensors"),
+            readFile(folder / "d.safetensors"));
+}
+
+TEST_F(SimulatedDevice, CooperativeGridsFitTheDevice) {
+  // One multiprocessor holds 32 blocks of any size; with a grid of four they
+  // are not fewer than asked for, which is what `finish` is given.
+  Environment processors("PCX_SIM_SMS", "1");
+  Session small = makeSession(module, 1, "sim");
+  ASSERT_EQ(pcx_session_initialise(small.get(), 5), PCX_OK);
+  std::vector<float> x = numbers(8 * width, 1);
+  EXPECT_EQ(trainOnce(small, x), trainOnce(cpu, x));
+  EXPECT_EQ(count("barriers", "finish"), 8u);
+}
+
+TEST_F(SimulatedDevice, AFaultNamesTheKernelAndEndsTheSession) {
+  std::vector<float> x = numbers(8 * width, 1);
+  pcx_array_t in[] = {arrayOf(x, PCX_F32)};
+  EXPECT_TRUE(failedWith(
+      pcx_run(sim.get(), 2, 8, in, 1, nullptr, 0), PCX_ERROR_DEVICE,
+      {"kernel 'overrun' of program 'fault' of 'device.pcx' failed on sim",
+       "out of bounds", "thread (0, 0, 0)", "%v = load float"}));
+  std::vector<float> w(4);
+  EXPECT_TRUE(failedWith(pcx_read_storage(sim.get(), "w", w.data(), 16),
+                         PCX_ERROR_DEVICE,
+                         {"of no use any more", "kernel 'overrun'"}));
+  EXPECT_TRUE(failedWith(pcx_run(sim.get(), 2, 8, in, 1, nullptr, 0),
+                         PCX_ERROR_DEVICE, {"of no use any more"}));
+  // Another one is not concerned.
+  Session fresh = makeSession(module, 1, "sim");
+  ASSERT_EQ(pcx_session_initialise(fresh.get(), 5), PCX_OK);
+  EXPECT_EQ(trainOnce(fresh, x), trainOnce(cpu, x));
+}
+
+TEST_F(SimulatedDevice, AMistakenHostPartIsRefused) {
+  EXPECT_TRUE(failedWith(
+      pcx_run(sim.get(), 3, 1, nullptr, 0, nullptr, 0), PCX_ERROR_FORMAT,
+      {"host's part of program 'mistaken'", "launch 9 of 2"}));
+  // Nothing has happened.
+  std::vector<float> x = numbers(8 * width, 1);
+  EXPECT_EQ(trainOnce(sim, x), trainOnce(cpu, x));
+}
+
+TEST_F(SimulatedDevice, MemoryThatRunsOutIsNamed) {
+  uint64_t used = count("allocatedBytes");
+  std::string limit = std::to_string(used + 40);
+  Environment memory("PCX_SIM_MEMORY", limit.c_str());
+  EXPECT_TRUE(
+      failedWith(create(module, "sim"), PCX_ERROR_MEMORY,
+                 {"no memory left on sim", "array 'state' of 'device.pcx'",
+                  "128 bytes", "--batch"}));
+  // What it had got is given back.
+  EXPECT_EQ(count("allocatedBytes"), used);
+}
+
+TEST_F(SimulatedDevice, SessionsGiveBackTheirMemory) {
+  uint64_t before = count("allocatedBytes");
+  {
+    Session third = makeSession(module, 1, "sim");
+    EXPECT_GT(count("allocatedBytes"), before);
+  }
+  EXPECT_EQ(count("allocatedBytes"), before);
+}
+
+TEST_F(SimulatedDevice, ImagesForGpusAloneAreRefused) {
+  Module ptx = loadDevice(PCX_TEST_DEVICE_PTX);
+  EXPECT_TRUE(failedWith(
+      create(ptx, "sim"), PCX_ERROR_DEVICE,
+      {"no code for the simulated device", "its images are ptx sm_80"}));
+}
+
+TEST_F(SimulatedDevice, RunsWhatTheCpuCannot) {
+  Module only = loadDevice(PCX_TEST_DEVICE_ONLY);
+  Session session = makeSession(only, 1, "sim");
+  ASSERT_EQ(pcx_session_initialise(session.get(), 5), PCX_OK);
+  std::vector<float> x = numbers(8 * width, 1);
+  EXPECT_EQ(trainOnce(session, x), trainOnce(cpu, x));
+}
+
+TEST_F(SimulatedDevice, WaitingForEachLaunchChangesNothing) {
+  Environment wait("PCX_CUDA_SYNC", "1");
+  Session waiting = makeSession(module, 1, "sim");
+  ASSERT_EQ(pcx_session_initialise(waiting.get(), 5), PCX_OK);
+  std::vector<float> x = numbers(8 * width, 1);
+  uint64_t before = count("waits");
+  for (int call = 0; call < 3; ++call)
+    EXPECT_EQ(trainOnce(waiting, x), trainOnce(cpu, x));
+  EXPECT_EQ(count("captures"), 0u);
+  EXPECT_GE(count("waits") - before, 9u);
+}
+
+TEST_F(SimulatedDevice, TheProfileHasTheLaunches) {
+  std::vector<float> x = numbers(8 * width, 1);
+  trainOnce(cpu, x);
+  trainOnce(sim, x);
+  pcx_profile_options_t options = {sizeof(options), 100};
+  ASSERT_EQ(pcx_profile_start(sim.get(), &options), PCX_OK) << pcx_last_error();
+  for (int call = 0; call < 3; ++call)
+    EXPECT_EQ(trainOnce(sim, x), trainOnce(cpu, x));
+  const pcx_profile_t *profile = nullptr;
+  ASSERT_EQ(pcx_profile_stop(sim.get(), &profile), PCX_OK) << pcx_last_error();
+  ASSERT_EQ(profile->program_count, 4u);
+  const pcx_profile_program_t &train = profile->programs[0];
+  EXPECT_EQ(train.calls, 3u);
+  EXPECT_EQ(train.samples, 24u);
+  EXPECT_EQ(train.marked, 0u);
+  ASSERT_EQ(train.stage_count, 3u);
+  EXPECT_EQ(train.stages[0].runs, 6u);
+  EXPECT_EQ(train.stages[0].tasks, 12u); // two blocks each
+  EXPECT_GT(train.stages[0].seconds, 0);
+  EXPECT_EQ(train.stages[1].runs, 3u);
+  EXPECT_EQ(train.stages[1].tasks, 12u);
+  EXPECT_EQ(train.stages[2].runs, 0u);
+  EXPECT_GE(train.seconds, train.stages[0].seconds);
+  // Three calls of three launches.
+  EXPECT_EQ(profile->event_count, 12u);
+  EXPECT_EQ(profile->events[0].kind, uint32_t(PCX_EVENT_CALL));
+  EXPECT_EQ(profile->events_lost, 0u);
+  EXPECT_THAT(profile->device_text, testing::HasSubstr("relax"));
+  // Nobody was recorded meanwhile.
+  EXPECT_EQ(count("replays"), 0u);
+}
