@@ -87,8 +87,10 @@ if os.path.isdir(os.path.join(config.pc_shared_dir, "golden")):
     config.available_features.add("shared")
 if os.path.isdir("/usr/share/datasets/fashion-mnist"):
     config.available_features.add("fashion-mnist")
-if shutil.which("ptxas") or os.path.exists("/usr/local/cuda/bin/ptxas"):
+ptxas = shutil.which("ptxas") or "/usr/local/cuda/bin/ptxas"
+if os.path.exists(ptxas):
     config.available_features.add("ptxas")
+    config.substitutions.append(("%ptxas", ptxas))
 # unshare: a mount namespace of its own, to hide folders from a program.
 if (
     shutil.which("unshare")

@@ -11,6 +11,7 @@
 #include "mlir/InitAllPasses.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "pc/Codegen/CPU/Passes.h"
+#include "pc/Codegen/GPU/Passes.h"
 #include "pc/Conversion/Passes.h"
 #include "pc/Dialect/PC/IR/PC.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
@@ -26,6 +27,7 @@ int main(int argc, char **argv) {
   pc::test::registerTestPasses();
 #endif
   pc::registerPCCPUPasses();
+  pc::registerPCGPUPasses();
   pc::registerPCConversionPasses();
   pc::registerPCPasses();
   pc::registerPCPipelinePasses();

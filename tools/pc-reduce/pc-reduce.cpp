@@ -11,6 +11,7 @@
 #include "mlir/InitAllPasses.h"
 #include "mlir/Tools/mlir-reduce/MlirReduceMain.h"
 #include "pc/Codegen/CPU/Passes.h"
+#include "pc/Codegen/GPU/Passes.h"
 #include "pc/Dialect/PC/IR/PC.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
 #include "pc/Pipelines/Passes.h"
@@ -20,6 +21,7 @@ int main(int argc, char **argv) {
   mlir::registerAllPasses();
   pc::registerPCPasses();
   pc::registerPCCPUPasses();
+  pc::registerPCGPUPasses();
   pc::registerPCPipelinePasses();
   pc::registerPipelines();
   mlir::DialectRegistry registry;

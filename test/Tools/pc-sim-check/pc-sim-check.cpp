@@ -15,9 +15,16 @@
 
 #include "pc/Simulator/Simulator.h"
 #include "pcx/pcx.h"
+#include "llvm/Bitcode/BitcodeWriter.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/IntrinsicInst.h"
+#include "llvm/IR/IntrinsicsNVPTX.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IRReader/IRReader.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <algorithm>
@@ -39,6 +46,15 @@ static cl::opt<int> runs("runs", cl::desc("Runs of each program"), cl::init(2));
 static cl::list<std::string> only("program", cl::desc("Only this program"));
 static cl::opt<unsigned>
     mostBlocks("blocks", cl::desc("Most blocks of a launch"), cl::init(8));
+static cl::opt<int>
+    dropBarrier("drop-barrier",
+                cl::desc("Leave this barrier out: the check should fail"),
+                cl::init(-1));
+static cl::opt<int>
+    shiftStore("shift-store",
+               cl::desc("Move this store to global memory by an element: the "
+                        "check should fail"),
+               cl::init(-1));
 static cl::opt<bool> counts("counts",
                             cl::desc("Print what the device counted"));
 
@@ -367,6 +383,47 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
          llvm::Twine(std::to_string(tolerance)));
 }
 
+/// Makes the mistake that the command line asks for. Returns the kernels.
+static Bytes makeMistake(llvm::MemoryBufferRef source) {
+  llvm::LLVMContext context;
+  llvm::SMDiagnostic diagnostic;
+  std::unique_ptr<llvm::Module> module =
+      llvm::parseIR(source, diagnostic, context);
+  if (!module)
+    fail(diagnostic.getMessage());
+  int barriers = 0, stores = 0;
+  bool made = false;
+  for (llvm::Function &function : *module)
+    for (llvm::BasicBlock &block : function)
+      for (llvm::Instruction &instruction : llvm::make_early_inc_range(block)) {
+        auto *call = llvm::dyn_cast<llvm::IntrinsicInst>(&instruction);
+        if (call &&
+            call->getIntrinsicID() ==
+                llvm::Intrinsic::nvvm_barrier_cta_sync_aligned_all &&
+            barriers++ == dropBarrier) {
+          call->eraseFromParent();
+          made = true;
+          continue;
+        }
+        auto *store = llvm::dyn_cast<llvm::StoreInst>(&instruction);
+        if (!store || store->isAtomic() ||
+            store->getPointerAddressSpace() != 1 || stores++ != shiftStore)
+          continue;
+        llvm::IRBuilder<> b(store);
+        store->setOperand(
+            1, b.CreateConstGEP1_32(store->getValueOperand()->getType(),
+                                    store->getPointerOperand(), 1));
+        made = true;
+      }
+  if (!made)
+    fail("there are " + llvm::Twine(barriers) + " barriers and " +
+         llvm::Twine(stores) + " stores");
+  llvm::SmallString<0> bytes;
+  llvm::raw_svector_ostream os(bytes);
+  llvm::WriteBitcodeToFile(*module, os);
+  return Bytes(bytes.begin(), bytes.end());
+}
+
 int main(int argc, char **argv) {
   llvm::InitLLVM initialised(argc, argv);
   cl::ParseCommandLineOptions(argc, argv,
@@ -386,6 +443,12 @@ int main(int argc, char **argv) {
   llvm::MemoryBufferRef source(
       llvm::StringRef(static_cast<const char *>(image->data), image->bytes),
       path);
+  Bytes changed;
+  if (dropBarrier >= 0 || shiftStore >= 0) {
+    changed = makeMistake(source);
+    source = llvm::MemoryBufferRef(
+        llvm::StringRef(changed.data(), changed.size()), path);
+  }
   llvm::Expected<std::unique_ptr<sim::Module>> kernels = device.load(source);
   if (!kernels)
     fail(llvm::toString(kernels.takeError()));

@@ -1,0 +1,85 @@
+// RUN: pc-opt %s --pc-schedule="max-batch=32 sample-block=8 any-layout" --convert-pc-to-linalg --canonicalize --cse --pc-form-groups --pc-plan-buffers -o %t.mlir
+// RUN: pc-opt %t.mlir --pc-emit-gpu=strategy=persistent | FileCheck %s
+// RUN: pc-opt %t.mlir --pc-emit-gpu=strategy=graph | FileCheck %s --check-prefix=GRAPH
+
+// Shared memory has the size that a launch gives it.
+// CHECK: gpu.module @kernels {
+
+// All blocks meet at a counter: the last one sets it back and starts the next
+// generation, which the others wait for.
+// CHECK: llvm.func internal @pcx_meet(%{{.*}}: !llvm.ptr<1>) attributes {convergent} {
+// CHECK: nvvm.barrier
+// CHECK: scf.if
+// CHECK: llvm.load %{{.*}} atomic syncscope("device") monotonic
+// CHECK: llvm.atomicrmw add %{{.*}} syncscope("device") acq_rel
+// CHECK: llvm.store %{{.*}} atomic syncscope("device") monotonic
+// CHECK: llvm.atomicrmw add %{{.*}} syncscope("device") release
+// CHECK: scf.while
+// CHECK: llvm.load %{{.*}} atomic syncscope("device") acquire
+// CHECK: nvvm.barrier
+// CHECK: llvm.mlir.global external @pcx_shared() {addr_space = 3 : i32, alignment = 16 : i64} : !llvm.array<0 x i8>
+
+// One kernel for the program: the stage over samples, block by block, then all
+// blocks meet, and the update of the weight, which reads the rate.
+// CHECK: llvm.func @step(%[[TABLE:.*]]: !llvm.ptr<1>, %[[SCALARS:.*]]: !llvm.ptr<1>, %{{.*}}: i64) attributes {convergent, nvvm.kernel, nvvm.reqntid = array<i32: 256, 1, 1>}
+// CHECK: scf.for
+// CHECK: llvm.call @step_0_contract_8x20x6
+// CHECK: nvvm.barrier
+// CHECK: llvm.call @pcx_meet
+// CHECK: llvm.load %{{.*}} {alignment = 8 : i64} : !llvm.ptr<1> -> f64
+// CHECK: llvm.call @step_1_contract_6x20xn
+// CHECK: llvm.return
+
+// A tile of eight rows: its slices in shared memory, two sums a thread. The
+// epilogue works on the sums.
+// CHECK: llvm.func internal @step_0_contract_8x20x6(%{{.*}}: !llvm.ptr<1>, %{{.*}}: !llvm.ptr<1>, %{{.*}}: !llvm.ptr<1>, %{{.*}}: i32, %{{.*}}: i32, %{{.*}}: i32, %{{.*}}: i32, %{{.*}}: i32)
+// CHECK: llvm.mlir.addressof @pcx_shared : !llvm.ptr<3>
+// CHECK: scf.for
+// CHECK: scf.for
+// CHECK: nvvm.barrier
+// CHECK: math.fma
+// CHECK: nvvm.barrier
+// CHECK: math.tanh
+// CHECK: llvm.store %{{.*}} : f32, !llvm.ptr<1>
+
+// The weight's gradient and its update are one kernel.
+// CHECK: llvm.func internal @step_1_contract_6x20xn
+// CHECK: math.fma
+// CHECK: arith.subf
+// CHECK: llvm.store %{{.*}} : f32, !llvm.ptr<1>
+
+// The host counts the step, appends the rate and launches.
+// CHECK: llvm.func @step$cuda(%{{.*}}: !llvm.ptr) -> i32 attributes {pc.entry = {
+// CHECK-SAME: launches = {{\[\[}}"step", array<i64: 256, {{[0-9]+}}, 1, 1, 0, 8>, 1.000000e+00 : f64, array<i64: 0, 1>, array<f64: 1.000000e+00, 1.000000e+00>]]
+// CHECK-SAME: strategy = "persistent"
+// CHECK: arith.addi
+// CHECK: llvm.store %{{.*}} : i64, !llvm.ptr
+// CHECK: llvm.call %{{.*}} : !llvm.ptr, (!llvm.ptr, !llvm.ptr, i64) -> ()
+// CHECK: llvm.call %{{.*}} : !llvm.ptr, (!llvm.ptr, i32) -> i32
+
+// A kernel for each group, one after another; none waits for other blocks.
+// GRAPH-NOT: @pcx_meet
+// GRAPH: llvm.func @step_launch0_contract_32x20x6({{.*}}nvvm.kernel
+// GRAPH: llvm.func @step_launch1_contract_6x20xn({{.*}}nvvm.kernel
+// GRAPH: llvm.func @step$cuda
+// GRAPH-SAME: strategy = "graph"
+// GRAPH-COUNT-2: (!llvm.ptr, i32) -> i32
+func.func @step(%x: tensor<?x6xf32> {pc.port = #pc.port<input "x">},
+                %w: tensor<6x20xf32> {pc.port = #pc.port<parameter "w">},
+                %t: tensor<i64> {pc.port = #pc.port<optimiser "t">},
+                %rate: f64 {pc.port = #pc.port<hyper "lr" {value = 1.0e-1 : f64}>})
+    -> (tensor<6x20xf32> {pc.port = #pc.port<parameter "w">},
+        tensor<?x20xf32> {pc.port = #pc.port<output "y">},
+        tensor<i64> {pc.port = #pc.port<optimiser "t">})
+    attributes {pc.program = #pc.program_info<"toy", train, 1>} {
+  %c = tensor.extract %t[] : tensor<i64>
+  %one = arith.constant 1 : i64
+  %d = arith.addi %c, %one : i64
+  %n = tensor.from_elements %d : tensor<i64>
+  %a = pc.dense %x, %w transposed : tensor<?x6xf32>, tensor<6x20xf32> -> tensor<?x20xf32>
+  %y = pc.tanh %a : tensor<?x20xf32>
+  %g = pc.batch_outer %x, %y : tensor<?x6xf32>, tensor<?x20xf32> -> tensor<6x20xf32>
+  %s = pc.scale %g, %rate : tensor<6x20xf32>
+  %p = pc.sub %w, %s : tensor<6x20xf32>
+  return %p, %y, %n : tensor<6x20xf32>, tensor<?x20xf32>, tensor<i64>
+}
