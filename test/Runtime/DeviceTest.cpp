@@ -335,12 +335,18 @@ TEST_F(SimulatedDevice, MoreScalarsThanEverBeforeFindRoom) {
   std::vector<float> x = numbers(8 * width, 1);
   for (int call = 0; call < 3; ++call)
     EXPECT_EQ(trainOnce(sim, x), trainOnce(cpu, x));
-  // A launch and a scalar a sweep: more than there is room for at first. What
-  // was recorded has the old address.
-  for (const Session *session : {&cpu, &sim})
-    ASSERT_EQ(pcx_set_hyper(session->get(), "sweeps", 700), PCX_OK);
+  // A launch and a scalar a sweep: more than there is room for at first.
+  auto setSweeps = [&](double sweeps) {
+    for (const Session *session : {&cpu, &sim})
+      ASSERT_EQ(pcx_set_hyper(session->get(), "sweeps", sweeps), PCX_OK);
+  };
+  setSweeps(700);
+  std::vector<float> less = numbers(5 * width, 2);
   for (int call = 0; call < 3; ++call)
-    EXPECT_EQ(trainOnce(sim, x), trainOnce(cpu, x));
+    EXPECT_EQ(trainOnce(sim, less), trainOnce(cpu, less));
+  // What was recorded before has the old address.
+  setSweeps(2);
+  EXPECT_EQ(trainOnce(sim, x), trainOnce(cpu, x));
   EXPECT_EQ(Arrays(sim), Arrays(cpu));
 }
 
