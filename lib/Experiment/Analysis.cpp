@@ -186,7 +186,8 @@ Result<Analyser> Analyser::create(const Module &module, uint32_t program,
     return Error{fmt::format("the artifact has no analysis of program '{}'; "
                              "compile the model with `pcc --analysis`",
                              analyser.name)};
-  auto session = createSession(module, threads);
+  // What is looked at may be trained elsewhere: its arrays are copied.
+  auto session = createSession(module, threads, "cpu");
   if (!session)
     return session.error();
   analyser.session = std::move(*session);

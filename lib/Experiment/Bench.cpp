@@ -184,7 +184,7 @@ Result<Runner> Runner::create(const Contender &contender,
   runner.contender = &contender;
   runner.seed = options.seed;
   runner.batch = batch;
-  auto session = createSession(contender.module, threads);
+  auto session = createSession(contender.module, threads, options.device);
   if (!session)
     return session.error();
   runner.session = std::move(*session);
@@ -309,9 +309,15 @@ measure(const std::vector<Contender> &contenders, const BenchOptions &options,
         return runner.error();
       runners.push_back(std::move(*runner));
       Timing timing;
-      const pcx_variant_t &variant =
-          *pcx_module_variant(contender.module.get(), contender.program);
-      if (auto work = workOfCall(variant, batch))
+      const pcx_variant_t *variant =
+          pcx_module_variant(contender.module.get(), contender.program);
+      const pcx_device_variant_t *onDevice = contender.info().device;
+      std::optional<Work> work;
+      if (options.device == "cpu")
+        work = workOfCall(*variant, batch);
+      else if (onDevice)
+        work = workOfCall(*onDevice, batch);
+      if (work)
         timing.flops = work->flops;
       auto steps = options.steps ? Result<int64_t>(*options.steps)
                                  : runners.back().stepsIn(options.blockSeconds);
@@ -394,16 +400,23 @@ static const Setting &fewestThreads(const std::vector<Setting> &settings,
   return *fewest;
 }
 
+/// What its code is for: the CPU of the variant in use, or the device.
+static std::string codeOf(const Contender &contender,
+                          const std::string &device) {
+  if (device != "cpu")
+    return device;
+  return pcx_module_variant(contender.module.get(), contender.program)->cpu;
+}
+
 static std::string formatTimings(const std::vector<Contender> &contenders,
                                  const std::vector<Setting> &settings,
                                  const std::vector<MachineSpeed> &speeds,
-                                 uint64_t seed) {
+                                 const std::string &device, uint64_t seed) {
   std::string text;
   for (const Contender &contender : contenders)
-    text += fmt::format(
-        "{}: {}, program '{}' of '{}' for {}\n", contender.label,
-        contender.path, contender.info().name, contender.artifact().model,
-        pcx_module_variant(contender.module.get(), contender.program)->cpu);
+    text += fmt::format("{}: {}, program '{}' of '{}' for {}\n",
+                        contender.label, contender.path, contender.info().name,
+                        contender.artifact().model, codeOf(contender, device));
   text +=
       "   threads  batch  ms a step  best quartile  spread %  GFLOP/s  peak "
       "%  blocks x steps\n";
@@ -414,10 +427,12 @@ static std::string formatTimings(const std::vector<Contender> &contenders,
       if (timing.flops) {
         double flops = *timing.flops / timing.summary.median;
         rate = fmt::format("{:.1f}", 1e-9 * flops);
-        share =
-            fmt::format("{:.1f}", 100 * flops /
-                                      peakOf(contenders[i],
-                                             speedOf(speeds, setting.threads)));
+        // Of the CPU alone the peak is measured.
+        if (device == "cpu")
+          share = fmt::format(
+              "{:.1f}",
+              100 * flops /
+                  peakOf(contenders[i], speedOf(speeds, setting.threads)));
       }
       text += fmt::format(
           "{:<3}{:>7}  {:>5}  {:>9.4f}  {:>13.4f}  {:>8.1f}  {:>7}  {:>6}  {} "
@@ -458,7 +473,7 @@ static Json toJson(const std::vector<Contender> &contenders,
                    const std::vector<Setting> &settings,
                    const Processor &processor, size_t cpus,
                    const std::vector<MachineSpeed> &speeds, double roundTrip,
-                   uint64_t seed) {
+                   const std::string &device, uint64_t seed) {
   Json json;
   Json &machine = json["machine"];
   machine["name"] = processor.name;
@@ -475,15 +490,14 @@ static Json toJson(const std::vector<Contender> &contenders,
                                  {"memory_bytes_per_second", speed.memory}});
   json["artifacts"] = Json::array();
   for (const Contender &contender : contenders)
-    json["artifacts"].push_back(
-        {{"label", contender.label},
-         {"file", contender.path},
-         {"model", contender.artifact().model},
-         {"program", contender.info().name},
-         {"compiler", contender.artifact().compiler},
-         {"options", contender.artifact().options},
-         {"cpu",
-          pcx_module_variant(contender.module.get(), contender.program)->cpu}});
+    json["artifacts"].push_back({{"label", contender.label},
+                                 {"file", contender.path},
+                                 {"model", contender.artifact().model},
+                                 {"program", contender.info().name},
+                                 {"compiler", contender.artifact().compiler},
+                                 {"options", contender.artifact().options},
+                                 {"cpu", codeOf(contender, device)},
+                                 {"device", device}});
   json["rows"] = Json::array();
   for (const Setting &setting : settings)
     for (size_t i = 0; i < contenders.size(); ++i) {
@@ -501,7 +515,7 @@ static Json toJson(const std::vector<Contender> &contenders,
       row["spread"] = timing.summary.spread;
       row["flops"] = timing.flops ? Json(*timing.flops) : Json(nullptr);
       row["peak_share"] =
-          timing.flops
+          timing.flops && device == "cpu"
               ? Json(*timing.flops / timing.summary.median /
                      peakOf(contenders[i], speedOf(speeds, setting.threads)))
               : Json(nullptr);
@@ -602,11 +616,12 @@ Result<int> experiment::bench(const BenchOptions &options,
                formatMachine(processor, cpus, speeds, roundTrip));
     if (!contenders.empty())
       fmt::print(console.out, "{}",
-                 formatTimings(contenders, settings, speeds, options.seed));
+                 formatTimings(contenders, settings, speeds, options.device,
+                               options.seed));
   }
   if (!options.json.empty()) {
     Json json = toJson(contenders, settings, processor, cpus, speeds, roundTrip,
-                       options.seed);
+                       options.device, options.seed);
     if (auto status = data::writeFile(options.json, json.dump(2) + "\n");
         !status)
       return status.error();

@@ -106,10 +106,20 @@ static void addSet(CLI::App &verb, std::vector<std::string> &set) {
       ->allow_extra_args(false);
 }
 
-static void addThreads(CLI::App &verb, uint32_t &threads) {
-  verb.add_option("--threads", threads,
+static void addDevice(CLI::App &verb, std::string &device) {
+  verb.add_option("--device", device,
+                  "Where programs run: cpu, cuda (the first GPU), cuda:N, or "
+                  "sim, the simulated GPU (cpu)")
+      ->type_name("NAME");
+}
+
+/// Where and with how many threads the programs of a session run.
+template <typename Options>
+static void addThreads(CLI::App &verb, Options &options) {
+  verb.add_option("--threads", options.threads,
                   "Threads; 0 for one a CPU. Results do not depend on it")
       ->type_name("N");
+  addDevice(verb, options.device);
 }
 
 /// What the verbs that draw take; `count` describes --count.
@@ -263,7 +273,7 @@ void CommandLine::addTrain() {
                   "training accuracy is measured (10000); 0 for none")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber);
-  addThreads(verb, train.threads);
+  addThreads(verb, train);
   addProfile(verb, train.profile);
   addQuiet(verb, quiet);
 }
@@ -313,7 +323,7 @@ void CommandLine::addAnalyse() {
   addOptional(verb, "--program", run.program,
               "Program to look at (the one that trains)");
   addSet(verb, run.set);
-  addThreads(verb, run.threads);
+  addThreads(verb, run);
   addQuiet(verb, quiet);
 }
 
@@ -338,7 +348,7 @@ void CommandLine::addRunOptions(CLI::App &verb, EvalOptions &options,
   addSet(verb, options.set);
   verb.add_option("--seed", options.seed, "Key of the random numbers (0)")
       ->type_name("N");
-  addThreads(verb, options.threads);
+  addThreads(verb, options);
 }
 
 void CommandLine::addSample() {
@@ -374,7 +384,7 @@ void CommandLine::addSample() {
   addSet(verb, run.set);
   verb.add_option("--seed", run.seed, "Key of the random numbers (0)")
       ->type_name("N");
-  addThreads(verb, run.threads);
+  addThreads(verb, run);
   addQuiet(verb, quiet);
 }
 
@@ -467,6 +477,7 @@ void CommandLine::addBench() {
       ->type_name("N,...")
       ->delimiter(',')
       ->allow_extra_args(false);
+  addDevice(verb, bench.device);
   addDataOptions(verb, bench.data);
   verb.get_option("--data")->description(
       "Data set, as of `train`; without it the numbers are made up");
@@ -583,7 +594,7 @@ CommandLine::CommandLine() {
                    "the call as params/NAME")
       ->required()
       ->type_name("FILE.npz");
-  addThreads(*execVerb, exec.threads);
+  addThreads(*execVerb, exec);
   addProfile(*execVerb, exec.profile);
   addQuiet(*execVerb, quiet);
 

@@ -43,7 +43,7 @@ Result<int> experiment::exec(const ExecOptions &options,
   if (!module)
     return module.error();
   const pcx_artifact_t *artifact = pcx_module_info(module->get());
-  auto session = createSession(*module, options.threads);
+  auto session = createSession(*module, options.threads, options.device);
   if (!session)
     return session.error();
   pcx_session_t *handle = session->get();

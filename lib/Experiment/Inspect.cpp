@@ -98,6 +98,58 @@ static Work workOf(const pcx_variant_t &variant, int64_t batch) {
   return sum;
 }
 
+static const char *imageKindName(uint32_t kind) {
+  switch (kind) {
+  case PCX_IMAGE_PTX:
+    return "ptx";
+  case PCX_IMAGE_CUBIN:
+    return "cubin";
+  case PCX_IMAGE_LLVM:
+    return "llvm";
+  }
+  return "unknown";
+}
+
+static std::string archName(const pcx_image_t &image) {
+  return fmt::format("sm_{}{}", image.arch, image.exact ? "a" : "");
+}
+
+/// Blocks of a launch: "4" or "one for 16 samples".
+static std::string gridName(const pcx_launch_t &launch) {
+  std::string text =
+      launch.samples_per_block
+          ? fmt::format("one for {} samples", launch.samples_per_block)
+          : fmt::format("{}", launch.blocks);
+  if (launch.cooperative)
+    text += ", as many as fit";
+  if (launch.cluster > 1)
+    text += fmt::format(", in clusters of {}", launch.cluster);
+  return text;
+}
+
+static Json deviceJson(const pcx_device_variant_t &variant, int64_t batch) {
+  Json json;
+  json["strategy"] = variant.strategy;
+  json["workspace_bytes"] = variant.workspace_bytes;
+  json["block_bytes"] = variant.block_bytes;
+  auto work = workOfCall(variant, batch);
+  json["flops"] = work ? Json(work->flops) : Json(nullptr);
+  json["bytes"] = work ? Json(work->bytes) : Json(nullptr);
+  json["launches"] = Json::array();
+  for (uint32_t l = 0; l < variant.launch_count; ++l) {
+    const pcx_launch_t &launch = variant.launches[l];
+    json["launches"].push_back({{"kernel", launch.kernel},
+                                {"threads", launch.threads},
+                                {"shared_bytes", launch.shared_bytes},
+                                {"cooperative", launch.cooperative != 0},
+                                {"cluster", launch.cluster},
+                                {"blocks", launch.blocks},
+                                {"samples_per_block", launch.samples_per_block},
+                                {"runs", launch.runs}});
+  }
+  return json;
+}
+
 static Json toJson(const Module &module, int64_t batch) {
   const pcx_artifact_t *info = pcx_module_info(module.get());
   Json json;
@@ -145,8 +197,15 @@ static Json toJson(const Module &module, int64_t batch) {
       }
       out["variants"].push_back(std::move(one));
     }
+    out["device"] =
+        program.device ? deviceJson(*program.device, batch) : Json(nullptr);
     json["programs"].push_back(std::move(out));
   }
+  json["images"] = Json::array();
+  for (uint32_t i = 0; i < info->image_count; ++i)
+    json["images"].push_back({{"kind", imageKindName(info->images[i].kind)},
+                              {"arch", archName(info->images[i])},
+                              {"bytes", info->images[i].bytes}});
   json["storage"] = Json::array();
   for (uint32_t i = 0; i < info->storage_count; ++i) {
     const pcx_storage_t &storage = info->storage[i];
@@ -192,6 +251,28 @@ static std::string portText(const pcx_port_t &port) {
   return text;
 }
 
+/// A program's code for devices.
+static void printDevice(const pcx_device_variant_t &variant, int64_t batch,
+                        std::FILE *out) {
+  std::string work = "work that depends on the call";
+  if (auto known = workOfCall(variant, batch))
+    work = fmt::format("{}FLOP and {}B a call at batch {}",
+                       scaled(known->flops), scaled(known->bytes), batch);
+  fmt::print(out, "  code      cuda ({}): {}, workspace {}B + {}B a block\n",
+             variant.strategy, work,
+             scaled(static_cast<double>(variant.workspace_bytes)),
+             scaled(static_cast<double>(variant.block_bytes)));
+  for (uint32_t l = 0; l < variant.launch_count; ++l) {
+    const pcx_launch_t &launch = variant.launches[l];
+    std::string runs = launch.runs > 0 ? fmt::format("{:g} a call", launch.runs)
+                                       : "as often as the call says";
+    fmt::print(out, "    launch  {}: {}, {} threads, {}B shared, blocks: {}\n",
+               launch.kernel, runs, launch.threads,
+               scaled(static_cast<double>(launch.shared_bytes)),
+               gridName(launch));
+  }
+}
+
 static void print(const Module &module, int64_t batch, std::FILE *out) {
   const pcx_artifact_t *info = pcx_module_info(module.get());
   fmt::print(out, "model       {}\n", info->model);
@@ -200,6 +281,10 @@ static void print(const Module &module, int64_t batch, std::FILE *out) {
              info->source_sha256);
   fmt::print(out, "numbers     {}\n", data::dtypeName(toDType(info->dtype)));
   fmt::print(out, "batch       1 to {}\n", info->max_batch);
+  for (uint32_t i = 0; i < info->image_count; ++i)
+    fmt::print(out, "image       {} {}, {}B\n",
+               imageKindName(info->images[i].kind), archName(info->images[i]),
+               scaled(static_cast<double>(info->images[i].bytes)));
   for (uint32_t i = 0; i < info->program_count; ++i) {
     const pcx_program_t &program = info->programs[i];
     fmt::print(out, "\nprogram {} ({})\n", program.name,
@@ -240,6 +325,8 @@ static void print(const Module &module, int64_t batch, std::FILE *out) {
                    scaled(part.bytes));
       }
     }
+    if (program.device)
+      printDevice(*program.device, batch, out);
   }
   fmt::print(out, "\nstorage\n");
   int64_t parameters = 0;

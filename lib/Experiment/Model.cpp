@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include <span>
+#include <string_view>
 
 using namespace pcx;
 using namespace pcx::experiment;
@@ -33,14 +34,20 @@ Result<Module> experiment::loadModule(const std::string &path) {
 }
 
 Result<Session> experiment::createSession(const Module &module,
-                                          uint32_t threads) {
+                                          uint32_t threads,
+                                          const std::string &device) {
   pcx_session_options_t options = {};
   options.struct_size = sizeof(options);
   options.threads = threads;
+  options.device = device.c_str();
   pcx_session_t *session = nullptr;
   if (pcx_session_create(module.get(), &options, &session) != PCX_OK)
     return lastError();
   return Session(session);
+}
+
+bool experiment::isOnDevice(const pcx_session_t *session) {
+  return std::string_view(pcx_session_device(session)) != "cpu";
 }
 
 const char *experiment::roleName(uint32_t role) {

@@ -52,6 +52,25 @@ std::optional<Work> experiment::workOfCall(const pcx_variant_t &variant,
   return sum;
 }
 
+std::optional<Work> experiment::workOfCall(const pcx_device_variant_t &variant,
+                                           int64_t batch) {
+  Work sum;
+  bool some = false;
+  for (uint32_t l = 0; l < variant.launch_count; ++l) {
+    const pcx_launch_t &launch = variant.launches[l];
+    for (uint32_t u = 0; u < launch.use_count; ++u) {
+      double calls = launch.runs * launch.uses[u].calls;
+      if (calls == 0)
+        return std::nullopt;
+      some = true;
+      Work work = workOf(variant.kernels[launch.uses[u].kernel], batch);
+      sum.flops += calls * work.flops;
+      sum.bytes += calls * work.bytes;
+    }
+  }
+  return some ? std::optional(sum) : std::nullopt;
+}
+
 namespace {
 /// What the machine allows one worker.
 struct Limits {
@@ -222,6 +241,72 @@ experiment::formatProfile(const pcx_artifact_t &artifact,
   return text;
 }
 
+std::string experiment::formatDeviceProfile(const pcx_artifact_t &artifact,
+                                            const pcx_profile_t &profile,
+                                            const std::string &device) {
+  std::string text = fmt::format("device: {}\n", device);
+  for (uint32_t p = 0; p < profile.program_count; ++p) {
+    const pcx_profile_program_t &program = profile.programs[p];
+    if (program.calls == 0)
+      continue;
+    const pcx_device_variant_t &variant = *artifact.programs[p].device;
+    text += fmt::format(
+        "profile of '{}': {} {}, {} samples, {:.4g} s, {:.4g} ms a call, one "
+        "launch after another\n",
+        artifact.programs[p].name, program.calls,
+        program.calls == 1 ? "call" : "calls", program.samples, program.seconds,
+        1e3 * program.seconds / static_cast<double>(program.calls));
+    double n = static_cast<double>(program.samples) /
+               static_cast<double>(program.calls);
+    std::vector<uint32_t> order(variant.launch_count);
+    std::iota(order.begin(), order.end(), 0u);
+    std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+      double left = program.stages[a].seconds,
+             right = program.stages[b].seconds;
+      return left != right ? left > right : a < b;
+    });
+    Table table;
+    table.rows.push_back({"launch", "runs", "us a run", "time %", "blocks",
+                          "threads", "GFLOP/s", "GB/s"});
+    double inside = 0;
+    for (uint32_t l : order) {
+      const pcx_profile_stage_t &stage = program.stages[l];
+      if (stage.runs == 0)
+        continue;
+      inside += stage.seconds;
+      const pcx_launch_t &launch = variant.launches[l];
+      double flops = 0, bytes = 0;
+      bool known = launch.use_count > 0;
+      for (uint32_t u = 0; u < launch.use_count; ++u) {
+        const pcx_kernel_info_t &kernel =
+            variant.kernels[launch.uses[u].kernel];
+        known = known && launch.uses[u].calls > 0;
+        flops += launch.uses[u].calls *
+                 (kernel.flops_base + n * kernel.flops_per_sample);
+        bytes += launch.uses[u].calls *
+                 (kernel.bytes_base + n * kernel.bytes_per_sample);
+      }
+      double perRun = stage.seconds / static_cast<double>(stage.runs);
+      table.rows.push_back(
+          {launch.kernel, fmt::format("{}", stage.runs),
+           fmt::format("{:.1f}", 1e6 * perRun),
+           ratio(stage.seconds, program.seconds, 100, 1),
+           fmt::format("{}", (stage.tasks + stage.runs / 2) / stage.runs),
+           fmt::format("{}", launch.threads),
+           known ? ratio(flops, perRun, 1e-9, 1) : "-",
+           known ? ratio(bytes, perRun, 1e-9, 1) : "-"});
+    }
+    table.rows.push_back({"(between)", "", "",
+                          ratio(std::max(0.0, program.seconds - inside),
+                                program.seconds, 100, 1),
+                          "", "", "", ""});
+    text += table.format();
+  }
+  if (*profile.device_text)
+    text += fmt::format("what the device counted:\n{}", profile.device_text);
+  return text;
+}
+
 //===----------------------------------------------------------------------===//
 // Trace
 //===----------------------------------------------------------------------===//
@@ -247,10 +332,14 @@ experiment::formatTrace(const pcx_artifact_t &artifact,
   auto out = std::back_inserter(text);
   for (uint64_t i = 0; i < profile.event_count; ++i) {
     const pcx_event_t &event = profile.events[i];
-    const pcx_variant_t &variant = *variants[event.program];
-    std::string stage = event.index < variant.stage_count
-                            ? variant.stages[event.index].name
-                            : "loop";
+    std::string stage = "loop";
+    if (variants.empty())
+      stage = event.kind == PCX_EVENT_STAGE ? artifact.programs[event.program]
+                                                  .device->launches[event.index]
+                                                  .kernel
+                                            : "";
+    else if (event.index < variants[event.program]->stage_count)
+      stage = variants[event.program]->stages[event.index].name;
     std::string name;
     const char *category = "", *unit = "";
     switch (event.kind) {
@@ -260,14 +349,15 @@ experiment::formatTrace(const pcx_artifact_t &artifact,
       break;
     case PCX_EVENT_STAGE:
       name = stage;
-      category = "stage", unit = "tasks";
+      category = variants.empty() ? "launch" : "stage";
+      unit = variants.empty() ? "blocks" : "tasks";
       break;
     case PCX_EVENT_TASK:
       name = stage + " task";
       category = "task", unit = "task";
       break;
     case PCX_EVENT_KERNEL:
-      name = variant.kernels[event.index].name;
+      name = variants[event.program]->kernels[event.index].name;
       category = "kernel", unit = "rows";
       break;
     }
@@ -313,8 +403,9 @@ Status experiment::finishProfile(pcx_session_t *session, const Module &module,
   if (auto status = check(pcx_profile_stop(session, &profile)); !status)
     return status;
   const pcx_artifact_t &artifact = *pcx_module_info(module.get());
+  bool onDevice = isOnDevice(session);
   std::vector<const pcx_variant_t *> variants;
-  for (uint32_t p = 0; p < artifact.program_count; ++p)
+  for (uint32_t p = 0; p < artifact.program_count && !onDevice; ++p)
     variants.push_back(pcx_module_variant(module.get(), p));
   if (!options.trace.empty()) {
     if (auto status = data::writeFile(
@@ -331,9 +422,12 @@ Status experiment::finishProfile(pcx_session_t *session, const Module &module,
   }
   if (!options.table || console.quiet)
     return success();
-  std::string text = formatProfile(artifact, *profile, variants,
-                                   measureMachine(pcx_session_threads(session)),
-                                   describeProcessor().l2Bytes);
+  std::string text =
+      onDevice
+          ? formatDeviceProfile(artifact, *profile, pcx_session_device(session))
+          : formatProfile(artifact, *profile, variants,
+                          measureMachine(pcx_session_threads(session)),
+                          describeProcessor().l2Bytes);
   fmt::print(console.err, "{}", text);
   return success();
 }

@@ -24,6 +24,8 @@ Work workOf(const pcx_kernel_info_t &kernel, int64_t batch);
 /// as it runs. Nothing where only the run knows how often that is, or where an
 /// older compiler did not say.
 std::optional<Work> workOfCall(const pcx_variant_t &variant, int64_t batch);
+std::optional<Work> workOfCall(const pcx_device_variant_t &variant,
+                               int64_t batch);
 
 /// Fails if the files of `options` cannot be made.
 Status checkProfile(const ProfileOptions &options);
@@ -42,9 +44,15 @@ std::string formatProfile(const pcx_artifact_t &artifact,
                           const std::vector<const pcx_variant_t *> &variants,
                           const MachineSpeed &speed, uint64_t l2Bytes);
 
+/// The table of a run on a device: its launches, the most expensive first.
+std::string formatDeviceProfile(const pcx_artifact_t &artifact,
+                                const pcx_profile_t &profile,
+                                const std::string &device);
+
 /// Trace Event Format, as chrome://tracing and Perfetto read it: a complete
 /// event ("ph": "X") for each call, stage, task and kernel, a thread a worker,
-/// times in microseconds.
+/// times in microseconds. Without `variants` the run was on a device, and its
+/// stages are launches.
 std::string formatTrace(const pcx_artifact_t &artifact,
                         const pcx_profile_t &profile,
                         const std::vector<const pcx_variant_t *> &variants);

@@ -22,7 +22,7 @@ Status experiment::openProgram(const EvalOptions &options,
   if (!loaded)
     return loaded.error();
   out.module = std::move(*loaded);
-  auto created = createSession(out.module, options.threads);
+  auto created = createSession(out.module, options.threads, options.device);
   if (!created)
     return created.error();
   out.session = std::move(*created);

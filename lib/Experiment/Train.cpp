@@ -298,7 +298,7 @@ Status Trainer::prepare() {
   if (!loaded)
     return loaded.error();
   module = std::move(*loaded);
-  auto created = createSession(module, options.threads);
+  auto created = createSession(module, options.threads, options.device);
   if (!created)
     return created.error();
   session = std::move(*created);
@@ -637,11 +637,14 @@ Result<int> Trainer::run() {
   const pcx_artifact_t *info = pcx_module_info(module.get());
   say(console.err,
       "training {} ({}) on {}: {} samples, batch {}, {} steps an epoch, {} "
-      "{}, seed {}",
+      "{}, seed {}{}",
       info->model, program->name, state.data, state.samples, state.batch,
       state.stepsPerEpoch(), pcx_session_threads(session.get()),
       pcx_session_threads(session.get()) == 1 ? "thread" : "threads",
-      state.seed);
+      state.seed,
+      isOnDevice(session.get())
+          ? fmt::format(", device {}", pcx_session_device(session.get()))
+          : "");
   if (trainSubset && trainSubset->samples > options.trainSubset)
     say(console.err,
         "the training accuracy is measured on the first {} training samples",

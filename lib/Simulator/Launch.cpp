@@ -84,14 +84,14 @@ private:
 /// A stack of a fibre; memory comes when it is used.
 class Stack {
 public:
-  Stack()
+  /// With a guard the first page is to be run into.
+  explicit Stack(bool guarded)
       : base(mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1,
                   0)) {
-    if (isThere())
+    if (isThere() && guarded)
       mprotect(base, guardBytes, PROT_NONE);
   }
-  /// The first page is to be run into.
   static constexpr size_t guardBytes = 4096;
   ~Stack() {
     if (isThere())
@@ -486,8 +486,11 @@ Error Execution::run() {
   size_t count = config.grid.count();
   // Blocks that are there at once.
   size_t together = config.cooperative ? count : 1;
+  // Each guard is a mapping more, of which Linux grants a process 65530.
+  constexpr size_t mostGuards = 16384;
+  bool guarded = together * blockThreads <= mostGuards;
   for (size_t i = 0; i < together * blockThreads; ++i) {
-    stacks.push_back(std::make_unique<Stack>());
+    stacks.push_back(std::make_unique<Stack>(guarded));
     if (!stacks.back()->isThere())
       return createStringError("no memory for the stacks of " +
                                Twine(together * blockThreads) + " threads");

@@ -25,7 +25,7 @@ protected:
     auto loaded = loadModule(softmax());
     ASSERT_TRUE(loaded) << messageOf(loaded);
     module = std::move(*loaded);
-    auto created = createSession(module, 1);
+    auto created = createSession(module, 1, "cpu");
     ASSERT_TRUE(created) << messageOf(created);
     session = std::move(*created);
   }

@@ -50,7 +50,7 @@ protected:
     total = {2, 20, 4, 1, 2, kernelTimes, 3, stageTimes};
     events[0] = {0, 2, PCX_EVENT_CALL, 0, 0, 0, 10};
     events[1] = {0.5, 0.0000125, PCX_EVENT_KERNEL, 1, 0, 1, 7};
-    profile = {sizeof(profile), 2, 5, 1, &total, 2, events, 3};
+    profile = {sizeof(profile), 2, 5, 1, &total, 2, events, 3, ""};
     speed.threads = 2;
     speed.flops = 2e9;
     speed.l2 = 20e9;

@@ -228,7 +228,6 @@ protected:
     driver = std::make_unique<cuda::Driver>(/*simulated=*/true);
     driver->pcxSimReset();
     module = loadDevice(PCX_TEST_DEVICE);
-    // A padded batch of the staging must not be looked at.
     cpu = makeSession(module, 1);
     sim = makeSession(module, 2, "sim");
     ASSERT_TRUE(cpu && sim);
@@ -336,12 +335,18 @@ TEST_F(SimulatedDevice, MoreScalarsThanEverBeforeFindRoom) {
   std::vector<float> x = numbers(8 * width, 1);
   for (int call = 0; call < 3; ++call)
     EXPECT_EQ(trainOnce(sim, x), trainOnce(cpu, x));
-  // A launch and a scalar a sweep: more than there is room for at first. What
-  // was recorded has the old address.
-  for (const Session *session : {&cpu, &sim})
-    ASSERT_EQ(pcx_set_hyper(session->get(), "sweeps", 700), PCX_OK);
+  // A launch and a scalar a sweep: more than there is room for at first.
+  auto setSweeps = [&](double sweeps) {
+    for (const Session *session : {&cpu, &sim})
+      ASSERT_EQ(pcx_set_hyper(session->get(), "sweeps", sweeps), PCX_OK);
+  };
+  setSweeps(700);
+  std::vector<float> less = numbers(5 * width, 2);
   for (int call = 0; call < 3; ++call)
-    EXPECT_EQ(trainOnce(sim, x), trainOnce(cpu, x));
+    EXPECT_EQ(trainOnce(sim, less), trainOnce(cpu, less));
+  // What was recorded before has the old address.
+  setSweeps(2);
+  EXPECT_EQ(trainOnce(sim, x), trainOnce(cpu, x));
   EXPECT_EQ(Arrays(sim), Arrays(cpu));
 }
 
@@ -421,14 +426,23 @@ TEST_F(SimulatedDevice, CheckpointsMoveBetweenDevices) {
 }
 
 TEST_F(SimulatedDevice, CooperativeGridsFitTheDevice) {
-  // One multiprocessor holds 32 blocks of any size; with a grid of four they
-  // are not fewer than asked for, which is what `finish` is given.
+  std::vector<float> x = numbers(8 * width, 1);
+  EXPECT_EQ(trainOnce(sim, x), trainOnce(cpu, x));
+  // Each block of `finish` comes to two barriers.
+  EXPECT_EQ(count("barriers", "finish"), 2 * 64u);
+  driver->pcxSimReset();
+  ASSERT_EQ(pcx_session_initialise(cpu.get(), 5), PCX_OK);
+  // One multiprocessor holds 32 of them.
   Environment processors("PCX_SIM_SMS", "1");
   Session small = makeSession(module, 1, "sim");
   ASSERT_EQ(pcx_session_initialise(small.get(), 5), PCX_OK);
-  std::vector<float> x = numbers(8 * width, 1);
   EXPECT_EQ(trainOnce(small, x), trainOnce(cpu, x));
-  EXPECT_EQ(count("barriers", "finish"), 8u);
+  EXPECT_EQ(count("barriers", "finish"), 2 * 32u);
+  // None holds none.
+  Environment none("PCX_SIM_SMS", "0");
+  EXPECT_TRUE(failedWith(
+      create(module, "sim"), PCX_ERROR_DEVICE,
+      {"kernel 'finish' of program 'train'", "waits for its blocks"}));
 }
 
 TEST_F(SimulatedDevice, AFaultNamesTheKernelAndEndsTheSession) {
@@ -527,7 +541,7 @@ TEST_F(SimulatedDevice, TheProfileHasTheLaunches) {
   EXPECT_EQ(train.stages[0].tasks, 12u); // two blocks each
   EXPECT_GT(train.stages[0].seconds, 0);
   EXPECT_EQ(train.stages[1].runs, 3u);
-  EXPECT_EQ(train.stages[1].tasks, 12u);
+  EXPECT_EQ(train.stages[1].tasks, 3 * 64u);
   EXPECT_EQ(train.stages[2].runs, 0u);
   EXPECT_GE(train.seconds, train.stages[0].seconds);
   // Three calls of three launches.

@@ -69,6 +69,7 @@ struct TrainOptions {
   int64_t maxSteps = 0;          ///< of this invocation; 0: no limit
   int64_t trainSubset = 10000;   ///< samples for the training accuracy
   uint32_t threads = 0;
+  std::string device = "cpu";
   ProfileOptions profile;
 };
 
@@ -82,6 +83,7 @@ struct EvalOptions {
   std::vector<std::string> set;
   uint64_t seed = 0;
   uint32_t threads = 0;
+  std::string device = "cpu";
   bool json = false;
   ProfileOptions profile; ///< eval and predict
 };
@@ -153,6 +155,7 @@ struct ExecOptions {
   std::optional<double> totalSteps;
   std::string output; ///< .npz
   uint32_t threads = 0;
+  std::string device = "cpu";
   ProfileOptions profile;
 };
 
@@ -162,6 +165,7 @@ struct BenchOptions {
   DataChoice data;                    ///< without: made-up numbers
   std::vector<int64_t> batches;       ///< the artifact's largest
   std::vector<uint32_t> threads;      ///< one a CPU
+  std::string device = "cpu";
   std::vector<std::string> set;
   uint64_t seed = 0;
   int64_t blocks = 15;          ///< of each artifact

@@ -41,8 +41,12 @@ Error lastError();
 Status check(pcx_status_t status);
 
 Result<Module> loadModule(const std::string &path);
-/// `threads` 0 means one for each CPU that the process may use.
-Result<Session> createSession(const Module &module, uint32_t threads);
+/// `threads` 0 means one for each CPU that the process may use; `device` is as
+/// in pcx_session_options_t.
+Result<Session> createSession(const Module &module, uint32_t threads,
+                              const std::string &device);
+/// Whether its programs run elsewhere than on the CPU.
+bool isOnDevice(const pcx_session_t *session);
 
 /// The program called `name` or, without a name, the only one with `role`. The
 /// messages name the nearest match, or the candidates and `flag`, which chooses

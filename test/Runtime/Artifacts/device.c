@@ -15,7 +15,7 @@
 //   fault      reads behind its input (nothing on the CPU)
 //   mistaken   asks for a launch that there is not (nothing on the CPU)
 //
-// DEVICE_NO_CPU leaves out the CPU's code, DEVICE_NO_DEVICE the other's, and
+// DEVICE_ONLY leaves out the CPU's code, DEVICE_NONE the other's, and
 // DEVICE_PTX has an image that only a GPU could run.
 //
 //===----------------------------------------------------------------------===//
@@ -374,7 +374,7 @@ static const pcx_port_t argumentsOutputs[] = {
 };
 static const uint32_t written[] = {0, 1, 2};
 
-#ifdef DEVICE_NO_CPU
+#ifdef DEVICE_ONLY
 #define CPU(name) 0, 0
 #else
 #define CPU(name) 1, name##Variants
@@ -386,7 +386,7 @@ static const pcx_variant_t nothingVariants[] = {
 };
 #endif
 
-#ifdef DEVICE_NO_DEVICE
+#ifdef DEVICE_NONE
 #define DEVICE(name) 0
 #else
 #define DEVICE(name) &name##Device
@@ -400,7 +400,7 @@ static const pcx_kernel_use_t readUse[] = {{sizeof(pcx_kernel_use_t), 1, 1}};
 static const pcx_launch_t trainLaunches[] = {
     {sizeof(pcx_launch_t), "relax", samplesPerBlock * width,
      samplesPerBlock * width * 4, 0, 1, 0, samplesPerBlock, 0, 1, sweepUse},
-    {sizeof(pcx_launch_t), "finish", 2, 0, 1, 1, 4, 0, 1, 1, readUse},
+    {sizeof(pcx_launch_t), "finish", 2, 0, 1, 1, 64, 0, 1, 1, readUse},
 };
 static const pcx_launch_t argumentsLaunches[] = {
     {sizeof(pcx_launch_t), "copy", 8, 0, 0, 1, 1, 0, 1, 0, 0},
@@ -460,7 +460,7 @@ static const pcx_program_t programs[] = {
      CPU(nothing), 0, 0, 0, 0, 0, DEVICE(mistaken)},
 };
 
-#ifndef DEVICE_NO_DEVICE
+#ifndef DEVICE_NONE
 static const pcx_image_t images[] = {
 #ifdef DEVICE_PTX
     {sizeof(pcx_image_t), PCX_IMAGE_PTX, 80, 0, sizeof(kernels), kernels},
@@ -487,7 +487,7 @@ static const pcx_artifact_t artifact = {
     hypers,
     4,
     programs,
-#ifdef DEVICE_NO_DEVICE
+#ifdef DEVICE_NONE
     0,
     0,
 #else
@@ -500,11 +500,11 @@ __attribute__((visibility("default"))) const pcx_artifact_t *
 pcx_artifact_query(uint32_t max_abi);
 
 const pcx_artifact_t *pcx_artifact_query(uint32_t max_abi) {
-#ifdef DEVICE_NO_CPU
+#ifdef DEVICE_ONLY
   (void)train;
   (void)nothing;
 #endif
-#ifdef DEVICE_NO_DEVICE
+#ifdef DEVICE_NONE
   (void)kernels;
   (void)deviceTrain;
   (void)deviceArguments;
