@@ -847,6 +847,20 @@ void ProgramEmitter::run() {
   entry->setAttr(kEntryAttrName, b.getDictionaryAttr(facts));
 }
 
+/// A kernel for each group has one block of samples.
+static LogicalResult checkBlocks(func::FuncOp program) {
+  auto fact = [&](StringRef name) {
+    return program->getAttrOfType<IntegerAttr>(name).getInt();
+  };
+  int64_t rows = fact(PCDialect::kSampleBlockAttrName);
+  int64_t most = fact(PCDialect::kMaxBatchAttrName);
+  if (rows >= most)
+    return success();
+  return program.emitError("a kernel for each group takes all samples at once: "
+                           "expected a sample block of at least ")
+         << most << ", found " << rows;
+}
+
 /// Points are numbered in 32 bits.
 static LogicalResult checkSizes(func::FuncOp program) {
   int64_t maxBatch =
@@ -887,9 +901,15 @@ struct EmitGPUPass : public pc::impl::EmitGPUPassBase<EmitGPUPass> {
       return;
     // Any machine that pcc compiles for can be the host.
     FailureOr<CPUTarget> host = CPUTarget::parse("x86-64-v3", nullptr);
+    if (strategy != "persistent" && strategy != "graph") {
+      module.emitError("unknown strategy '")
+          << strategy << "', expected persistent or graph";
+      return signalPassFailure();
+    }
     ModuleTables tables;
     for (func::FuncOp program : programs)
-      if (failed(tables.add(program)) || failed(checkSizes(program)))
+      if (failed(tables.add(program)) || failed(checkSizes(program)) ||
+          (strategy == "graph" && failed(checkBlocks(program))))
         return signalPassFailure();
     OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
     auto kernels = gpu::GPUModuleOp::create(b, module.getLoc(), "kernels");

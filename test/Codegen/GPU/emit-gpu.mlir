@@ -1,6 +1,9 @@
 // RUN: pc-opt %s --pc-schedule="max-batch=32 sample-block=8 any-layout" --convert-pc-to-linalg --canonicalize --cse --pc-form-groups --pc-plan-buffers -o %t.mlir
 // RUN: pc-opt %t.mlir --pc-emit-gpu=strategy=persistent | FileCheck %s
-// RUN: pc-opt %t.mlir --pc-emit-gpu=strategy=graph | FileCheck %s --check-prefix=GRAPH
+// RUN: not pc-opt %t.mlir --pc-emit-gpu=strategy=graph 2>&1 | FileCheck %s --check-prefix=BLOCK
+// RUN: not pc-opt %t.mlir --pc-emit-gpu=strategy=swift 2>&1 | FileCheck %s --check-prefix=STRATEGY
+// RUN: pc-opt %s --pc-schedule="max-batch=32 sample-block=32 any-layout" --convert-pc-to-linalg --canonicalize --cse --pc-form-groups --pc-plan-buffers -o %t.graph.mlir
+// RUN: pc-opt %t.graph.mlir --pc-emit-gpu=strategy=graph | FileCheck %s --check-prefix=GRAPH
 
 // Shared memory has the size that a launch gives it.
 // CHECK: gpu.module @kernels {
@@ -58,6 +61,8 @@
 // CHECK: llvm.call %{{.*}} : !llvm.ptr, (!llvm.ptr, i32) -> i32
 
 // A kernel for each group, one after another; none waits for other blocks.
+// BLOCK: error: a kernel for each group takes all samples at once: expected a sample block of at least 32, found 8
+// STRATEGY: error: unknown strategy 'swift', expected persistent or graph
 // GRAPH-NOT: @pcx_meet
 // GRAPH: llvm.func @step_launch0_contract_32x20x6({{.*}}nvvm.kernel
 // GRAPH: llvm.func @step_launch1_contract_6x20xn({{.*}}nvvm.kernel
