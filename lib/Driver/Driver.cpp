@@ -446,6 +446,10 @@ LogicalResult Driver::checkTargets() {
                          options.strategy + "'"));
   pipeline.strategy =
       options.strategy == "auto" ? "persistent" : options.strategy;
+  if (forDevice && options.precision != "f32")
+    return success(error("--precision=" + options.precision +
+                         " is for --target=cpu: products on devices are of "
+                         "float32"));
   bool looks = last > Phase::Simplified && last < Phase::Artifact;
   if (forCPU && forDevice && looks)
     return success(error("--compile-to=" + Twine(stringifyPhase(last)) +
@@ -972,12 +976,22 @@ void Driver::printPlan(ModuleOp module) {
           tensor.getNumElements() * (tensor.getElementTypeBitWidth() / 8);
   llvm::outs() << "persistent arrays: " << info.storage.size() << ", "
                << storage << " bytes\n";
-  for (const EntryInfo &entry : info.entries)
+  for (const EntryInfo &entry : info.entries) {
+    if (entry.strategy) {
+      llvm::outs() << entry.program.getValue() << " for devices ("
+                   << entry.strategy.getValue() << "): batch up to "
+                   << entry.maxBatch << ", workspace " << entry.workspaceBytes
+                   << " bytes, " << entry.workerBytes << " bytes a block, "
+                   << entry.launches.size() << " launches, "
+                   << entry.kernels.size() << " kernels\n";
+      continue;
+    }
     llvm::outs() << entry.program.getValue() << " for " << entry.cpu.getValue()
                  << ": batch up to " << entry.maxBatch << " in blocks of "
                  << entry.sampleBlock << " samples, workspace "
                  << entry.workspaceBytes << " bytes, " << entry.workerBytes
                  << " bytes a thread, " << entry.kernels.size() << " kernels\n";
+  }
 }
 
 //===----------------------------------------------------------------------===//
