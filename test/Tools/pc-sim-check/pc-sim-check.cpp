@@ -43,6 +43,8 @@ static cl::opt<double> tolerance(
     cl::desc("Largest difference, in units of an array's largest element"),
     cl::init(1e-5));
 static cl::opt<int> runs("runs", cl::desc("Runs of each program"), cl::init(2));
+static cl::list<std::string>
+    settings("set", cl::desc("A hyper-parameter: NAME=VALUE"));
 static cl::list<std::string> only("program", cl::desc("Only this program"));
 static cl::opt<unsigned>
     mostBlocks("blocks", cl::desc("Most blocks of a launch"), cl::init(8));
@@ -169,7 +171,8 @@ DeviceRun::DeviceRun(sim::Device &device, const sim::Module &module,
   deviceTable = allocate(table.size() * sizeof(void *));
   device.write(deviceTable, table.data(), table.size() * sizeof(void *));
   for (uint32_t h = 0; h < artifact.hyper_count; ++h)
-    hypers.push_back(artifact.hypers[h].value);
+    check(pcx_get_hyper(session, artifact.hypers[h].name,
+                        &hypers.emplace_back()));
 }
 
 void DeviceRun::launch(uint32_t index) {
@@ -280,6 +283,13 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
   pcx_get_counters(session, &counters);
   counters.total_steps = 100;
   pcx_set_counters(session, &counters);
+  for (const std::string &setting : settings) {
+    auto [name, text] = llvm::StringRef(setting).split('=');
+    double value = 0;
+    if (text.getAsDouble(value))
+      fail("--set takes NAME=VALUE, found '" + setting + "'");
+    check(pcx_set_hyper(session, name.str().c_str(), value));
+  }
   DeviceRun run(device, kernels, artifact, program, session);
 
   std::mt19937_64 generator(index + 1);
