@@ -192,3 +192,31 @@ SmallVector<SmallVector<GroupOp>> pc::getLevels(StageOp stage) {
   }
   return levels;
 }
+
+void pc::addLinear(AffineExpr expr, int64_t factor,
+                   MutableArrayRef<int64_t> strides, int64_t &offset) {
+  if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
+    strides[dim.getPosition()] += factor;
+    return;
+  }
+  if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {
+    offset += factor * constant.getValue();
+    return;
+  }
+  auto binary = cast<AffineBinaryOpExpr>(expr);
+  switch (binary.getKind()) {
+  case AffineExprKind::Add:
+    addLinear(binary.getLHS(), factor, strides, offset);
+    addLinear(binary.getRHS(), factor, strides, offset);
+    return;
+  case AffineExprKind::Mod:
+    // The modulus is the length of the loop: see convert-pc-to-linalg.
+    addLinear(binary.getLHS(), factor, strides, offset);
+    return;
+  default:
+    assert(binary.getKind() == AffineExprKind::Mul && "expected a linear map");
+    addLinear(binary.getLHS(),
+              factor * cast<AffineConstantExpr>(binary.getRHS()).getValue(),
+              strides, offset);
+  }
+}

@@ -17,6 +17,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelEmitter.h"
+#include "../Programs.h"
 #include "NarrowProduct.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -622,30 +623,6 @@ void KernelEmitter::ifLess(Value lhs, Value rhs, function_ref<void()> body) {
 // Accesses and bodies
 //===----------------------------------------------------------------------===//
 
-/// Adds `factor` times `expr`, which is linear, to strides and offset.
-static void addLinear(AffineExpr expr, int64_t factor, Access &access) {
-  if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
-    access.strides[dim.getPosition()] += factor;
-  } else if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {
-    access.offset += factor * constant.getValue();
-  } else {
-    auto binary = cast<AffineBinaryOpExpr>(expr);
-    if (binary.getKind() == AffineExprKind::Add) {
-      addLinear(binary.getLHS(), factor, access);
-      addLinear(binary.getRHS(), factor, access);
-    } else if (binary.getKind() == AffineExprKind::Mod) {
-      // The modulus is the length of the loop: see convert-pc-to-linalg.
-      addLinear(binary.getLHS(), factor, access);
-    } else {
-      assert(binary.getKind() == AffineExprKind::Mul &&
-             "expected a linear map");
-      addLinear(binary.getLHS(),
-                factor * cast<AffineConstantExpr>(binary.getRHS()).getValue(),
-                access);
-    }
-  }
-}
-
 Access KernelEmitter::getAccess(Value pointer, RankedTensorType type,
                                 AffineMap map, unsigned rank) {
   Access access{pointer, type.getElementType(), SmallVector<int64_t>(rank, 0)};
@@ -660,7 +637,7 @@ Access KernelEmitter::getAccess(Value pointer, RankedTensorType type,
   }
   int64_t stride = 1;
   for (int64_t dim = type.getRank() - 1; dim >= 0; --dim) {
-    addLinear(map.getResult(dim), stride, access);
+    addLinear(map.getResult(dim), stride, access.strides, access.offset);
     // Only the first dimension, of samples, can be dynamic.
     if (!type.isDynamicDim(dim))
       stride *= type.getDimSize(dim);
@@ -1508,8 +1485,8 @@ KernelEmitter::Ahead KernelEmitter::getAhead(const RegisterTile &tile,
                     add(place, scaled(passed, perTerm))),
             perTerm};
   }
-  // The panel comes whole however few the tiles are, 2^shift or less: in as many
-  // terms each asks for one row, in each of them.
+  // The panel comes whole however few the tiles are, 2^shift or less: in as
+  // many terms each asks for one row, in each of them.
   Value others = arith::SubIOp::create(
       b, loc,
       scaled(arith::DivUIOp::create(b, loc, high, number(tile.rows)), perRow),

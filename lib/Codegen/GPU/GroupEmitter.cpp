@@ -19,6 +19,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "GroupEmitter.h"
+#include "../Programs.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -154,11 +155,14 @@ GroupWork pc::estimateWork(GroupOp group, StageKind stage) {
       double lines =
           double(ranges[0]) * llvm::divideCeil(ranges[1], tile.columns) +
           double(ranges[1]) * llvm::divideCeil(ranges[0], tile.rows);
+      // Threads multiply what is beyond the ends of a tile, too: zeros.
+      elements = double(llvm::alignTo(ranges[0], tile.rows)) *
+                 llvm::alignTo(ranges[1], tile.columns);
       if (ShapedType::isDynamic(ranges[2])) {
         flopsPerSample += 2 * elements;
         bytesPerSample += lines * elementBytes;
       } else {
-        flops += 2 * elements * ranges[2];
+        flops += 2 * elements * llvm::alignTo(ranges[2], tile.depth);
         bytes += lines * ranges[2] * elementBytes;
       }
       break;
@@ -408,37 +412,13 @@ Value GroupEmitter::shuffle(Value value, int32_t lanes) {
 // Accesses and bodies
 //===----------------------------------------------------------------------===//
 
-/// Adds `factor` times `expr`, which is linear, to strides and offset.
-static void addLinear(AffineExpr expr, int64_t factor, Access &access) {
-  if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
-    access.strides[dim.getPosition()] += factor;
-  } else if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {
-    access.offset += factor * constant.getValue();
-  } else {
-    auto binary = cast<AffineBinaryOpExpr>(expr);
-    if (binary.getKind() == AffineExprKind::Add) {
-      addLinear(binary.getLHS(), factor, access);
-      addLinear(binary.getRHS(), factor, access);
-    } else if (binary.getKind() == AffineExprKind::Mod) {
-      // The modulus is the length of the loop: see convert-pc-to-linalg.
-      addLinear(binary.getLHS(), factor, access);
-    } else {
-      assert(binary.getKind() == AffineExprKind::Mul &&
-             "expected a linear map");
-      addLinear(binary.getLHS(),
-                factor * cast<AffineConstantExpr>(binary.getRHS()).getValue(),
-                access);
-    }
-  }
-}
-
 Access GroupEmitter::getAccess(Value pointer, RankedTensorType type,
                                AffineMap map, unsigned rank) {
   Access access{pointer, type.getElementType(), SmallVector<int64_t>(rank, 0)};
   assert(!type.getEncoding() && "arrays of devices are dense");
   int64_t stride = 1;
   for (int64_t dim = type.getRank() - 1; dim >= 0; --dim) {
-    addLinear(map.getResult(dim), stride, access);
+    addLinear(map.getResult(dim), stride, access.strides, access.offset);
     // Only the first dimension, of samples, can be dynamic.
     if (!type.isDynamicDim(dim))
       stride *= type.getDimSize(dim);

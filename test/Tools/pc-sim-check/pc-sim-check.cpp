@@ -296,9 +296,9 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
   double worst = 0;
   std::string where = "nothing";
   for (int r = 0; r < runs; ++r) {
-    // The last batch is not full.
-    int64_t n = r + 1 < runs || artifact.max_batch < 3 ? artifact.max_batch
-                                                       : artifact.max_batch - 3;
+    // The last batch of several is not full.
+    bool full = runs == 1 || r + 1 < runs || artifact.max_batch < 3;
+    int64_t n = artifact.max_batch - (full ? 0 : 3);
     std::vector<Bytes> inputs, outputs;
     std::vector<pcx_array_t> given, made;
     auto bytesOf = [&](const pcx_port_t &port) {
@@ -370,8 +370,8 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
       for (uint32_t u = 0; u < variant.launches[l].use_count; ++u) {
         const pcx_kernel_use_t &use = variant.launches[l].uses[u];
         const pcx_kernel_info_t &kernel = variant.kernels[use.kernel];
-        double samples = double(artifact.max_batch) * runs -
-                         (artifact.max_batch < 3 ? 0 : 3);
+        bool full = runs == 1 || artifact.max_batch < 3;
+        double samples = double(artifact.max_batch) * runs - (full ? 0 : 3);
         flops += use.calls *
                  (runs * kernel.flops_base + samples * kernel.flops_per_sample);
         bytes += use.calls *
