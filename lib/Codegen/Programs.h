@@ -42,8 +42,8 @@ bool isBatched(mlir::Value array);
 /// A name that says what a kernel does: "contract_32x128x784", "map_128".
 std::string getKernelName(GroupOp group);
 
-/// Adds `factor` times `expr`, which is linear in the indices of a space, to the
-/// strides of its dimensions and to the offset.
+/// Adds `factor` times `expr`, which is linear in the indices of a space, to
+/// the strides of its dimensions and to the offset.
 void addLinear(mlir::AffineExpr expr, int64_t factor,
                llvm::MutableArrayRef<int64_t> strides, int64_t &offset);
 

@@ -189,8 +189,8 @@ pc.program @sample on @m (%x: tensor<3x4xf32>) {
   pc.output "u" = %u : tensor<6xf32>
   pc.output "again" = %u : tensor<6xf32>
 })"},
-    // Layers wide enough to be cut by columns where samples are few, not in whole
-    // panels; a number that the loop computes.
+    // Layers wide enough to be cut by columns where samples are few, not in
+    // whole panels; a number that the loop computes.
     {"wide", R"(
 pc.model @m {
   %x = pc.input @x : tensor<9xf32>
