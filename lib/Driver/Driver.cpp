@@ -565,10 +565,12 @@ LogicalResult Driver::parsePassAfter() {
   for (const std::string &extra : options.passAfter) {
     auto [name, passes] = StringRef(extra).split(':');
     std::optional<Phase> phase = symbolizePhase(name);
-    if (!phase || *phase == Phase::Artifact || passes.trim().empty()) {
+    // What comes behind the LLVM dialect is text and files.
+    if (!phase || *phase > Phase::LLVM || passes.trim().empty()) {
       SmallVector<StringRef> names;
-      for (const PhaseInfo &info : getPhases().drop_back())
-        names.push_back(info.name);
+      for (const PhaseInfo &info : getPhases())
+        if (info.phase <= Phase::LLVM)
+          names.push_back(info.name);
       return success(error("--pass-after takes <phase>:<pipeline> with one of "
                            "the phases " +
                            llvm::join(names, ", ") + ", found '" + extra + "'" +
