@@ -431,6 +431,10 @@ LLVM::LLVMFuncOp ProgramEmitter::beginKernel(StringRef name, Location at) {
   kernel->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
   kernel->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
                   b.getDenseI32ArrayAttr({kThreads, 1, 1}));
+  // Otherwise the assembler keeps registers for a second block of a
+  // multiprocessor, and spills.
+  kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                  b.getI32IntegerAttr(1));
   kernel.setConvergent(true);
   Block *body = kernel.addEntryBlock(b);
   b.setInsertionPointToStart(body);

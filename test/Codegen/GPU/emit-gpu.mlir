@@ -24,7 +24,7 @@
 
 // One kernel for the program: the stage over samples, block by block, then all
 // blocks meet, and the update of the weight, which reads the rate.
-// CHECK: llvm.func @step(%[[TABLE:.*]]: !llvm.ptr<1>, %[[SCALARS:.*]]: !llvm.ptr<1>, %{{.*}}: i64) attributes {convergent, nvvm.kernel, nvvm.reqntid = array<i32: 256, 1, 1>}
+// CHECK: llvm.func @step(%[[TABLE:.*]]: !llvm.ptr<1>, %[[SCALARS:.*]]: !llvm.ptr<1>, %{{.*}}: i64) attributes {convergent, nvvm.kernel, nvvm.minctasm = 1 : i32, nvvm.reqntid = array<i32: 256, 1, 1>}
 // CHECK: scf.for
 // CHECK: llvm.call @step_0_contract_8x20x6
 // CHECK: nvvm.barrier
