@@ -225,8 +225,8 @@ static void restrictVisibility(llvm::Module &module, bool debugInfo) {
   }
 }
 
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine,
-                     unsigned optLevel) {
+void pc::artifact::optimize(llvm::Module &module, llvm::TargetMachine &machine,
+                            unsigned optLevel) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager sccs;

@@ -251,9 +251,10 @@ struct CommandLine {
       cl::value_desc("arch"), cl::cat(category)};
   cl::opt<std::string> strategy{
       "gpu-strategy",
-      cl::desc("How programs run on a GPU: persistent (one kernel), graph (a "
-               "kernel for each step of work) or auto (default), by the cost "
-               "model"),
+      cl::desc(
+          "How programs run on a GPU: persistent (one kernel), graph (a "
+          "kernel for each group of operations) or auto (default), which is "
+          "persistent"),
       cl::init("auto"), cl::cat(category)};
   cl::opt<int64_t> sampleBlock{"sample-block",
                                cl::desc("Samples of a block; chosen if absent"),
@@ -424,21 +425,20 @@ LogicalResult Driver::checkTargets() {
       forSimulator = true;
       continue;
     }
-    MLIRContext context;
-    std::string message;
-    ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
-      message = diagnostic.str();
-      return success();
-    });
-    FailureOr<GPUTarget> gpu = GPUTarget::parse(
-        arch, [&]() { return mlir::emitError(UnknownLoc::get(&context)); });
-    if (failed(gpu))
-      return success(error("--gpu-arch: " + message));
+    std::optional<GPUTarget> gpu = GPUTarget::parse(arch);
+    if (!gpu) {
+      SmallVector<std::string> names = GPUTarget::getNames();
+      return success(error("--gpu-arch: unknown GPU architecture '" + arch +
+                           "', expected one of " + llvm::join(names, ", ") +
+                           suggest(arch, names)));
+    }
     gpus.push_back(*gpu);
   }
   if (options.gpuArchs.empty())
     for (StringRef arch : {"sm_80", "sm_90"})
-      gpus.push_back(*GPUTarget::parse(arch, nullptr));
+      gpus.push_back(*GPUTarget::parse(arch));
+  if (last == Phase::PTX && gpus.empty())
+    return success(error("--gpu-arch names no architecture to write PTX for"));
   if (options.strategy != "auto" && options.strategy != "persistent" &&
       options.strategy != "graph")
     return success(error("--gpu-strategy takes auto, persistent or graph, "
@@ -459,8 +459,6 @@ LogicalResult Driver::checkTargets() {
   if (!isPhaseOf(last, target))
     return success(error("there is no phase " + Twine(stringifyPhase(last)) +
                          " on the way to --target=" + target));
-  if (options.emit == EmitKind::PTX && !forDevice)
-    return success(error("--emit=ptx is for --target=cuda"));
   return success();
 }
 
@@ -1047,9 +1045,12 @@ LogicalResult Driver::runTarget(ModuleOp module, StringRef target,
 /// Writes the kernels of `module` as images and takes them out of it.
 LogicalResult Driver::serialize(ModuleOp module, TimingScope &timing) {
   TimingScope scope = timing.nest("Serialize kernels");
+  // One is written out.
+  bool single = last == Phase::PTX && options.dumpPhases.empty();
   for (auto kernels :
        llvm::make_early_inc_range(module.getOps<gpu::GPUModuleOp>())) {
-    for (const GPUTarget &gpu : gpus) {
+    for (const GPUTarget &gpu :
+         ArrayRef(gpus).take_front(single ? 1 : gpus.size())) {
       artifact::Image &image = images.emplace_back();
       image.arch = gpu.arch;
       image.exact = gpu.exact;
@@ -1064,11 +1065,11 @@ LogicalResult Driver::serialize(ModuleOp module, TimingScope &timing) {
               [&]() { return mlir::emitError(module.getLoc()); })))
         return failure();
     }
-    if (forSimulator) {
+    if (forSimulator && last != Phase::PTX) {
       // The code of the oldest architecture, which all others run.
       artifact::Image &image = images.emplace_back();
       image.kind = PCX_IMAGE_LLVM;
-      GPUTarget gpu = *GPUTarget::parse("sm_80", nullptr);
+      GPUTarget gpu = *GPUTarget::parse("sm_80");
       image.arch = gpu.arch;
       if (failed(serializeKernels(kernels, gpu, options.optLevel,
                                   /*bitcode=*/true, image.data)))
@@ -1129,9 +1130,6 @@ LogicalResult Driver::compile(MLIRContext &context, llvm::SourceMgr &sources) {
       module = std::move(device);
   }
   if (last == Phase::PTX) {
-    if (gpus.empty())
-      return success(error("--gpu-arch names no architecture to write PTX "
-                           "for"));
     StringRef text = images.front().data;
     std::string path = options.output.empty() ? "-" : options.output;
     return artifact::writeFile(

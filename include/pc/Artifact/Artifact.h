@@ -26,6 +26,7 @@
 
 namespace llvm {
 class Module;
+class TargetMachine;
 } // namespace llvm
 
 namespace pc::artifact {
@@ -58,6 +59,11 @@ emitTable(llvm::Module &module, const Description &description,
 /// address the code still takes. Before it, one more address would keep what
 /// can be inlined, and the code would be another one.
 void setStageTasks(llvm::Module &module);
+
+/// Runs LLVM's default passes of -O0 to -O3 with `machine`'s cost model. No
+/// function of a library is known to them.
+void optimize(llvm::Module &module, llvm::TargetMachine &machine,
+              unsigned optLevel);
 
 /// Compiles `module`, which is in the LLVM dialect, and appends the result to
 /// `output`. Functions are compiled for the CPU that their own attributes name

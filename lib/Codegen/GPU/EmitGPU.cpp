@@ -121,7 +121,7 @@ private:
   int64_t mostScalars = 1;
 
   // Of the kernel being emitted.
-  Value table, scalarArray, samples, block, blocks, thread;
+  Value table, scalarArray, samples, block, blocks;
   /// Scalars taken so far, an i64.
   Value cursor;
   /// First sample of the block of samples at hand, or null.
@@ -443,7 +443,6 @@ LLVM::LLVMFuncOp ProgramEmitter::beginKernel(StringRef name, Location at) {
   samples = narrow(body->getArgument(2));
   block = NVVM::BlockIdXOp::create(b, loc, b.getI32Type());
   blocks = NVVM::GridDimXOp::create(b, loc, b.getI32Type());
-  thread = NVVM::ThreadIdXOp::create(b, loc, b.getI32Type());
   cursor = number(0);
   firstRow = Value();
   nextTeam = 0;
@@ -807,8 +806,7 @@ void ProgramEmitter::run() {
     launch.kernel = program.getName().str();
     launch.cooperative = true;
     launch.samplesPerBlock = sampleBlock;
-    LLVM::LLVMFuncOp kernel = beginKernel(program.getName(), loc);
-    (void)kernel;
+    beginKernel(program.getName(), loc);
     emitDeviceBlock(program.getBody().front());
     LLVM::ReturnOp::create(b, loc, ValueRange());
   }

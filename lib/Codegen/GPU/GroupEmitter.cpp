@@ -28,7 +28,6 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 #include "pc/Dialect/PC/Transforms/Structured.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace pc;
@@ -778,18 +777,18 @@ void GroupEmitter::copySlice(const Access &access, bool left, const Tile &tile,
   // Neighbouring threads read neighbouring elements.
   bool termsTogether = termStride == 1 && lineStride != 1;
   for (int64_t part = 0; part < elements; part += kThreads) {
-    Value number_ = add(thread, number(part));
+    Value element = add(thread, number(part));
     Value line, term;
     if (termsTogether) {
-      line = divided(number_, tile.depth);
-      term = rest(number_, tile.depth);
+      line = divided(element, tile.depth);
+      term = rest(element, tile.depth);
     } else {
-      line = rest(number_, lines);
-      term = divided(number_, lines);
+      line = rest(element, lines);
+      term = divided(element, lines);
     }
     Value inside;
     if (part + kThreads > elements)
-      inside = isLess(number_, number(elements));
+      inside = isLess(element, number(elements));
     doIf(inside, [&]() {
       Value there = add(firstLine, line), product = add(k, term);
       Value exists = both(isLess(there, count), isLess(product, depth));
