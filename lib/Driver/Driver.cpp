@@ -220,8 +220,10 @@ struct CommandLine {
       cl::cat(category)};
   cl::opt<std::string> precision{
       "precision",
-      cl::desc("Operands of matrix products: f32 (default), or bf16, rounded, "
-               "with sums and all arrays in f32; needs AMX or AVX-512 BF16"),
+      cl::desc(
+          "Operands of matrix products: f32 (default), or rounded to bf16 "
+          "or, on GPUs, to tf32, with sums and all arrays in f32; on a CPU "
+          "bf16 needs AMX or AVX-512 BF16"),
       cl::init("f32"), cl::cat(category)};
   cl::opt<std::string> algorithm{
       "algorithm",
@@ -446,10 +448,9 @@ LogicalResult Driver::checkTargets() {
                          options.strategy + "'"));
   pipeline.strategy =
       options.strategy == "auto" ? "persistent" : options.strategy;
-  if (forDevice && options.precision != "f32")
-    return success(error("--precision=" + options.precision +
-                         " is for --target=cpu: products on devices are of "
-                         "float32"));
+  if (!forDevice && options.precision == "tf32")
+    return success(error("--precision=tf32 is for --target=cuda: no CPU has "
+                         "products of TF32"));
   bool looks = last > Phase::Simplified && last < Phase::Artifact;
   if (forCPU && forDevice && looks)
     return success(error("--compile-to=" + Twine(stringifyPhase(last)) +
@@ -515,8 +516,9 @@ LogicalResult Driver::checkOptions() {
   const std::string &element = options.floatType;
   if (!element.empty() && element != "f32" && element != "f64")
     return success(error("--float takes f32 or f64, found '" + element + "'"));
-  if (options.precision != "f32" && options.precision != "bf16")
-    return success(error("--precision takes f32 or bf16, found '" +
+  if (options.precision != "f32" && options.precision != "tf32" &&
+      options.precision != "bf16")
+    return success(error("--precision takes f32, tf32 or bf16, found '" +
                          options.precision + "'"));
   for (const std::string &definition : options.define)
     pipeline.define.push_back(definition);

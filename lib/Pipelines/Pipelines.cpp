@@ -150,10 +150,12 @@ static void buildScheduled(OpPassManager &pm, const PipelineOptions &options) {
   }
   auto &functions = pm.nest<func::FuncOp>();
   functions.addPass(createCSEPass());
-  if (!device && options.precision == "bf16") {
+  if (options.precision == "bf16") {
     functions.addPass(createDifferenceProductsPass());
     functions.addPass(createCSEPass());
-    functions.addPass(createNarrowProductsPass());
+    NarrowProductsPassOptions narrow;
+    narrow.roundWeights = !device;
+    functions.addPass(createNarrowProductsPass(narrow));
   }
   SchedulePassOptions schedule;
   schedule.anyLayout = device;
@@ -186,6 +188,7 @@ static void buildCPU(OpPassManager &pm, const PipelineOptions &options) {
 static void buildGPU(OpPassManager &pm, const PipelineOptions &options) {
   EmitGPUPassOptions emit;
   emit.strategy = options.strategy;
+  emit.tf32 = options.precision == "tf32";
   pm.addPass(createEmitGPUPass(emit));
 }
 

@@ -418,6 +418,17 @@ Error Instrumenter::instrumentIntrinsic(CallInst &call) {
   auto inverse = [&](Value *value) {
     return replace(b.CreateFDiv(ConstantFP::get(call.getType(), 1.0), value));
   };
+  // To nearest, halves away from zero; the 13 bits that TF32 lacks are zero.
+  auto roundToTF32 = [&]() {
+    Value *bits = b.CreateBitCast(call.getArgOperand(0), i32);
+    Value *magnitude = b.CreateAnd(bits, 0x7fffffff);
+    Value *finite = b.CreateICmpULT(magnitude, number(0x7f800000));
+    Value *isNaN = b.CreateICmpUGT(magnitude, number(0x7f800000));
+    Value *rounded =
+        b.CreateSelect(finite, b.CreateAdd(bits, number(0x1000)), bits);
+    rounded = b.CreateSelect(isNaN, number(0x7fffffff), rounded);
+    return replace(b.CreateAnd(rounded, number(0xffffe000)));
+  };
   for (auto [id, which] : kSpecials)
     if (call.getIntrinsicID() == id)
       return replace(
@@ -455,6 +466,9 @@ Error Instrumenter::instrumentIntrinsic(CallInst &call) {
   case Intrinsic::nvvm_shfl_sync_idx_i32:
   case Intrinsic::nvvm_shfl_sync_idx_f32:
     return shuffle(ShuffleIndex);
+
+  case Intrinsic::nvvm_f2tf32_rna:
+    return roundToTF32();
 
   case Intrinsic::nvvm_mma_m16n8k8_row_col_tf32:
     return matrix(MatrixTF32);

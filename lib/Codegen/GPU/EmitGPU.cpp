@@ -56,7 +56,7 @@ class ProgramEmitter {
 public:
   ProgramEmitter(ModuleOp module, gpu::GPUModuleOp kernels,
                  func::FuncOp program, const CPUTarget &host,
-                 const ModuleTables &tables, bool persistent);
+                 const ModuleTables &tables, const GroupChoices &choices);
   void run();
 
 private:
@@ -99,6 +99,7 @@ private:
                      Value rows, Value team, Value teams);
   void takeScalars(ValueRange values, IRMapping &scalars);
   Value getArrayAddress(Value array);
+  int64_t getAlignment(Value array);
   void meet();
   unsigned emitGroupKernel(GroupOp group, StageKind kind);
 
@@ -107,6 +108,7 @@ private:
   func::FuncOp program;
   const CPUTarget &host;
   const ModuleTables &tables;
+  const GroupChoices choices;
   const bool persistent;
   OpBuilder b;
   Location loc;
@@ -166,10 +168,11 @@ static double getTimes(scf::ForOp loop, double times) {
 
 ProgramEmitter::ProgramEmitter(ModuleOp module, gpu::GPUModuleOp kernels,
                                func::FuncOp program, const CPUTarget &host,
-                               const ModuleTables &tables, bool persistent)
+                               const ModuleTables &tables,
+                               const GroupChoices &choices)
     : module(module), kernelModule(kernels), program(program), host(host),
-      tables(tables), persistent(persistent), b(module.getContext()),
-      loc(program.getLoc()),
+      tables(tables), choices(choices), persistent(choices.persistent),
+      b(module.getContext()), loc(program.getLoc()),
       pointerType(LLVM::LLVMPointerType::get(module.getContext())),
       globalType(
           LLVM::LLVMPointerType::get(module.getContext(), kGlobalSpace)) {
@@ -471,6 +474,30 @@ void ProgramEmitter::takeScalars(ValueRange values, IRMapping &scalars) {
     cursor = arith::AddIOp::create(b, loc, cursor, number(count));
 }
 
+/// Bytes of a sample of `array`.
+static int64_t getRowBytes(Value array) {
+  auto type = cast<RankedTensorType>(array.getType());
+  int64_t bytes = type.getElementTypeBitWidth() / 8;
+  for (int64_t dim : type.getShape().drop_front())
+    bytes *= dim;
+  return bytes;
+}
+
+/// Bytes that the address of what the code at hand sees of `array` is a
+/// multiple of, as far as accesses profit.
+int64_t ProgramEmitter::getAlignment(Value array) {
+  int64_t alignment = kVectorBytes;
+  int64_t place = getBuffer(program, array).getPosition();
+  BufferSpace space = getBuffer(program, array).getSpace();
+  if (space == BufferSpace::Workspace || space == BufferSpace::Scratch)
+    while (place % alignment)
+      alignment /= 2;
+  if (firstRow && isBatched(array))
+    while (getRowBytes(array) * sampleBlock % alignment)
+      alignment /= 2;
+  return alignment;
+}
+
 /// Address of the first element that the code at hand sees of `array`.
 Value ProgramEmitter::getArrayAddress(Value array) {
   BufferAttr buffer = getBuffer(program, array);
@@ -510,12 +537,9 @@ Value ProgramEmitter::getArrayAddress(Value array) {
   }
   if (!firstRow || !isBatched(array))
     return address;
-  auto type = cast<RankedTensorType>(array.getType());
-  int64_t rowBytes = type.getElementTypeBitWidth() / 8;
-  for (int64_t dim : type.getShape().drop_front())
-    rowBytes *= dim;
   Value row = arith::ExtUIOp::create(b, loc, b.getI64Type(), firstRow);
-  return behind(address, arith::MulIOp::create(b, loc, row, number(rowBytes)));
+  return behind(address,
+                arith::MulIOp::create(b, loc, row, number(getRowBytes(array))));
 }
 
 void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
@@ -529,6 +553,7 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
         pointerOf.try_emplace(getBuffer(program, array), binding.pointerCount);
     if (inserted) {
       ++binding.pointerCount;
+      binding.alignments.push_back(getAlignment(array));
       arguments.push_back(getArrayAddress(array));
     }
     return known->second;
@@ -560,19 +585,21 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
     std::string what = getKernelName(group);
     std::string name =
         (program.getName() + "_" + Twine(functions.size()) + "_" + what).str();
-    GroupWork work = estimateWork(group, kind);
+    GroupWork work = estimateWork(group, kind, choices);
     kernelInfos.push_back(b.getArrayAttr(
         {b.getStringAttr(Twine(functions.size()) + " " + what),
          b.getDenseF64ArrayAttr({work.flopsBase, work.flopsPerSample,
                                  work.bytesBase, work.bytesPerSample}),
          b.getI64IntegerAttr(0)}));
-    functions.push_back({group, kind, binding,
-                         emitGroup(kernelModule, name, group, kind, binding),
-                         static_cast<int64_t>(functions.size())});
+    functions.push_back(
+        {group, kind, binding,
+         emitGroup(kernelModule, name, group, kind, choices, binding),
+         static_cast<int64_t>(functions.size())});
     function = &functions.back();
   }
   Launch &launch = launches.back();
-  launch.sharedBytes = std::max(launch.sharedBytes, getSharedBytes(group));
+  launch.sharedBytes =
+      std::max(launch.sharedBytes, getSharedBytes(group, kind, choices));
   auto [use, inserted] = launch.calls.try_emplace(function->info, times);
   if (!inserted)
     use->second = times && use->second ? use->second + times : 0;
@@ -716,7 +743,7 @@ void ProgramEmitter::emitDeviceStage(StageOp stage) {
       // Small groups have work for few blocks: not for the same ones.
       Value shifted = arith::AddIOp::create(b, loc, block, small(nextTeam));
       Value team = arith::RemUIOp::create(b, loc, shifted, blocks);
-      int64_t used = getBlocks(group, StageKind::Params, maxBatch);
+      int64_t used = getBlocks(group, StageKind::Params, choices, maxBatch);
       nextTeam = (nextTeam + (1 << 20) - used % (1 << 20)) % (1 << 20);
       emitGroupCall(group, StageKind::Params, scalars, small(0), team, blocks);
       // Threads share memory from group to group.
@@ -791,7 +818,8 @@ unsigned ProgramEmitter::emitGroupKernel(GroupOp group, StageKind kind) {
       return index;
     }
   constexpr int64_t mostBlocks = 2048;
-  launch.blocks = std::min(getBlocks(group, kind, maxBatch), mostBlocks);
+  launch.blocks =
+      std::min(getBlocks(group, kind, choices, maxBatch), mostBlocks);
   launches.back() = std::move(launch);
   return launches.size() - 1;
 }
@@ -889,6 +917,20 @@ static LogicalResult checkSizes(func::FuncOp program) {
   return failure(checked.wasInterrupted());
 }
 
+/// Tensor cores multiply float32 numbers that are rounded.
+static LogicalResult checkRounded(func::FuncOp program) {
+  WalkResult checked = program.walk([&](linalg::GenericOp op) {
+    if (getStructuredKind(op) != StructuredKind::Contraction ||
+        getElementTypeOrSelf(op.getResult(0)).isF32())
+      return WalkResult::advance();
+    op.emitError("products in tf32 are for models of f32, but found ")
+        << op.getResult(0).getType()
+        << "; leave --precision out or use --float=f32";
+    return WalkResult::interrupt();
+  });
+  return failure(checked.wasInterrupted());
+}
+
 namespace {
 struct EmitGPUPass : public pc::impl::EmitGPUPassBase<EmitGPUPass> {
   using Base::Base;
@@ -911,6 +953,7 @@ struct EmitGPUPass : public pc::impl::EmitGPUPassBase<EmitGPUPass> {
     ModuleTables tables;
     for (func::FuncOp program : programs)
       if (failed(tables.add(program)) || failed(checkSizes(program)) ||
+          (tf32 && failed(checkRounded(program))) ||
           (strategy == "graph" && failed(checkBlocks(program))))
         return signalPassFailure();
     OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
@@ -924,7 +967,7 @@ struct EmitGPUPass : public pc::impl::EmitGPUPassBase<EmitGPUPass> {
     }
     for (func::FuncOp program : programs) {
       ProgramEmitter(module, kernels, program, *host, tables,
-                     strategy == "persistent")
+                     {strategy == "persistent", tf32})
           .run();
       program.erase();
     }

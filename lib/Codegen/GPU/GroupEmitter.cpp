@@ -33,34 +33,8 @@ using namespace mlir;
 using namespace pc;
 
 //===----------------------------------------------------------------------===//
-// Tiles and costs
+// Costs
 //===----------------------------------------------------------------------===//
-
-namespace {
-/// How a block cuts a contraction: `rows` by `columns` elements a tile, `depth`
-/// products at a time; threads stand in `threadRows` rows, and each has every
-/// threadRows-th row and every threadColumns-th column of the tile.
-struct Tile {
-  int64_t rows, columns, depth;
-  int64_t threadRows, threadColumns;
-
-  /// Elements between neighbouring products of a slice in shared memory: one
-  /// more than there are, so that a column of threads meets different banks.
-  int64_t rowPitch() const { return rows + 1; }
-  int64_t columnPitch() const { return columns + 1; }
-};
-} // namespace
-
-static Tile chooseTile(int64_t rows, int64_t columns) {
-  Tile tile;
-  tile.depth = 16;
-  tile.rows = std::min<int64_t>(64, llvm::PowerOf2Ceil(rows));
-  tile.threadRows = std::min<int64_t>(16, tile.rows);
-  tile.threadColumns = kThreads / tile.threadRows;
-  tile.columns = std::max<int64_t>(
-      tile.threadColumns, std::min<int64_t>(64, llvm::PowerOf2Ceil(columns)));
-  return tile;
-}
 
 static linalg::GenericOp getRoot(GroupOp group) {
   for (auto op : group.getBody().getOps<linalg::GenericOp>()) {
@@ -72,18 +46,16 @@ static linalg::GenericOp getRoot(GroupOp group) {
   return {};
 }
 
-static Tile getTile(linalg::GenericOp contraction) {
-  SmallVector<int64_t> ranges = contraction.getStaticLoopRanges();
-  return chooseTile(ranges[0], ranges[1]);
+static bool isContraction(linalg::GenericOp root) {
+  return root && getStructuredKind(root) == StructuredKind::Contraction;
 }
 
-int64_t pc::getSharedBytes(GroupOp group) {
+int64_t pc::getSharedBytes(GroupOp group, StageKind stage,
+                           const GroupChoices &choices) {
   linalg::GenericOp root = getRoot(group);
-  if (!root || getStructuredKind(root) != StructuredKind::Contraction)
-    return 0;
-  Tile tile = getTile(root);
-  return tile.depth * (tile.rowPitch() + tile.columnPitch()) *
-         getElementTypeOrSelf(root.getResult(0)).getIntOrFloatBitWidth() / 8;
+  return isContraction(root)
+             ? planContraction(root, stage, choices).getSharedBytes()
+             : 0;
 }
 
 /// The space of a group's points and how many of its dimensions in front are
@@ -102,16 +74,31 @@ static std::pair<SmallVector<int64_t>, unsigned> getPoints(GroupOp group) {
   return {space, space.size()};
 }
 
-int64_t pc::getBlocks(GroupOp group, StageKind stage, int64_t rows) {
+/// Neighbouring points that a thread has of an element-wise group.
+static int64_t getNeighbours(GroupOp group, StageKind stage) {
+  auto [space, parallel] = getPoints(group);
+  // The first dimension may be the rows of a block of samples.
+  if (getRoot(group) || parallel < space.size() ||
+      space.size() < (stage == StageKind::Samples ? 2 : 1))
+    return 1;
+  int64_t together = kVectorBytes;
+  for (Type type : group.getResultTypes())
+    together = std::min<int64_t>(
+        together,
+        kVectorBytes * 8 / getElementTypeOrSelf(type).getIntOrFloatBitWidth());
+  while (space.back() % together)
+    together /= 2;
+  return together;
+}
+
+int64_t pc::getBlocks(GroupOp group, StageKind stage,
+                      const GroupChoices &choices, int64_t rows) {
   auto [space, parallel] = getPoints(group);
   if (stage == StageKind::Samples && parallel > 0)
     space[0] = rows;
   linalg::GenericOp root = getRoot(group);
-  if (root && getStructuredKind(root) == StructuredKind::Contraction) {
-    Tile tile = getTile(root);
-    return llvm::divideCeil(space[0], tile.rows) *
-           llvm::divideCeil(space[1], tile.columns);
-  }
+  if (isContraction(root))
+    return planContraction(root, stage, choices).getTiles(space[0]);
   int64_t units = 1;
   for (int64_t dim : ArrayRef(space).take_front(parallel))
     units *= dim;
@@ -119,7 +106,8 @@ int64_t pc::getBlocks(GroupOp group, StageKind stage, int64_t rows) {
   for (auto op : group.getBody().getOps<linalg::GenericOp>())
     if (getStructuredKind(op) == StructuredKind::Update)
       return 1;
-  return llvm::divideCeil(units, reduces ? kThreads / kWarp : kThreads);
+  return llvm::divideCeil(
+      units, reduces ? kWarps : kThreads * getNeighbours(group, stage));
 }
 
 /// Arithmetic of a body; one for each operation on floats.
@@ -131,7 +119,8 @@ static int64_t getBodyFlops(linalg::GenericOp op) {
   return flops;
 }
 
-GroupWork pc::estimateWork(GroupOp group, StageKind stage) {
+GroupWork pc::estimateWork(GroupOp group, StageKind stage,
+                           const GroupChoices &choices) {
   GroupWork work;
   double flops = 0, flopsPerSample = 0, bytes = 0, bytesPerSample = 0;
   double rows = 1;
@@ -148,21 +137,13 @@ GroupWork pc::estimateWork(GroupOp group, StageKind stage) {
       rows = space[0];
     switch (getStructuredKind(op)) {
     case StructuredKind::Contraction: {
-      SmallVector<int64_t> ranges = op.getStaticLoopRanges();
-      Tile tile = getTile(op);
-      // Every tile reads its rows of one operand and its columns of the other.
-      double lines =
-          double(ranges[0]) * llvm::divideCeil(ranges[1], tile.columns) +
-          double(ranges[1]) * llvm::divideCeil(ranges[0], tile.rows);
-      // Threads multiply what is beyond the ends of a tile, too: zeros.
-      elements = double(llvm::alignTo(ranges[0], tile.rows)) *
-                 llvm::alignTo(ranges[1], tile.columns);
-      if (ShapedType::isDynamic(ranges[2])) {
-        flopsPerSample += 2 * elements;
-        bytesPerSample += lines * elementBytes;
+      ContractionPlan plan = planContraction(op, stage, choices);
+      if (ShapedType::isDynamic(plan.k)) {
+        flopsPerSample += plan.getFlops(plan.m, plan.depth) / plan.depth;
+        bytesPerSample += plan.getBytes(plan.m, 1);
       } else {
-        flops += 2 * elements * llvm::alignTo(ranges[2], tile.depth);
-        bytes += lines * ranges[2] * elementBytes;
+        flops += plan.getFlops(plan.m, plan.k);
+        bytes += plan.getBytes(plan.m, plan.k);
       }
       break;
     }
@@ -211,85 +192,35 @@ GroupWork pc::estimateWork(GroupOp group, StageKind stage) {
 
 namespace {
 
-/// Elements of an array as a linear function of the indices of the space.
-struct Access {
-  Value pointer;
-  Type element;
-  SmallVector<int64_t> strides;
-  int64_t offset = 0;
-};
-
-class GroupEmitter {
+class GroupEmitter : ThreadCode {
 public:
-  GroupEmitter(GroupOp group, StageKind stage, const GroupBinding &binding,
-               LLVM::LLVMFuncOp func);
+  GroupEmitter(GroupOp group, StageKind stage, const GroupChoices &choices,
+               const GroupBinding &binding, LLVM::LLVMFuncOp func);
   void run();
 
 private:
-  // Small pieces of code.
-  Value number(int64_t value) {
-    return arith::ConstantOp::create(
-        b, loc, b.getI32IntegerAttr(static_cast<int32_t>(value)));
-  }
-  Value add(Value lhs, Value rhs) {
-    return arith::AddIOp::create(b, loc, lhs, rhs);
-  }
-  Value scaled(Value value, int64_t factor) {
-    return factor == 1 ? value
-                       : arith::MulIOp::create(b, loc, value, number(factor));
-  }
-  Value divided(Value value, int64_t by) {
-    return by == 1 ? value : arith::DivUIOp::create(b, loc, value, number(by));
-  }
-  Value rest(Value value, int64_t by) {
-    return by == 1
-               ? number(0)
-               : arith::RemUIOp::create(b, loc, value, number(by)).getResult();
-  }
-  Value isLess(Value lhs, Value rhs) {
-    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, lhs, rhs);
-  }
-  Value both(Value lhs, Value rhs) {
-    if (!lhs || !rhs)
-      return lhs ? lhs : rhs;
-    return arith::AndIOp::create(b, loc, lhs, rhs);
-  }
-  Value zero() {
-    return arith::ConstantOp::create(b, loc, b.getZeroAttr(elementType));
-  }
-  Value elementAt(Value pointer, Type type, Value index) {
-    return LLVM::GEPOp::create(b, loc, pointer.getType(), type, pointer,
-                               ArrayRef<LLVM::GEPArg>{index});
-  }
-  Value load(Type type, Value pointer) {
-    return LLVM::LoadOp::create(b, loc, type, pointer,
-                                type.getIntOrFloatBitWidth() / 8);
-  }
-  void store(Value value, Value pointer) {
-    LLVM::StoreOp::create(b, loc, value, pointer,
-                          value.getType().getIntOrFloatBitWidth() / 8);
-  }
-  SmallVector<Value>
-  loop(Value from, Value to, Value step, ValueRange carried,
-       function_ref<SmallVector<Value>(Value, ValueRange)> body);
-  /// Without a condition always.
-  void doIf(Value condition, function_ref<void()> body);
-  /// The value, or zero.
-  Value valueIf(Value condition, function_ref<Value()> body);
-  void barrier() { NVVM::BarrierOp::create(b, loc); }
   Value shuffle(Value value, int32_t lanes);
 
   // Accesses and bodies.
-  Access getAccess(Value pointer, RankedTensorType type, AffineMap map,
-                   unsigned rank);
   Value getPointer(Value arrayInGroup);
-  Value getAddress(const Access &access, ArrayRef<Value> indices);
+  int64_t getAlignment(const Access &access);
   Value getScalar(Value value);
   Value getInitial(linalg::GenericOp reduction);
   SmallVector<Value> emitBody(linalg::GenericOp op, ArrayRef<Value> arguments,
                               ArrayRef<Value> indices);
-  void emitPoint(ArrayRef<Value> indices, llvm::DenseMap<Value, Value> known,
-                 SmallVectorImpl<Value> *sums = nullptr);
+  /// A point of the space and what is known of it: the values that roots have
+  /// there already.
+  struct Point {
+    explicit Point(ArrayRef<Value> indices) : indices(indices) {}
+    SmallVector<Value> indices;
+    llvm::DenseMap<Value, Value> known;
+  };
+  SmallVector<Value> loadPoints(const Access &access, ArrayRef<Point> points,
+                                bool neighbours);
+  void computePoints(MutableArrayRef<Point> points, bool neighbours,
+                     SmallVectorImpl<Value> *sums = nullptr);
+  void storePoints(ArrayRef<Point> points, bool neighbours);
+  void emitPoints(MutableArrayRef<Point> points, bool neighbours);
 
   // Kinds of groups.
   void prepareAccesses();
@@ -299,19 +230,17 @@ private:
   void forPoints(ArrayRef<int64_t> extents,
                  function_ref<void(ArrayRef<Value>)> body);
   Value countPoints(ArrayRef<int64_t> extents);
+  void emitElements();
   void emitRowSums();
   void emitBatchSum(ArrayRef<Value> indices);
   void emitUpdates();
   void emitContraction();
-  void copySlice(const Access &access, bool left, const Tile &tile, Value first,
-                 Value count, Value k, Value depth, Value shared);
 
   GroupOp group;
   StageKind stage;
+  const GroupChoices &choices;
   const GroupBinding &binding;
   LLVM::LLVMFuncOp func;
-  OpBuilder b;
-  Location loc;
 
   SmallVector<linalg::GenericOp> ops;
   /// The contraction or the sum over samples, if there is one.
@@ -330,9 +259,11 @@ private:
 } // namespace
 
 GroupEmitter::GroupEmitter(GroupOp group, StageKind stage,
+                           const GroupChoices &choices,
                            const GroupBinding &binding, LLVM::LLVMFuncOp func)
-    : group(group), stage(stage), binding(binding), func(func),
-      b(func.getContext()), loc(group.getLoc()), root(getRoot(group)) {
+    : ThreadCode(OpBuilder(func.getContext()), group.getLoc()), group(group),
+      stage(stage), choices(choices), binding(binding), func(func),
+      root(getRoot(group)) {
   for (auto op : group.getBody().getOps<linalg::GenericOp>()) {
     ops.push_back(op);
     if (getStructuredKind(op) == StructuredKind::RowReduction)
@@ -341,49 +272,6 @@ GroupEmitter::GroupEmitter(GroupOp group, StageKind stage,
   elementType = getElementTypeOrSelf(ops.front().getResult(0));
   std::tie(space, parallel) = getPoints(group);
   rowsInFront = stage == StageKind::Samples && parallel > 0;
-}
-
-//===----------------------------------------------------------------------===//
-// Small pieces of code
-//===----------------------------------------------------------------------===//
-
-SmallVector<Value>
-GroupEmitter::loop(Value from, Value to, Value step, ValueRange carried,
-                   function_ref<SmallVector<Value>(Value, ValueRange)> body) {
-  auto op = scf::ForOp::create(b, loc, from, to, step, carried);
-  OpBuilder::InsertionGuard guard(b);
-  Block *block = op.getBody();
-  // Without carried values the builder made a terminator.
-  if (!block->empty())
-    block->back().erase();
-  b.setInsertionPointToEnd(block);
-  SmallVector<Value> next = body(op.getInductionVar(), op.getRegionIterArgs());
-  scf::YieldOp::create(b, loc, next);
-  return op.getResults();
-}
-
-void GroupEmitter::doIf(Value condition, function_ref<void()> body) {
-  if (!condition)
-    return body();
-  auto branch = scf::IfOp::create(b, loc, condition, /*withElseRegion=*/false);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(branch.thenBlock()->getTerminator());
-  body();
-}
-
-Value GroupEmitter::valueIf(Value condition, function_ref<Value()> body) {
-  if (!condition)
-    return body();
-  auto branch = scf::IfOp::create(b, loc, TypeRange{elementType}, condition,
-                                  /*addThenBlock=*/true, /*addElseBlock=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(branch.thenBlock());
-  Value value = body();
-  scf::YieldOp::create(b, loc, value);
-  b.setInsertionPointToStart(branch.elseBlock());
-  value = zero();
-  scf::YieldOp::create(b, loc, value);
-  return branch.getResult(0);
 }
 
 /// The value of the lane whose number differs in the bits of `lanes`.
@@ -411,20 +299,6 @@ Value GroupEmitter::shuffle(Value value, int32_t lanes) {
 // Accesses and bodies
 //===----------------------------------------------------------------------===//
 
-Access GroupEmitter::getAccess(Value pointer, RankedTensorType type,
-                               AffineMap map, unsigned rank) {
-  Access access{pointer, type.getElementType(), SmallVector<int64_t>(rank, 0)};
-  assert(!type.getEncoding() && "arrays of devices are dense");
-  int64_t stride = 1;
-  for (int64_t dim = type.getRank() - 1; dim >= 0; --dim) {
-    addLinear(map.getResult(dim), stride, access.strides, access.offset);
-    // Only the first dimension, of samples, can be dynamic.
-    if (!type.isDynamicDim(dim))
-      stride *= type.getDimSize(dim);
-  }
-  return access;
-}
-
 /// The pointer of an array that the group reads, null when the group made it.
 Value GroupEmitter::getPointer(Value array) {
   auto argument = dyn_cast<BlockArgument>(array);
@@ -433,18 +307,9 @@ Value GroupEmitter::getPointer(Value array) {
   return func.getArgument(binding.operandPointers[argument.getArgNumber()]);
 }
 
-Value GroupEmitter::getAddress(const Access &access, ArrayRef<Value> indices) {
-  Value index;
-  for (auto [value, stride] : llvm::zip_equal(indices, access.strides)) {
-    if (stride == 0)
-      continue;
-    Value term = scaled(value, stride);
-    index = index ? add(index, term) : term;
-  }
-  if (access.offset)
-    index = index ? add(index, number(access.offset)) : number(access.offset);
-  return index ? elementAt(access.pointer, access.element, index)
-               : access.pointer;
+/// Bytes that the address of an array is a multiple of.
+int64_t GroupEmitter::getAlignment(const Access &access) {
+  return binding.alignments[cast<BlockArgument>(access.pointer).getArgNumber()];
 }
 
 /// A scalar that a body reads from outside of it: an operand of the group.
@@ -512,47 +377,95 @@ SmallVector<Value> GroupEmitter::emitBody(linalg::GenericOp op,
   return yielded;
 }
 
-/// Computes the element-wise operations for one point and stores results.
-/// `known` has the values that roots have there already, `sums` those of the
-/// row reductions so far.
-void GroupEmitter::emitPoint(ArrayRef<Value> indices,
-                             llvm::DenseMap<Value, Value> known,
-                             SmallVectorImpl<Value> *sums) {
-  llvm::DenseMap<std::pair<Value, AffineMap>, Value> loaded;
+/// Whether elements of neighbouring points, the first of which has a number
+/// that is a multiple of `count`, can be accessed with one instruction.
+static bool isVector(const Access &access, int64_t alignment, int64_t count) {
+  int64_t bytes = count * access.element.getIntOrFloatBitWidth() / 8;
+  if (count < 2 || !llvm::isPowerOf2_64(count) || bytes > kVectorBytes ||
+      alignment % bytes || access.strides.back() != 1)
+    return false;
+  return access.offset % count == 0 &&
+         llvm::all_of(ArrayRef(access.strides).drop_back(),
+                      [&](int64_t stride) { return stride % count == 0; });
+}
+
+SmallVector<Value> GroupEmitter::loadPoints(const Access &access,
+                                            ArrayRef<Point> points,
+                                            bool neighbours) {
+  auto address = [&](const Point &point) {
+    return getAddress(access, point.indices);
+  };
+  if (neighbours && access.strides.back() == 0)
+    return SmallVector<Value>(points.size(),
+                              load(access.element, address(points.front())));
+  if (neighbours && isVector(access, getAlignment(access), points.size()))
+    return loadMany(access.element, points.size(), address(points.front()));
+  return llvm::map_to_vector(points, [&](const Point &point) {
+    return load(access.element, address(point));
+  });
+}
+
+/// Computes the element-wise operations for some points, which may be
+/// neighbours along the last dimension. `sums` has those of the row reductions
+/// so far.
+void GroupEmitter::computePoints(MutableArrayRef<Point> points, bool neighbours,
+                                 SmallVectorImpl<Value> *sums) {
+  llvm::DenseMap<std::pair<Value, AffineMap>, SmallVector<Value>> loaded;
   unsigned nextSum = 0;
   for (linalg::GenericOp op : ops) {
     if (op == root)
       continue;
     bool reduction = getStructuredKind(op) == StructuredKind::RowReduction;
-    SmallVector<Value> arguments;
+    SmallVector<SmallVector<Value>> arguments(points.size());
     for (OpOperand *input : op.getDpsInputOperands()) {
-      if (Value value = known.lookup(input->get())) {
-        arguments.push_back(value);
-        continue;
-      }
-      Value &value = loaded[{input->get(), op.getMatchingIndexingMap(input)}];
-      if (!value) {
-        const Access &access = operandAccess[{op, input->getOperandNumber()}];
-        value = load(access.element, getAddress(access, indices));
-      }
-      arguments.push_back(value);
+      bool known = points.front().known.contains(input->get());
+      SmallVector<Value> &values =
+          loaded[{input->get(), op.getMatchingIndexingMap(input)}];
+      if (!known && values.empty())
+        values = loadPoints(operandAccess[{op, input->getOperandNumber()}],
+                            points, neighbours);
+      for (auto [index, point] : llvm::enumerate(points))
+        arguments[index].push_back(known ? point.known.lookup(input->get())
+                                         : values[index]);
     }
-    if (reduction)
-      arguments.push_back((*sums)[nextSum]);
-    SmallVector<Value> values = emitBody(op, arguments, indices);
-    if (reduction) {
-      (*sums)[nextSum++] = values.front();
-      continue;
+    for (auto [point, inputs] : llvm::zip_equal(points, arguments)) {
+      if (reduction)
+        inputs.push_back((*sums)[nextSum]);
+      SmallVector<Value> values = emitBody(op, inputs, point.indices);
+      if (reduction)
+        (*sums)[nextSum] = values.front();
+      else
+        for (auto [result, value] : llvm::zip_equal(op->getResults(), values))
+          point.known[result] = value;
     }
-    for (auto [result, value] : llvm::zip_equal(op->getResults(), values))
-      known[result] = value;
+    nextSum += reduction;
   }
-  // Everything is read before anything is written: results may replace what
-  // they were computed from.
-  for (auto &[result, access] : results)
-    if (getStructuredKind(result.getDefiningOp<linalg::GenericOp>()) !=
+}
+
+void GroupEmitter::storePoints(ArrayRef<Point> points, bool neighbours) {
+  for (auto &[result, access] : results) {
+    if (getStructuredKind(result.getDefiningOp<linalg::GenericOp>()) ==
         StructuredKind::RowReduction)
-      store(known.lookup(result), getAddress(access, indices));
+      continue;
+    auto address = [&](const Point &point) {
+      return getAddress(access, point.indices);
+    };
+    if (neighbours && isVector(access, getAlignment(access), points.size()))
+      storeMany(llvm::map_to_vector(
+                    points,
+                    [&](const Point &point) { return point.known.at(result); }),
+                address(points.front()));
+    else
+      for (const Point &point : points)
+        store(point.known.at(result), address(point));
+  }
+}
+
+/// Everything is read before anything is written: results may replace what they
+/// were computed from.
+void GroupEmitter::emitPoints(MutableArrayRef<Point> points, bool neighbours) {
+  computePoints(points, neighbours);
+  storePoints(points, neighbours);
 }
 
 //===----------------------------------------------------------------------===//
@@ -567,9 +480,11 @@ void GroupEmitter::prepareAccesses() {
       continue;
     for (OpOperand *input : op.getDpsInputOperands())
       if (Value pointer = getPointer(input->get()))
-        operandAccess[{op, input->getOperandNumber()}] = getAccess(
-            pointer, cast<RankedTensorType>(input->get().getType()),
-            op.getMatchingIndexingMap(input), batch ? rank + 1 : rank);
+        operandAccess[{op, input->getOperandNumber()}] = {
+            getLinearAccess(cast<RankedTensorType>(input->get().getType()),
+                            op.getMatchingIndexingMap(input),
+                            batch ? rank + 1 : rank),
+            pointer};
   }
   auto yield = cast<YieldOp>(group.getBody().front().getTerminator());
   for (auto [index, value] : llvm::enumerate(yield.getValues())) {
@@ -580,8 +495,9 @@ void GroupEmitter::prepareAccesses() {
     if (op == root)
       map = AffineMap::getMultiDimIdentityMap(rank, op.getContext());
     results.push_back(
-        {value, getAccess(func.getArgument(binding.resultPointers[index]),
-                          cast<RankedTensorType>(value.getType()), map, rank)});
+        {value,
+         {getLinearAccess(cast<RankedTensorType>(value.getType()), map, rank),
+          func.getArgument(binding.resultPointers[index])}});
   }
 }
 
@@ -651,6 +567,26 @@ void GroupEmitter::forPoints(ArrayRef<int64_t> extents,
        });
 }
 
+/// A thread has neighbours that it reads and writes with one instruction, or a
+/// sum over samples.
+void GroupEmitter::emitElements() {
+  int64_t together = getNeighbours(group, stage);
+  SmallVector<int64_t> extents(space);
+  if (together > 1)
+    extents.back() /= together;
+  forPoints(extents, [&](ArrayRef<Value> indices) {
+    if (root)
+      return emitBatchSum(indices);
+    SmallVector<Point> points;
+    for (int64_t i = 0; i < together; ++i) {
+      Point &point = points.emplace_back(indices);
+      if (together > 1)
+        point.indices.back() = add(scaled(indices.back(), together), number(i));
+    }
+    emitPoints(points, /*neighbours=*/together > 1);
+  });
+}
+
 void GroupEmitter::emitRowSums() {
   ArrayRef<int64_t> dims(space);
   ArrayRef<int64_t> outer = dims.take_front(parallel);
@@ -660,23 +596,22 @@ void GroupEmitter::emitRowSums() {
     terms *= extent;
   Value lane = rest(thread, kWarp);
   Value warp = divided(thread, kWarp);
-  constexpr int64_t warps = kThreads / kWarp;
-  Value from = add(scaled(team, warps), warp);
-  loop(from, countPoints(outer), scaled(teams, warps), {},
+  Value from = add(scaled(team, kWarps), warp);
+  loop(from, countPoints(outer), scaled(teams, kWarps), {},
        [&](Value unit, ValueRange) {
          SmallVector<Value> at = split(unit, outer);
          SmallVector<Value> sums;
          for (linalg::GenericOp op : rowReductions)
            sums.push_back(getInitial(op));
-         sums =
-             loop(lane, number(terms), number(kWarp), sums,
-                  [&](Value term, ValueRange carried) {
-                    SmallVector<Value> next = llvm::to_vector(carried);
-                    SmallVector<Value> indices(at);
-                    indices.append(split(term, inner));
-                    emitPoint(indices, llvm::DenseMap<Value, Value>(), &next);
-                    return next;
-                  });
+         sums = loop(lane, number(terms), number(kWarp), sums,
+                     [&](Value term, ValueRange carried) {
+                       SmallVector<Value> next = llvm::to_vector(carried);
+                       Point point(at);
+                       point.indices.append(split(term, inner));
+                       computePoints(point, false, &next);
+                       storePoints(point, false);
+                       return next;
+                     });
          for (auto [op, sum] : llvm::zip_equal(rowReductions, sums)) {
            Operation *last =
                op.getBody()->getTerminator()->getOperand(0).getDefiningOp();
@@ -688,8 +623,7 @@ void GroupEmitter::emitRowSums() {
                sum = arith::AddFOp::create(b, loc, sum, other);
            }
          }
-         Value isFirst = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
-                                               lane, number(0));
+         Value isFirst = isEqual(lane, number(0));
          doIf(isFirst, [&]() {
            for (auto [op, sum] : llvm::zip_equal(rowReductions, sums))
              for (auto &[result, access] : results)
@@ -704,8 +638,9 @@ void GroupEmitter::emitRowSums() {
 }
 
 void GroupEmitter::emitBatchSum(ArrayRef<Value> indices) {
+  Value none = arith::ConstantOp::create(b, loc, b.getZeroAttr(elementType));
   SmallVector<Value> sum = loop(
-      number(0), samples, number(1), {zero()},
+      number(0), samples, number(1), {none},
       [&](Value sample, ValueRange sums) {
         SmallVector<Value> at = {sample};
         at.append(indices.begin(), indices.end());
@@ -718,9 +653,9 @@ void GroupEmitter::emitBatchSum(ArrayRef<Value> indices) {
         arguments.push_back(sums.front());
         return emitBody(root, arguments, at);
       });
-  llvm::DenseMap<Value, Value> known;
-  known[root.getResult(0)] = sum.front();
-  emitPoint(indices, known);
+  Point point(indices);
+  point.known[root.getResult(0)] = sum.front();
+  emitPoints(point, /*neighbours=*/false);
 }
 
 /// Each operation writes its part; a fill in front of the first one sets the
@@ -733,23 +668,24 @@ void GroupEmitter::emitUpdates() {
     if (op.getDpsInits()[0].getDefiningOp<linalg::FillOp>()) {
       AffineMap identity =
           AffineMap::getMultiDimIdentityMap(type.getRank(), b.getContext());
-      Access to = getAccess(pointer, type, identity, type.getRank());
+      Access to{getLinearAccess(type, identity, type.getRank()), pointer};
       forPoints(type.getShape(), [&](ArrayRef<Value> indices) {
         store(getInitial(op), getAddress(to, indices));
       });
       barrier();
     }
     SmallVector<int64_t> extents = op.getStaticLoopRanges();
-    Access to = getAccess(pointer, type,
-                          op.getIndexingMapMatchingResult(op->getResult(0)),
-                          extents.size());
+    Access to{getLinearAccess(type,
+                              op.getIndexingMapMatchingResult(op->getResult(0)),
+                              extents.size()),
+              pointer};
     forPoints(extents, [&](ArrayRef<Value> indices) {
       SmallVector<Value> arguments;
       for (OpOperand *input : op.getDpsInputOperands()) {
-        Access from =
-            getAccess(getPointer(input->get()),
-                      cast<RankedTensorType>(input->get().getType()),
-                      op.getMatchingIndexingMap(input), extents.size());
+        Access from{
+            getLinearAccess(cast<RankedTensorType>(input->get().getType()),
+                            op.getMatchingIndexingMap(input), extents.size()),
+            getPointer(input->get())};
         arguments.push_back(load(from.element, getAddress(from, indices)));
       }
       store(emitBody(op, arguments, indices).front(), getAddress(to, indices));
@@ -763,133 +699,32 @@ void GroupEmitter::emitUpdates() {
 // Contractions
 //===----------------------------------------------------------------------===//
 
-/// Copies the part of an operand that a tile needs for `tile.depth` products
-/// from `k` on to shared memory, products outermost; what is beyond `count`
-/// lines or `depth` products is zero.
-void GroupEmitter::copySlice(const Access &access, bool left, const Tile &tile,
-                             Value firstLine, Value count, Value k, Value depth,
-                             Value shared) {
-  int64_t lines = left ? tile.rows : tile.columns;
-  int64_t pitch = left ? tile.rowPitch() : tile.columnPitch();
-  int64_t elements = lines * tile.depth;
-  int64_t lineStride = access.strides[left ? 0 : 1];
-  int64_t termStride = access.strides[2];
-  // Neighbouring threads read neighbouring elements.
-  bool termsTogether = termStride == 1 && lineStride != 1;
-  for (int64_t part = 0; part < elements; part += kThreads) {
-    Value element = add(thread, number(part));
-    Value line, term;
-    if (termsTogether) {
-      line = divided(element, tile.depth);
-      term = rest(element, tile.depth);
-    } else {
-      line = rest(element, lines);
-      term = divided(element, lines);
-    }
-    Value inside;
-    if (part + kThreads > elements)
-      inside = isLess(element, number(elements));
-    doIf(inside, [&]() {
-      Value there = add(firstLine, line), product = add(k, term);
-      Value exists = both(isLess(there, count), isLess(product, depth));
-      Value value = valueIf(exists, [&]() {
-        Value none = number(0);
-        SmallVector<Value> indices{left ? there : none, left ? none : there,
-                                   product};
-        return load(access.element, getAddress(access, indices));
-      });
-      store(value,
-            elementAt(shared, elementType, add(scaled(term, pitch), line)));
-    });
-  }
-}
-
 void GroupEmitter::emitContraction() {
-  SmallVector<int64_t> ranges = root.getStaticLoopRanges();
-  Tile tile = getTile(root);
-  int64_t perRow = tile.rows / tile.threadRows;
-  int64_t perColumn = tile.columns / tile.threadColumns;
-  Value rowCount = rowsInFront ? rows : number(ranges[0]);
-  Value columnCount = number(ranges[1]);
-  Value depth = ShapedType::isDynamic(ranges[2]) ? samples : number(ranges[2]);
-  auto operand = [&](unsigned index) {
-    OpOperand *use = root.getDpsInputOperand(index);
-    return getAccess(getPointer(use->get()),
-                     cast<RankedTensorType>(use->get().getType()),
-                     root.getMatchingIndexingMap(use), 3);
-  };
-  Access left = operand(0), right = operand(1);
+  ContractionPlan plan = planContraction(root, stage, choices);
   auto sharedType = LLVM::LLVMPointerType::get(b.getContext(), kSharedSpace);
-  Value sharedLeft = LLVM::AddressOfOp::create(b, loc, sharedType, kSharedName);
-  Value sharedRight =
-      elementAt(sharedLeft, elementType, number(tile.depth * tile.rowPitch()));
-  Value threadRow = divided(thread, tile.threadColumns);
-  Value threadColumn = rest(thread, tile.threadColumns);
-
-  int64_t tileColumns = llvm::divideCeil(ranges[1], tile.columns);
-  Value tileRows = divided(add(rowCount, number(tile.rows - 1)), tile.rows);
-  loop(team, scaled(tileRows, tileColumns), teams, {},
-       [&](Value index, ValueRange) {
-         Value firstRow = scaled(divided(index, tileColumns), tile.rows);
-         Value firstColumn = scaled(rest(index, tileColumns), tile.columns);
-         SmallVector<Value> sums(perRow * perColumn, zero());
-         sums = loop(
-             number(0), depth, number(tile.depth), sums,
-             [&](Value k, ValueRange carried) {
-               copySlice(left, true, tile, firstRow, rowCount, k, depth,
-                         sharedLeft);
-               copySlice(right, false, tile, firstColumn, columnCount, k, depth,
-                         sharedRight);
-               barrier();
-               SmallVector<Value> next = llvm::to_vector(carried);
-               for (int64_t term = 0; term < tile.depth; ++term) {
-                 SmallVector<Value> lefts, rights;
-                 for (int64_t i = 0; i < perRow; ++i)
-                   lefts.push_back(load(
-                       elementType,
-                       elementAt(sharedLeft, elementType,
-                                 add(threadRow, number(term * tile.rowPitch() +
-                                                       i * tile.threadRows)))));
-                 for (int64_t j = 0; j < perColumn; ++j)
-                   rights.push_back(
-                       load(elementType,
-                            elementAt(sharedRight, elementType,
-                                      add(threadColumn,
-                                          number(term * tile.columnPitch() +
-                                                 j * tile.threadColumns)))));
-                 for (int64_t i = 0; i < perRow; ++i)
-                   for (int64_t j = 0; j < perColumn; ++j) {
-                     Value &sum = next[i * perColumn + j];
-                     sum =
-                         math::FmaOp::create(b, loc, lefts[i], rights[j], sum);
-                   }
-               }
-               // All have read before the next slices replace these.
-               barrier();
-               return next;
-             });
-         for (int64_t i = 0; i < perRow; ++i) {
-           Value row =
-               add(firstRow, add(threadRow, number(i * tile.threadRows)));
-           Value hasRow = isLess(row, rowCount);
-           doIf(hasRow, [&]() {
-             for (int64_t j = 0; j < perColumn; ++j) {
-               Value column =
-                   add(firstColumn,
-                       add(threadColumn, number(j * tile.threadColumns)));
-               Value hasColumn = ranges[1] % tile.columns == 0
-                                     ? Value()
-                                     : isLess(column, columnCount);
-               doIf(hasColumn, [&]() {
-                 llvm::DenseMap<Value, Value> known;
-                 known[root.getResult(0)] = sums[i * perColumn + j];
-                 emitPoint({row, column}, known);
-               });
-             }
-           });
-         }
-         return SmallVector<Value>();
-       });
+  ContractionArguments arguments;
+  arguments.left = getPointer(root.getDpsInputOperand(0)->get());
+  arguments.right = getPointer(root.getDpsInputOperand(1)->get());
+  arguments.rows = rowsInFront ? rows : number(plan.m);
+  arguments.terms = ShapedType::isDynamic(plan.k) ? samples : number(plan.k);
+  arguments.thread = thread;
+  arguments.team = team;
+  arguments.teams = teams;
+  arguments.shared = LLVM::AddressOfOp::create(b, loc, sharedType, kSharedName);
+  pc::emitContraction(
+      b, loc, plan, arguments,
+      [&](OpBuilder &inner, const ContractionElements &elements) {
+        OpBuilder::InsertionGuard guard(b);
+        b.restoreInsertionPoint(inner.saveInsertionPoint());
+        SmallVector<Point> points;
+        for (auto [column, sum] :
+             llvm::zip_equal(elements.columns, elements.sums)) {
+          Point &point =
+              points.emplace_back(ArrayRef<Value>{elements.row, column});
+          point.known[root.getResult(0)] = sum;
+        }
+        emitPoints(points, elements.neighbours);
+      });
 }
 
 //===----------------------------------------------------------------------===//
@@ -908,25 +743,19 @@ void GroupEmitter::run() {
   thread = NVVM::ThreadIdXOp::create(b, loc, b.getI32Type());
   if (getStructuredKind(ops.front()) == StructuredKind::Update) {
     // Parts follow each other and what is around them: one block does them all.
-    Value isFirst = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
-                                          team, number(0));
+    Value isFirst = isEqual(team, number(0));
     teams = number(1);
     doIf(isFirst, [&]() { emitUpdates(); });
   } else {
     prepareAccesses();
-    if (root && getStructuredKind(root) == StructuredKind::Contraction) {
+    if (isContraction(root)) {
       emitContraction();
     } else {
       mergeLoops();
       if (!rowReductions.empty())
         emitRowSums();
       else
-        forPoints(space, [&](ArrayRef<Value> indices) {
-          if (root)
-            emitBatchSum(indices);
-          else
-            emitPoint(indices, llvm::DenseMap<Value, Value>());
-        });
+        emitElements();
     }
   }
   LLVM::ReturnOp::create(b, loc, ValueRange());
@@ -934,6 +763,7 @@ void GroupEmitter::run() {
 
 LLVM::LLVMFuncOp pc::emitGroup(gpu::GPUModuleOp module, StringRef name,
                                GroupOp group, StageKind stage,
+                               const GroupChoices &choices,
                                const GroupBinding &binding) {
   MLIRContext *context = module.getContext();
   OpBuilder end = OpBuilder::atBlockEnd(module.getBody());
@@ -952,6 +782,6 @@ LLVM::LLVMFuncOp pc::emitGroup(gpu::GPUModuleOp module, StringRef name,
       LLVM::Linkage::Internal);
   // Its barriers are for all threads of the block.
   func.setConvergent(true);
-  GroupEmitter(group, stage, binding, func).run();
+  GroupEmitter(group, stage, choices, binding, func).run();
   return func;
 }

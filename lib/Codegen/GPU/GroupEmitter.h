@@ -9,19 +9,13 @@
 #ifndef PC_LIB_CODEGEN_GPU_GROUPEMITTER_H
 #define PC_LIB_CODEGEN_GPU_GROUPEMITTER_H
 
+#include "Contraction.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "pc/Dialect/PC/IR/PC.h"
 
 namespace pc {
 
-/// Threads of every block.
-inline constexpr int64_t kThreads = 256;
-/// Threads of a warp.
-inline constexpr int64_t kWarp = 32;
-/// Address spaces of the device's memory and of what a block shares.
-inline constexpr unsigned kGlobalSpace = 1;
-inline constexpr unsigned kSharedSpace = 3;
 /// The symbol of the shared memory whose size a launch gives.
 inline constexpr llvm::StringLiteral kSharedName = "pcx_shared";
 
@@ -35,6 +29,8 @@ struct GroupBinding {
   /// Pointer of each result.
   llvm::SmallVector<int> resultPointers;
   unsigned pointerCount = 0;
+  /// Bytes that the address of each pointer is a multiple of.
+  llvm::SmallVector<int64_t> alignments;
 
   bool operator==(const GroupBinding &) const = default;
 };
@@ -46,19 +42,23 @@ struct GroupWork {
   double flopsBase = 0, flopsPerSample = 0;
   double bytesBase = 0, bytesPerSample = 0;
 };
-GroupWork estimateWork(GroupOp group, StageKind stage);
+GroupWork estimateWork(GroupOp group, StageKind stage,
+                       const GroupChoices &choices);
 
 /// Dynamic shared memory that the group's function uses.
-int64_t getSharedBytes(GroupOp group);
+int64_t getSharedBytes(GroupOp group, StageKind stage,
+                       const GroupChoices &choices);
 
 /// Blocks that have something to do at `rows` samples.
-int64_t getBlocks(GroupOp group, StageKind stage, int64_t rows);
+int64_t getBlocks(GroupOp group, StageKind stage, const GroupChoices &choices,
+                  int64_t rows);
 
 /// Emits `group` as the function `name` at the end of `module`. All threads of
 /// a block call it, and meet before what it wrote is read.
 mlir::LLVM::LLVMFuncOp emitGroup(mlir::gpu::GPUModuleOp module,
                                  llvm::StringRef name, GroupOp group,
-                                 StageKind stage, const GroupBinding &binding);
+                                 StageKind stage, const GroupChoices &choices,
+                                 const GroupBinding &binding);
 
 } // namespace pc
 

@@ -1,5 +1,6 @@
 // RUN: pc-opt %s --pc-schedule="max-batch=32 sample-block=8 any-layout" --convert-pc-to-linalg --canonicalize --cse --pc-form-groups --pc-plan-buffers -o %t.mlir
 // RUN: pc-opt %t.mlir --pc-emit-gpu=strategy=persistent | FileCheck %s
+// RUN: pc-opt %t.mlir --pc-emit-gpu=tf32 | FileCheck %s --check-prefix=TF32
 // RUN: not pc-opt %t.mlir --pc-emit-gpu=strategy=graph 2>&1 | FileCheck %s --check-prefix=BLOCK
 // RUN: not pc-opt %t.mlir --pc-emit-gpu=strategy=swift 2>&1 | FileCheck %s --check-prefix=STRATEGY
 // RUN: pc-opt %s --pc-schedule="max-batch=32 sample-block=32 any-layout" --convert-pc-to-linalg --canonicalize --cse --pc-form-groups --pc-plan-buffers -o %t.graph.mlir
@@ -33,27 +34,47 @@
 // CHECK: llvm.call @step_1_contract_6x20xn
 // CHECK: llvm.return
 
-// A tile of eight rows: its slices in shared memory, two sums a thread. The
-// epilogue works on the sums.
+// A tile of eight rows, a sum a thread: all of its operands are copied to shared
+// memory. The epilogue works on the sums.
 // CHECK: llvm.func internal @step_0_contract_8x20x6(%{{.*}}: !llvm.ptr<1>, %{{.*}}: !llvm.ptr<1>, %{{.*}}: !llvm.ptr<1>, %{{.*}}: i32, %{{.*}}: i32, %{{.*}}: i32, %{{.*}}: i32, %{{.*}}: i32)
 // CHECK: llvm.mlir.addressof @pcx_shared : !llvm.ptr<3>
 // CHECK: scf.for
-// CHECK: scf.for
+// CHECK: nvvm.cp.async.shared.global %{{.*}}, %{{.*}}, 8, cache = ca, %{{.*}}
+// CHECK: nvvm.cp.async.shared.global %{{.*}}, %{{.*}}, 16, cache = cg, %{{.*}}
+// CHECK: nvvm.cp.async.commit.group
+// CHECK: nvvm.cp.async.wait.group 0
 // CHECK: nvvm.barrier
-// CHECK: math.fma
-// CHECK: nvvm.barrier
+// CHECK: llvm.load %{{.*}} : !llvm.ptr<3> -> vector<4xf32>
+// CHECK-COUNT-8: math.fma
+// CHECK-NOT: math.fma
 // CHECK: math.tanh
 // CHECK: llvm.store %{{.*}} : f32, !llvm.ptr<1>
+// CHECK: nvvm.barrier
 
-// The weight's gradient and its update are one kernel.
+// The weight's gradient and its update are one kernel. Two slices are on their
+// way before the first one is waited for, and one while another is multiplied.
 // CHECK: llvm.func internal @step_1_contract_6x20xn
+// CHECK: scf.for
+// CHECK: nvvm.cp.async.commit.group
+// CHECK: nvvm.cp.async.commit.group
+// CHECK: scf.for
+// CHECK: nvvm.cp.async.wait.group 1
+// CHECK: nvvm.barrier
+// CHECK: nvvm.cp.async.commit.group
 // CHECK: math.fma
+// CHECK: nvvm.cp.async.wait.group 0
 // CHECK: arith.subf
 // CHECK: llvm.store %{{.*}} : f32, !llvm.ptr<1>
 
+// Tensor cores take 16 columns of the weight by 8 samples.
+// TF32: llvm.func internal @step_0_contract_8x20x6(
+// TF32: nvvm.convert.float.to.tf32 %{{.*}} {rnd = #nvvm.fp_rnd_mode<rna>}
+// TF32: nvvm.mma.sync A[%{{.*}}] B[%{{.*}}] C[%{{.*}}] {layoutA = #nvvm.mma_layout<row>, layoutB = #nvvm.mma_layout<col>, multiplicandAPtxType = #nvvm.mma_type<tf32>, multiplicandBPtxType = #nvvm.mma_type<tf32>, shape = #nvvm.shape<m = 16, n = 8, k = 8>}
+// TF32-NOT: math.fma
+
 // The host counts the step, appends the rate and launches.
 // CHECK: llvm.func @step$cuda(%{{.*}}: !llvm.ptr) -> i32 attributes {pc.entry = {
-// CHECK-SAME: launches = {{\[\[}}"step", array<i64: 256, 2688, 1, 1, 0, 8>, 1.000000e+00, array<i64: 0, 1>, array<f64: 1.000000e+00, 1.000000e+00>]]
+// CHECK-SAME: launches = {{\[\[}}"step", array<i64: 256, 18432, 1, 1, 0, 8>, 1.000000e+00, array<i64: 0, 1>, array<f64: 1.000000e+00, 1.000000e+00>]]
 // CHECK-SAME: strategy = "persistent"
 // CHECK: arith.addi
 // CHECK: llvm.store %{{.*}} : i64, !llvm.ptr

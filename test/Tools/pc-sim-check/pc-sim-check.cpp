@@ -42,6 +42,14 @@ static cl::opt<double> tolerance(
     "tolerance",
     cl::desc("Largest difference, in units of an array's largest element"),
     cl::init(1e-5));
+static cl::opt<double>
+    leastCosine("cosine",
+                cl::desc("Compare directions: the least cosine of outputs, and "
+                         "of how persistent arrays have changed"),
+                cl::init(-2));
+static cl::opt<std::string>
+    referencePath("reference", cl::value_desc("artifact"),
+                  cl::desc("What runs on the CPU, instead of <artifact>"));
 static cl::opt<int> runs("runs", cl::desc("Runs of each program"), cl::init(2));
 static cl::list<std::string>
     settings("set", cl::desc("A hyper-parameter: NAME=VALUE"));
@@ -240,6 +248,36 @@ void DeviceRun::run(int64_t n, const std::vector<Bytes> &inputs,
          llvm::Twine(status));
 }
 
+static double getValue(const Bytes &data, size_t offset, uint32_t dtype) {
+  if (dtype == PCX_F32) {
+    float number;
+    std::memcpy(&number, &data[offset], 4);
+    return number;
+  }
+  double number;
+  std::memcpy(&number, &data[offset], 8);
+  return number;
+}
+
+/// Cosine of the angle between how two arrays differ from `start`, or, if that
+/// is empty, from zero; 1 if neither does.
+static double compareDirections(const Bytes &start, const Bytes &expected,
+                                const Bytes &found, uint32_t dtype) {
+  if (dtype != PCX_F32 && dtype != PCX_F64)
+    return expected == found ? 1 : -1;
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t offset = 0; offset < expected.size();
+       offset += getElementBytes(dtype)) {
+    double from = start.empty() ? 0 : getValue(start, offset, dtype);
+    double a = getValue(expected, offset, dtype) - from;
+    double b = getValue(found, offset, dtype) - from;
+    ab += a * b;
+    aa += a * a;
+    bb += b * b;
+  }
+  return aa == 0 && bb == 0 ? 1 : ab / std::sqrt(aa * bb);
+}
+
 /// Largest difference, in units of the largest element.
 static double compare(const Bytes &expected, const Bytes &found,
                       uint32_t dtype) {
@@ -247,18 +285,9 @@ static double compare(const Bytes &expected, const Bytes &found,
     return expected == found ? 0 : 1;
   double most = 0, difference = 0;
   size_t size = getElementBytes(dtype);
-  auto value = [&](const Bytes &data, size_t offset) -> double {
-    if (dtype == PCX_F32) {
-      float number;
-      std::memcpy(&number, &data[offset], 4);
-      return number;
-    }
-    double number;
-    std::memcpy(&number, &data[offset], 8);
-    return number;
-  };
   for (size_t offset = 0; offset < expected.size(); offset += size) {
-    double a = value(expected, offset), b = value(found, offset);
+    double a = getValue(expected, offset, dtype);
+    double b = getValue(found, offset, dtype);
     if (!std::isfinite(a) || !std::isfinite(b))
       return std::isnan(a) == std::isnan(b) && (std::isnan(a) || a == b)
                  ? difference
@@ -269,15 +298,25 @@ static double compare(const Bytes &expected, const Bytes &found,
   return difference == 0 ? 0 : difference / std::max(most, 1e-6);
 }
 
+static uint32_t findProgram(const pcx_module_t *module, llvm::StringRef name) {
+  const pcx_artifact_t &artifact = *pcx_module_info(module);
+  for (uint32_t i = 0; i < artifact.program_count; ++i)
+    if (name == artifact.programs[i].name)
+      return i;
+  fail("the reference has no program '" + name + "'");
+}
+
 static void checkProgram(sim::Device &device, const sim::Module &kernels,
-                         const pcx_module_t *module, uint32_t index) {
+                         const pcx_module_t *module,
+                         const pcx_module_t *reference, uint32_t index) {
   const pcx_artifact_t &artifact = *pcx_module_info(module);
   const pcx_program_t &program = artifact.programs[index];
   pcx_session_options_t options = {};
   options.struct_size = sizeof(options);
   options.threads = 1;
   pcx_session_t *session = nullptr;
-  check(pcx_session_create(module, &options, &session));
+  check(pcx_session_create(reference, &options, &session));
+  uint32_t onCPU = findProgram(reference, program.name);
   check(pcx_session_initialise(session, 7));
   pcx_counters_t counters = {};
   pcx_get_counters(session, &counters);
@@ -293,8 +332,17 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
   DeviceRun run(device, kernels, artifact, program, session);
 
   std::mt19937_64 generator(index + 1);
-  double worst = 0;
+  bool directions = leastCosine >= -1;
+  double worst = directions ? 1 : 0;
   std::string where = "nothing";
+  std::vector<Bytes> starts;
+  auto readStorage = [&](const pcx_storage_t &entry) {
+    Bytes data(countElements(entry) * getElementBytes(entry.dtype));
+    check(pcx_read_storage(session, entry.name, data.data(), data.size()));
+    return data;
+  };
+  for (uint32_t s = 0; s < artifact.storage_count; ++s)
+    starts.push_back(readStorage(artifact.storage[s]));
   for (int r = 0; r < runs; ++r) {
     // The last batch of several is not full.
     bool full = runs == 1 || r + 1 < runs || artifact.max_batch < 3;
@@ -328,40 +376,43 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
       made.push_back(
           {outputs[i].data(), outputs[i].size(), program.outputs[i].dtype});
     pcx_get_counters(session, &counters);
-    check(pcx_run(session, index, n, given.data(), given.size(), made.data(),
+    check(pcx_run(session, onCPU, n, given.data(), given.size(), made.data(),
                   made.size()));
     run.run(n, inputs, counters);
 
-    auto report = [&](double difference, const char *name) {
-      if (!(difference <= worst)) {
-        worst = difference;
+    auto report = [&](const Bytes &start, const Bytes &expected,
+                      const Bytes &found, uint32_t dtype, const char *name) {
+      double value = directions
+                         ? compareDirections(start, expected, found, dtype)
+                         : compare(expected, found, dtype);
+      if (directions ? !(value >= worst) : !(value <= worst)) {
+        worst = value;
         where = name;
       }
     };
     for (uint32_t i = 0; i < program.output_count; ++i)
-      report(compare(outputs[i],
-                     run.read(program.input_count + i, outputs[i].size()),
-                     program.outputs[i].dtype),
-             program.outputs[i].name);
+      report(Bytes(), outputs[i],
+             run.read(program.input_count + i, outputs[i].size()),
+             program.outputs[i].dtype, program.outputs[i].name);
     for (uint32_t s = 0; s < artifact.storage_count; ++s) {
       const pcx_storage_t &entry = artifact.storage[s];
-      Bytes expected(countElements(entry) * getElementBytes(entry.dtype));
-      check(pcx_read_storage(session, entry.name, expected.data(),
-                             expected.size()));
+      Bytes expected = readStorage(entry);
       Bytes found =
           isInteger(entry)
               ? run.integers[s]
               : run.read(program.input_count + program.output_count + s,
                          expected.size());
-      report(compare(expected, found, entry.dtype), entry.name);
+      report(starts[s], expected, found, entry.dtype, entry.name);
     }
   }
-  bool good = worst <= tolerance;
+  bool good = directions ? worst >= leastCosine : worst <= tolerance;
   llvm::outs() << program.name << ": " << program.device->strategy << ", "
                << program.device->launch_count << " launches, "
                << program.device->kernel_count << " kernels, "
-               << (good ? "equal" : "DIFFERENT") << ", largest difference "
-               << llvm::format("%.2g", worst) << " in " << where << "\n";
+               << (good ? "equal" : "DIFFERENT")
+               << (directions ? ", least cosine " : ", largest difference ")
+               << llvm::format(directions ? "%.6f" : "%.2g", worst) << " in "
+               << where << "\n";
   if (counts) {
     // Of the last batch and those before it together.
     const pcx_device_variant_t &variant = *program.device;
@@ -389,8 +440,9 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
   pcx_session_destroy(session);
   if (!good)
     fail("'" + llvm::Twine(where) + "' of program '" +
-         llvm::Twine(program.name) + "' differs by more than " +
-         llvm::Twine(std::to_string(tolerance)));
+         llvm::Twine(program.name) +
+         (directions ? "' has a cosine below " : "' differs by more than ") +
+         llvm::Twine(std::to_string(directions ? leastCosine : tolerance)));
 }
 
 /// Makes the mistake that the command line asks for. Returns the kernels.
@@ -440,6 +492,9 @@ int main(int argc, char **argv) {
                               "compares the simulated device with the CPU\n");
   pcx_module_t *module = nullptr;
   check(pcx_module_load(path.c_str(), &module));
+  pcx_module_t *reference = module;
+  if (!referencePath.empty())
+    check(pcx_module_load(referencePath.c_str(), &reference));
   const pcx_artifact_t &artifact = *pcx_module_info(module);
   const pcx_image_t *image = nullptr;
   for (uint32_t i = 0; i < artifact.image_count; ++i)
@@ -468,12 +523,14 @@ int main(int argc, char **argv) {
         (!only.empty() &&
          llvm::find(only, artifact.programs[p].name) == only.end()))
       continue;
-    checkProgram(device, **kernels, module, p);
+    checkProgram(device, **kernels, module, reference, p);
     ++compared;
   }
   if (!compared)
     fail("'" + path + "' has no program for devices");
   kernels->reset();
+  if (reference != module)
+    pcx_module_destroy(reference);
   pcx_module_destroy(module);
   return 0;
 }

@@ -34,7 +34,9 @@ def EmitGPUPass : Pass<"pc-emit-gpu", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"strategy", "strategy", "std::string", /*default=*/"\"persistent\"",
-           "persistent or graph">
+           "persistent or graph">,
+    Option<"tf32", "tf32", "bool", /*default=*/"false",
+           "round the operands of float32 products to TF32">
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::gpu::GPUDialect",

@@ -89,7 +89,8 @@ struct NarrowProductsPass
       Value weight = dense.getWeight();
       // Code is generated for transposed products alone (pc-choose-layouts). A
       // weight that no array holds is rounded where it is read.
-      if (!dense.getTransposed() || getElementTypeOrSelf(weight).isBF16() ||
+      if (!roundWeights || !dense.getTransposed() ||
+          getElementTypeOrSelf(weight).isBF16() ||
           isa_and_nonnull<SplatOp, BroadcastOp>(weight.getDefiningOp()))
         continue;
       Value &rounded = narrowed[weight];

@@ -212,7 +212,8 @@ def NarrowProductsPass : Pass<"pc-narrow-products", "::mlir::func::FuncOp"> {
     once for each of their values (`pc.narrow`), in the order in which pairs of
     rows are multiplied; a transpose that only feeds products is then no array of
     its own. Activations and errors are rounded by the kernels that multiply
-    them. Runs behind `pc-pack-weights`. A product of f64 is an error.
+    them. Runs behind `pc-pack-weights`. A product of f64 is an error. Without
+    `round-weights` kernels round weights, too, whatever their layout.
 
     ```mlir
     %n = pc.narrow %w : tensor<784x128xf32> -> tensor<784x128xbf16, #pc.pairs<16>>
@@ -220,6 +221,10 @@ def NarrowProductsPass : Pass<"pc-narrow-products", "::mlir::func::FuncOp"> {
       : tensor<?x784xf32>, tensor<784x128xbf16, #pc.pairs<16>> -> tensor<?x128xf32>
     ```
   }];
+  let options = [
+    Option<"roundWeights", "round-weights", "bool", /*default=*/"true",
+           "make arrays of rounded weights">
+  ];
 }
 
 def PackWeightsPass : Pass<"pc-pack-weights", "::mlir::ModuleOp"> {

@@ -1,0 +1,639 @@
+//===- Contraction.cpp - Products of matrices by a block of threads -------===//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Contraction.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "pc/Dialect/PC/Transforms/Structured.h"
+
+using namespace mlir;
+using namespace pc;
+
+//===----------------------------------------------------------------------===//
+// Plans
+//===----------------------------------------------------------------------===//
+
+/// Rows and columns of C in one fragment.
+static constexpr int64_t kFragmentRows = 8;
+static constexpr int64_t kFragmentColumns = 16;
+/// Shared memory that every GPU gives to one block.
+static constexpr int64_t kMostSharedBytes = 96 << 10;
+/// Tiles that keep a large GPU busy.
+static constexpr int64_t kManyTiles = 128;
+
+static int64_t bytesOf(Type element) {
+  return element.getIntOrFloatBitWidth() / 8;
+}
+
+/// Values of k of one tensor-core product, or of one turn of a thread's loop.
+static int64_t getTermUnit(Multiply multiply) {
+  return multiply == Multiply::BF16 ? 16 : 8;
+}
+
+/// How a slice lies, so that lanes that read it together meet different banks:
+/// those of a fragment are eight lines of four terms, or pairs of terms.
+static void layOut(OperandSlice &slice, Multiply multiply, int64_t line) {
+  int64_t elementBytes = bytesOf(slice.access.element);
+  int64_t lineStride = slice.access.strides[line];
+  int64_t termStride = slice.access.strides[2];
+  slice.termsTogether = termStride == 1 && lineStride != 1;
+  int64_t inner = slice.termsTogether ? slice.terms : slice.lines;
+  int64_t vector = kVectorBytes / elementBytes;
+  int64_t banks = kWarp * 4 / elementBytes;
+  int64_t beyond = vector;
+  if (multiply != Multiply::Exact &&
+      slice.termsTogether == (multiply == Multiply::BF16))
+    beyond = 2 * vector;
+  slice.pitch = llvm::alignTo(inner, banks) + beyond;
+  // Few lines need no whole row of banks.
+  if (multiply == Multiply::Exact)
+    slice.pitch = llvm::alignTo(inner, vector) + vector;
+  // Copies move elements that lie together in both places.
+  int64_t innerStride = slice.termsTogether ? termStride : lineStride;
+  int64_t outerStride = slice.termsTogether ? lineStride : termStride;
+  slice.chunk = 1;
+  if (innerStride == 1)
+    while (slice.chunk < vector && outerStride % (2 * slice.chunk) == 0 &&
+           slice.access.offset % (2 * slice.chunk) == 0)
+      slice.chunk *= 2;
+}
+
+/// Cuts the fragments of a tile among warps so that they read the least.
+static void assignWarps(ContractionPlan &plan) {
+  int64_t rows = plan.rows / kFragmentRows;
+  int64_t columns = plan.columns / kFragmentColumns;
+  int64_t best = 0;
+  for (int64_t acrossRows = 1; acrossRows <= std::min(rows, kWarps);
+       acrossRows *= 2) {
+    int64_t acrossColumns = std::min(columns, kWarps / acrossRows);
+    int64_t ofRows = rows / acrossRows, ofColumns = columns / acrossColumns;
+    // Two registers for eight rows, four for sixteen columns.
+    int64_t cost = ofRows * ofColumns * 64 + 2 * ofRows + 4 * ofColumns;
+    if (best && cost >= best)
+      continue;
+    best = cost;
+    plan.acrossRows = acrossRows;
+    plan.acrossColumns = acrossColumns;
+  }
+}
+
+ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
+                                    const GroupChoices &choices) {
+  ContractionPlan plan;
+  SmallVector<int64_t> ranges = op.getStaticLoopRanges();
+  plan.m = ranges[0];
+  plan.n = ranges[1];
+  plan.k = ranges[2];
+  plan.elementType = getElementTypeOrSelf(op.getResult(0));
+  if (int64_t parts = getNarrowParts(op)) {
+    plan.multiply = Multiply::BF16;
+    plan.parts = parts;
+  } else if (choices.tf32) {
+    plan.multiply = Multiply::TF32;
+  }
+  bool exact = plan.multiply == Multiply::Exact;
+
+  int64_t leastRows = kFragmentRows;
+  int64_t leastColumns = exact ? kWarp : kFragmentColumns;
+  plan.rows = std::clamp<int64_t>(llvm::PowerOf2Ceil(plan.m), leastRows, 64);
+  int64_t mostColumns = !exact || plan.rows <= 16 ? 128 : 64;
+  plan.columns = std::clamp<int64_t>(llvm::PowerOf2Ceil(plan.n), leastColumns,
+                                     mostColumns);
+  // A block of samples has one block of threads.
+  if (!choices.persistent || stage != StageKind::Samples)
+    while (plan.getTiles(plan.m) < kManyTiles) {
+      if (plan.columns >= plan.rows && plan.columns > 32)
+        plan.columns /= 2;
+      else if (plan.rows > 16)
+        plan.rows /= 2;
+      else
+        break;
+    }
+  if (exact) {
+    plan.acrossRows = std::min<int64_t>(16, plan.rows);
+    plan.acrossColumns = kThreads / plan.acrossRows;
+    plan.columns = std::max(plan.columns, plan.acrossColumns);
+  } else {
+    assignWarps(plan);
+  }
+
+  int64_t elementBytes = bytesOf(plan.elementType);
+  plan.depth = 128 / elementBytes;
+  bool dynamic = ShapedType::isDynamic(plan.k);
+  if (!dynamic)
+    plan.depth = std::min<int64_t>(
+        plan.depth, llvm::alignTo(plan.k, getTermUnit(plan.multiply)));
+  bool single = !dynamic && plan.k <= plan.depth;
+  auto operand = [&](unsigned index) {
+    OperandSlice slice;
+    OpOperand *use = op.getDpsInputOperand(index);
+    slice.access =
+        getLinearAccess(cast<RankedTensorType>(use->get().getType()),
+                        op.getMatchingIndexingMap(use), ranges.size());
+    slice.lines = index == 0 ? plan.rows : plan.columns;
+    slice.terms = plan.depth;
+    layOut(slice, plan.multiply, index);
+    // Chunks are wholly inside of the array or wholly outside.
+    int64_t extent = slice.termsTogether ? plan.k
+                     : index == 0        ? plan.m
+                                         : plan.n;
+    bool samples =
+        ShapedType::isDynamic(extent) ||
+        (stage == StageKind::Samples && index == 0 && !slice.termsTogether);
+    if (samples)
+      slice.chunk = 1;
+    while (extent % slice.chunk)
+      slice.chunk /= 2;
+    return slice;
+  };
+  plan.left = operand(0);
+  plan.right = operand(1);
+  plan.stages = single ? 1 : 3;
+  while (plan.stages > 2 && plan.getSharedBytes() > kMostSharedBytes)
+    --plan.stages;
+  return plan;
+}
+
+int64_t ContractionPlan::getSharedBytes() const {
+  return stages * (left.getElements() + right.getElements()) *
+         bytesOf(elementType);
+}
+
+int64_t ContractionPlan::getTiles(int64_t count) const {
+  return llvm::divideCeil(count, rows) * llvm::divideCeil(n, columns);
+}
+
+double ContractionPlan::getFlops(int64_t count, int64_t terms) const {
+  return 2.0 * parts * llvm::alignTo(count, rows) * llvm::alignTo(n, columns) *
+         llvm::alignTo(terms, depth);
+}
+
+double ContractionPlan::getBytes(int64_t count, int64_t terms) const {
+  // Every tile reads its rows of one operand and its columns of the other.
+  double lines = double(count) * llvm::divideCeil(n, columns) +
+                 double(n) * llvm::divideCeil(count, rows);
+  return lines * terms * bytesOf(elementType);
+}
+
+//===----------------------------------------------------------------------===//
+// Code
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+class ContractionEmitter : ThreadCode {
+public:
+  using Finish = function_ref<void(OpBuilder &, const ContractionElements &)>;
+  ContractionEmitter(OpBuilder &b, Location loc, const ContractionPlan &plan,
+                     const ContractionArguments &arguments, Finish finish)
+      : ThreadCode(b, loc), plan(plan), arguments(arguments), finish(finish) {}
+  void run();
+
+private:
+  void copySlice(const OperandSlice &slice, bool left, Value firstLine, Value k,
+                 Value to);
+  void copySlices(Value k, Value buffer);
+  void commit() { NVVM::CpAsyncCommitGroupOp::create(b, loc); }
+  SmallVector<Value> emitTile();
+  Value sliceBase(const OperandSlice &slice, Value buffer);
+
+  SmallVector<Value> getLines(const OperandSlice &slice, Value place,
+                              int64_t across);
+  void prepareExact();
+  void prepareMatrix();
+  SmallVector<Value> multiply(Value buffer, ValueRange sums);
+  SmallVector<Value> multiplyExact(Value left, Value right, ValueRange sums);
+  SmallVector<Value> multiplyMatrix(Value left, Value right, ValueRange sums);
+  SmallVector<SmallVector<Value>> loadTerms(const OperandSlice &slice,
+                                            Value base, ArrayRef<Value> lines);
+  SmallVector<Value> loadFragment(const OperandSlice &slice, Value base,
+                                  ArrayRef<Value> lines, int64_t parts);
+  void finishRow(Value row, ArrayRef<Value> sums);
+  void finishExact(ValueRange sums);
+  void finishMatrix(ValueRange sums);
+
+  const ContractionPlan &plan;
+  const ContractionArguments &arguments;
+  Finish finish;
+
+  Value firstRow, firstColumn, columnCount;
+  /// Whether the thread multiplies anything, null if it does.
+  Value active;
+  /// Where the thread's rows and columns are in the tile, and in slices at the
+  /// first term that it reads.
+  SmallVector<Value> rows, columns, leftLines, rightLines;
+  int64_t sumCount = 0;
+};
+
+} // namespace
+
+static bool isExact(const ContractionPlan &plan) {
+  return plan.multiply == Multiply::Exact;
+}
+
+/// Copies a slice from the term `k` on; what the array does not have is zero.
+void ContractionEmitter::copySlice(const OperandSlice &slice, bool left,
+                                   Value firstLine, Value k, Value to) {
+  int64_t inner = slice.termsTogether ? slice.terms : slice.lines;
+  int64_t perOuter = llvm::divideCeil(inner, slice.chunk);
+  int64_t chunks = perOuter * (slice.termsTogether ? slice.lines : slice.terms);
+  int64_t bytes = slice.chunk * bytesOf(slice.access.element);
+  Access access{slice.access, left ? arguments.left : arguments.right};
+  Value count = left ? arguments.rows : columnCount;
+  bool linesFit = !left && plan.n % plan.columns == 0;
+  bool termsFit = !ShapedType::isDynamic(plan.k) && plan.k % plan.depth == 0;
+  for (int64_t part = 0; part < chunks; part += kThreads) {
+    Value chunk = add(arguments.thread, number(part));
+    Value outer = divided(chunk, perOuter);
+    Value within = scaled(rest(chunk, perOuter), slice.chunk);
+    Value line = slice.termsTogether ? outer : within;
+    Value term = slice.termsTogether ? within : outer;
+    Value inside;
+    if (part + kThreads > chunks)
+      inside = isLess(chunk, number(chunks));
+    doIf(inside, [&]() {
+      Value there = add(firstLine, line), product = add(k, term);
+      Value exists;
+      if (!linesFit)
+        exists = both(exists, isLess(there, count));
+      if (!termsFit)
+        exists = both(exists, isLess(product, arguments.terms));
+      Value none = number(0);
+      Value from = getAddress(
+          access, {left ? there : none, left ? none : there, product});
+      Value place = elementAt(to, access.element,
+                              add(scaled(outer, slice.pitch), within));
+      Value given;
+      if (exists) {
+        given = arith::SelectOp::create(b, loc, exists, number(bytes), none);
+        from = arith::SelectOp::create(b, loc, exists, from, access.pointer);
+      }
+      // Only copies of 16 bytes can pass by the first cache.
+      auto cache = NVVM::LoadCacheModifierKindAttr::get(
+          b.getContext(), bytes == kVectorBytes
+                              ? NVVM::LoadCacheModifierKind::CG
+                              : NVVM::LoadCacheModifierKind::CA);
+      NVVM::CpAsyncOp::create(b, loc, place, from,
+                              b.getI32IntegerAttr(static_cast<int32_t>(bytes)),
+                              cache, given);
+    });
+  }
+}
+
+/// Address of a slice in buffer number `buffer`.
+Value ContractionEmitter::sliceBase(const OperandSlice &slice, Value buffer) {
+  int64_t before = &slice == &plan.right ? plan.left.getElements() : 0;
+  Value index = number(before);
+  if (plan.stages > 1)
+    index = add(index, scaled(buffer, plan.left.getElements() +
+                                          plan.right.getElements()));
+  return elementAt(arguments.shared, plan.elementType, index);
+}
+
+void ContractionEmitter::copySlices(Value k, Value buffer) {
+  copySlice(plan.left, true, firstRow, k, sliceBase(plan.left, buffer));
+  copySlice(plan.right, false, firstColumn, k, sliceBase(plan.right, buffer));
+}
+
+/// Sums of the thread's elements of a tile.
+SmallVector<Value> ContractionEmitter::emitTile() {
+  Value zero =
+      arith::ConstantOp::create(b, loc, b.getZeroAttr(plan.elementType));
+  SmallVector<Value> sums(sumCount, zero);
+  if (plan.stages == 1) {
+    copySlices(number(0), number(0));
+    commit();
+    NVVM::CpAsyncWaitGroupOp::create(b, loc, 0);
+    barrier();
+    return multiply(number(0), sums);
+  }
+  int64_t ahead = plan.stages - 1;
+  // A wait counts groups: an empty one stands for a slice that does not exist.
+  auto copyIfAny = [&](Value k, Value buffer) {
+    doIf(isLess(k, arguments.terms), [&]() { copySlices(k, buffer); });
+    commit();
+  };
+  for (int64_t stage = 0; stage < ahead; ++stage)
+    copyIfAny(number(stage * plan.depth), number(stage));
+  sums.push_back(number(0));
+  sums = loop(number(0), arguments.terms, number(plan.depth), sums,
+              [&](Value k, ValueRange carried) {
+                Value buffer = carried.back();
+                // The thread's copies of this slice are there; then
+                // everybody's, and nobody reads the slice before it.
+                NVVM::CpAsyncWaitGroupOp::create(b, loc, ahead - 1);
+                barrier();
+                Value target = add(buffer, number(ahead));
+                Value wraps = isLess(number(plan.stages - 1), target);
+                target = arith::SelectOp::create(
+                    b, loc, wraps, add(target, number(-plan.stages)), target);
+                copyIfAny(add(k, number(ahead * plan.depth)), target);
+                SmallVector<Value> next = multiply(buffer, carried.drop_back());
+                Value following = add(buffer, number(1));
+                Value first = isEqual(following, number(plan.stages));
+                next.push_back(arith::SelectOp::create(b, loc, first, number(0),
+                                                       following));
+                return next;
+              });
+  sums.pop_back();
+  // Nothing is on its way when the next tile's copies begin.
+  NVVM::CpAsyncWaitGroupOp::create(b, loc, 0);
+  return sums;
+}
+
+SmallVector<Value> ContractionEmitter::multiply(Value buffer, ValueRange sums) {
+  Value left = sliceBase(plan.left, buffer);
+  Value right = sliceBase(plan.right, buffer);
+  return changeIf(active, sums, [&](ValueRange before) {
+    int64_t unit = getTermUnit(plan.multiply);
+    if (plan.depth == unit)
+      return isExact(plan) ? multiplyExact(left, right, before)
+                           : multiplyMatrix(left, right, before);
+    return loop(number(0), number(plan.depth), number(unit), before,
+                [&](Value term, ValueRange carried) {
+                  auto at = [&](Value base, const OperandSlice &slice) {
+                    return elementAt(base, plan.elementType,
+                                     scaled(term, slice.termStride()));
+                  };
+                  Value leftAt = at(left, plan.left);
+                  Value rightAt = at(right, plan.right);
+                  return isExact(plan)
+                             ? multiplyExact(leftAt, rightAt, carried)
+                             : multiplyMatrix(leftAt, rightAt, carried);
+                });
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Chains of multiply-adds
+//===----------------------------------------------------------------------===//
+
+/// A thread's lines are neighbours where it reads several with one instruction,
+/// and far apart where neighbouring threads' are neighbours.
+SmallVector<Value> ContractionEmitter::getLines(const OperandSlice &slice,
+                                                Value place, int64_t across) {
+  int64_t per = slice.lines / across;
+  SmallVector<Value> lines;
+  for (int64_t i = 0; i < per; ++i)
+    lines.push_back(slice.termsTogether ? add(place, number(i * across))
+                                        : add(scaled(place, per), number(i)));
+  return lines;
+}
+
+void ContractionEmitter::prepareExact() {
+  rows = getLines(plan.left, divided(arguments.thread, plan.acrossColumns),
+                  plan.acrossRows);
+  columns = getLines(plan.right, rest(arguments.thread, plan.acrossColumns),
+                     plan.acrossColumns);
+  for (Value row : rows)
+    leftLines.push_back(scaled(row, plan.left.lineStride()));
+  for (Value column : columns)
+    rightLines.push_back(scaled(column, plan.right.lineStride()));
+  sumCount = rows.size() * columns.size();
+}
+
+/// Elements [term][line] of the next terms.
+SmallVector<SmallVector<Value>>
+ContractionEmitter::loadTerms(const OperandSlice &slice, Value base,
+                              ArrayRef<Value> lines) {
+  int64_t terms = getTermUnit(plan.multiply);
+  int64_t vector = kVectorBytes / bytesOf(plan.elementType);
+  SmallVector<SmallVector<Value>> elements(terms);
+  auto at = [&](Value line, int64_t term) {
+    return elementAt(base, plan.elementType,
+                     add(line, number(term * slice.termStride())));
+  };
+  if (slice.termsTogether) {
+    for (int64_t term = 0; term < terms; term += vector)
+      for (Value line : lines)
+        for (auto [offset, value] : llvm::enumerate(
+                 loadMany(plan.elementType, vector, at(line, term))))
+          elements[term + offset].push_back(value);
+    return elements;
+  }
+  int64_t together = std::min<int64_t>(vector, lines.size());
+  for (int64_t term = 0; term < terms; ++term)
+    for (size_t line = 0; line < lines.size(); line += together)
+      llvm::append_range(elements[term], loadMany(plan.elementType, together,
+                                                  at(lines[line], term)));
+  return elements;
+}
+
+SmallVector<Value> ContractionEmitter::multiplyExact(Value left, Value right,
+                                                     ValueRange sums) {
+  SmallVector<SmallVector<Value>> lefts = loadTerms(plan.left, left, leftLines);
+  SmallVector<SmallVector<Value>> rights =
+      loadTerms(plan.right, right, rightLines);
+  SmallVector<Value> next = llvm::to_vector(sums);
+  for (auto [as, bs] : llvm::zip_equal(lefts, rights))
+    for (auto [i, x] : llvm::enumerate(as))
+      for (auto [j, y] : llvm::enumerate(bs)) {
+        Value &sum = next[i * bs.size() + j];
+        sum = math::FmaOp::create(b, loc, x, y, sum);
+      }
+  return next;
+}
+
+/// Those of a row at once, where they exist together or not at all.
+void ContractionEmitter::finishRow(Value row, ArrayRef<Value> sums) {
+  bool allExist = plan.n % plan.columns == 0;
+  bool neighbours = isExact(plan) && !plan.right.termsTogether &&
+                    plan.n % columns.size() == 0;
+  size_t step = allExist || neighbours ? columns.size() : 1;
+  Value there = add(firstRow, row);
+  doIf(isLess(there, arguments.rows), [&]() {
+    for (size_t first = 0; first < columns.size(); first += step) {
+      ContractionElements elements;
+      elements.neighbours = neighbours;
+      elements.row = there;
+      for (Value column : ArrayRef(columns).slice(first, step))
+        elements.columns.push_back(add(firstColumn, column));
+      llvm::append_range(elements.sums, sums.slice(first, step));
+      Value exists;
+      if (!allExist)
+        exists = isLess(elements.columns.front(), columnCount);
+      doIf(exists, [&]() { finish(b, elements); });
+    }
+  });
+}
+
+void ContractionEmitter::finishExact(ValueRange sums) {
+  SmallVector<Value> all(sums);
+  for (auto [i, row] : llvm::enumerate(rows))
+    finishRow(row, ArrayRef(all).slice(i * columns.size(), columns.size()));
+}
+
+//===----------------------------------------------------------------------===//
+// Tensor-core products
+//===----------------------------------------------------------------------===//
+
+// Which element of a fragment is in which register of which lane is in the PTX
+// ISA, "Matrix Fragments for mma.m16n8k8" and "mma.m16n8k16". Lanes are
+// numbered (group, member) by eight and four. The instruction's A has 16
+// columns of B here, its B 8 rows of A.
+
+void ContractionEmitter::prepareMatrix() {
+  Value lane = rest(arguments.thread, kWarp);
+  Value warp = divided(arguments.thread, kWarp);
+  Value group = divided(lane, 4), member = rest(lane, 4);
+  int64_t warps = plan.acrossRows * plan.acrossColumns;
+  if (warps < kWarps)
+    active = isLess(warp, number(warps));
+  int64_t perRow = plan.rows / plan.acrossRows;
+  int64_t perColumn = plan.columns / plan.acrossColumns;
+  Value warpRow = scaled(divided(warp, plan.acrossColumns), perRow);
+  Value warpColumn = scaled(rest(warp, plan.acrossColumns), perColumn);
+  // A lane's first term; neighbours are read in pairs where they are rounded.
+  int64_t pair = plan.multiply == Multiply::BF16 ? 2 : 1;
+  auto place = [&](const OperandSlice &slice, Value line) {
+    return add(scaled(line, slice.lineStride()),
+               scaled(member, pair * slice.termStride()));
+  };
+  for (int64_t row = 0; row < perRow; row += kFragmentRows) {
+    Value first = add(warpRow, number(row));
+    leftLines.push_back(place(plan.left, add(first, group)));
+    for (int64_t half : {0, 1})
+      rows.push_back(add(first, add(scaled(member, 2), number(half))));
+  }
+  for (int64_t column = 0; column < perColumn; column += kFragmentColumns)
+    for (int64_t half : {0, 8}) {
+      Value there = add(warpColumn, add(group, number(column + half)));
+      rightLines.push_back(place(plan.right, there));
+      columns.push_back(there);
+    }
+  sumCount = rows.size() * columns.size();
+}
+
+/// Registers of a fragment with these lines, those of one half of the terms
+/// before those of the other, of one part before the next.
+SmallVector<Value> ContractionEmitter::loadFragment(const OperandSlice &slice,
+                                                    Value base,
+                                                    ArrayRef<Value> lines,
+                                                    int64_t parts) {
+  int64_t half = getTermUnit(plan.multiply) / 2;
+  SmallVector<SmallVector<Value>> registers(parts);
+  auto at = [&](Value line, int64_t term) {
+    return elementAt(base, plan.elementType,
+                     add(line, number(term * slice.termStride())));
+  };
+  Type i32 = b.getI32Type();
+  for (int64_t term : {int64_t(0), half})
+    for (Value line : lines) {
+      if (plan.multiply == Multiply::TF32) {
+        Value value = load(plan.elementType, at(line, term));
+        registers[0].push_back(NVVM::ConvertFloatToTF32Op::create(
+            b, loc, i32, value, NVVM::FPRoundingMode::RNA));
+        continue;
+      }
+      SmallVector<Value> pair;
+      if (slice.termsTogether)
+        pair = loadMany(plan.elementType, 2, at(line, term));
+      else
+        pair = {load(plan.elementType, at(line, term)),
+                load(plan.elementType, at(line, term + 1))};
+      auto wide = VectorType::get({2}, plan.elementType);
+      auto narrow = VectorType::get({2}, b.getBF16Type());
+      Value vector = LLVM::UndefOp::create(b, loc, wide);
+      for (int64_t i : {0, 1})
+        vector =
+            LLVM::InsertElementOp::create(b, loc, vector, pair[i], number(i));
+      for (int64_t part = 0; part < parts; ++part) {
+        Value rounded = arith::TruncFOp::create(b, loc, narrow, vector);
+        registers[part].push_back(
+            LLVM::BitcastOp::create(b, loc, i32, rounded));
+        if (part + 1 < parts)
+          vector = arith::SubFOp::create(
+              b, loc, vector, arith::ExtFOp::create(b, loc, wide, rounded));
+      }
+    }
+  SmallVector<Value> all;
+  for (ArrayRef<Value> part : registers)
+    all.append(part.begin(), part.end());
+  return all;
+}
+
+SmallVector<Value> ContractionEmitter::multiplyMatrix(Value left, Value right,
+                                                      ValueRange sums) {
+  SmallVector<SmallVector<Value>> lefts, rights;
+  for (Value line : leftLines)
+    lefts.push_back(loadFragment(plan.left, left, line, plan.parts));
+  for (size_t c = 0; c < rightLines.size(); c += 2)
+    rights.push_back(
+        loadFragment(plan.right, right, {rightLines[c], rightLines[c + 1]}, 1));
+  Type f32 = plan.elementType;
+  auto type =
+      LLVM::LLVMStructType::getLiteral(b.getContext(), {f32, f32, f32, f32});
+  NVVM::MMATypes operands = plan.multiply == Multiply::TF32
+                                ? NVVM::MMATypes::tf32
+                                : NVVM::MMATypes::bf16;
+  int64_t shape[] = {kFragmentColumns, kFragmentRows,
+                     getTermUnit(plan.multiply)};
+  SmallVector<Value> next = llvm::to_vector(sums);
+  for (auto [row, rowFragment] : llvm::enumerate(lefts))
+    for (auto [column, columnFragment] : llvm::enumerate(rights)) {
+      // Sums [fragment of rows][fragment of columns][half of columns][row].
+      MutableArrayRef<Value> sum = MutableArrayRef<Value>(next).slice(
+          (row * rights.size() + column) * 4, 4);
+      for (int64_t part = plan.parts - 1; part >= 0; --part) {
+        Value product = NVVM::MmaOp::create(
+            b, loc, type, columnFragment,
+            ArrayRef<Value>(rowFragment).slice(part * 2, 2), ValueRange(sum),
+            shape, std::nullopt, std::nullopt,
+            std::array<NVVM::MMATypes, 2>{operands, operands},
+            std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row,
+                                           NVVM::MMALayout::col});
+        for (int64_t i = 0; i < 4; ++i)
+          sum[i] = LLVM::ExtractValueOp::create(b, loc, product, i);
+      }
+    }
+  return next;
+}
+
+void ContractionEmitter::finishMatrix(ValueRange sums) {
+  size_t fragments = columns.size() / 2;
+  doIf(active, [&]() {
+    for (auto [r, row] : llvm::enumerate(rows)) {
+      SmallVector<Value> ofRow;
+      for (size_t c = 0; c < columns.size(); ++c)
+        ofRow.push_back(
+            sums[((r / 2) * fragments + c / 2) * 4 + (c % 2) * 2 + r % 2]);
+      finishRow(row, ofRow);
+    }
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// All tiles
+//===----------------------------------------------------------------------===//
+
+void ContractionEmitter::run() {
+  columnCount = number(plan.n);
+  isExact(plan) ? prepareExact() : prepareMatrix();
+  int64_t tileColumns = llvm::divideCeil(plan.n, plan.columns);
+  Value tileRows =
+      divided(add(arguments.rows, number(plan.rows - 1)), plan.rows);
+  loop(arguments.team, scaled(tileRows, tileColumns), arguments.teams, {},
+       [&](Value index, ValueRange) {
+         firstRow = scaled(divided(index, tileColumns), plan.rows);
+         firstColumn = scaled(rest(index, tileColumns), plan.columns);
+         SmallVector<Value> sums = emitTile();
+         isExact(plan) ? finishExact(sums) : finishMatrix(sums);
+         // All have read the slices before the next tile's replace them.
+         barrier();
+         return SmallVector<Value>();
+       });
+}
+
+void pc::emitContraction(
+    OpBuilder &b, Location loc, const ContractionPlan &plan,
+    const ContractionArguments &arguments,
+    function_ref<void(OpBuilder &, const ContractionElements &)> finish) {
+  ContractionEmitter(b, loc, plan, arguments, finish).run();
+}

@@ -1,0 +1,115 @@
+//===- Contraction.h - Products of matrices by a block of threads -*- C++ -*-=//
+//
+// Part of pcc, the predictive-coding compiler, under the Apache License v2.0
+// with LLVM Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// C_mn = sum_k A_mk B_kn. A block of threads computes tiles of C, with slices
+// of A and B in shared memory: while it multiplies one, the next ones are
+// copied (cp.async). Either every thread has some elements of the tile, each a
+// chain of fused multiply-adds in the order of k, or every warp some fragments
+// of tensor-core products (mma.sync). These take C transposed: 16 of its
+// columns by 8 of its rows, since few samples are the common case.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef PC_LIB_CODEGEN_GPU_CONTRACTION_H
+#define PC_LIB_CODEGEN_GPU_CONTRACTION_H
+
+#include "ThreadCode.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "pc/Dialect/PC/IR/PC.h"
+
+namespace pc {
+
+/// What a product rounds its operands to.
+enum class Multiply {
+  Exact, ///< nothing
+  TF32,  ///< 10 bits behind the point; mma.m16n8k8
+  BF16   ///< 7 bits, of A as often as the product has parts; mma.m16n8k16
+};
+
+/// A slice of an operand in shared memory, all lines (rows of A, columns of B)
+/// of a tile by `depth` terms (values of k).
+struct OperandSlice {
+  LinearAccess access; ///< of the array, at (m, n, k)
+  int64_t lines = 0, terms = 0;
+  /// Terms of a line follow each other, not lines of a term.
+  bool termsTogether = false;
+  /// Elements that one copy moves.
+  int64_t chunk = 1;
+  /// Elements from one line, or term, to the next.
+  int64_t pitch = 0;
+
+  int64_t lineStride() const { return termsTogether ? pitch : 1; }
+  int64_t termStride() const { return termsTogether ? 1 : pitch; }
+  int64_t getElements() const {
+    return pitch * (termsTogether ? lines : terms);
+  }
+};
+
+/// How a block of threads computes a contraction.
+struct ContractionPlan {
+  Multiply multiply = Multiply::Exact;
+  /// Numbers of bfloat16 that an element of A is the sum of.
+  int64_t parts = 1;
+  mlir::Type elementType;
+  /// Of C and the sum; dynamic are samples.
+  int64_t m = 0, n = 0, k = 0;
+  /// Of a tile; slices in shared memory.
+  int64_t rows = 0, columns = 0, depth = 0, stages = 0;
+  OperandSlice left, right;
+  /// Threads, or warps, of a tile's rows and columns.
+  int64_t acrossRows = 0, acrossColumns = 0;
+
+  int64_t getSharedBytes() const;
+  /// Tiles of C with `count` rows.
+  int64_t getTiles(int64_t count) const;
+  /// Floating-point operations of C with `count` rows and `terms` terms, with
+  /// those on what is beyond its ends.
+  double getFlops(int64_t count, int64_t terms) const;
+  /// Bytes of A and B that are copied.
+  double getBytes(int64_t count, int64_t terms) const;
+};
+
+/// What was asked for all groups of a program.
+struct GroupChoices {
+  /// A block of threads has a block of samples, or all blocks have all.
+  bool persistent = true;
+  /// Round operands of products that would be exact to TF32.
+  bool tf32 = false;
+};
+
+/// Plans for a stage's contraction `op`, of arrays that lie dense.
+ContractionPlan planContraction(mlir::linalg::GenericOp op, StageKind stage,
+                                const GroupChoices &choices);
+
+/// What the code of a contraction is called with.
+struct ContractionArguments {
+  mlir::Value left, right;         ///< addresses
+  mlir::Value rows, terms;         ///< of C and the sum, i32
+  mlir::Value thread, team, teams; ///< i32
+  mlir::Value shared;              ///< address of the block's shared memory
+};
+
+/// Some elements of a row of C, at `columns`.
+struct ContractionElements {
+  /// Columns follow each other, and the first is a multiple of their number.
+  bool neighbours = false;
+  mlir::Value row;
+  llvm::SmallVector<mlir::Value> columns, sums;
+};
+
+/// Emits the tiles that block `team` of `teams` computes. `finish` emits what
+/// becomes of elements that exist.
+void emitContraction(
+    mlir::OpBuilder &b, mlir::Location loc, const ContractionPlan &plan,
+    const ContractionArguments &arguments,
+    llvm::function_ref<void(mlir::OpBuilder &, const ContractionElements &)>
+        finish);
+
+} // namespace pc
+
+#endif // PC_LIB_CODEGEN_GPU_CONTRACTION_H
