@@ -439,6 +439,14 @@ LogicalResult Driver::checkTargets() {
   if (options.gpuArchs.empty())
     for (StringRef arch : {"sm_80", "sm_90"})
       gpus.push_back(*GPUTarget::parse(arch));
+  // One plan of launches serves all: that of the least shared memory. The
+  // simulated device has that of sm_90.
+  if (forDevice) {
+    pipeline.sharedBytes = GPUTarget::parse("sm_90")->sharedBytes;
+    for (const GPUTarget &gpu : gpus)
+      pipeline.sharedBytes =
+          std::min<int64_t>(pipeline.sharedBytes, gpu.sharedBytes);
+  }
   if (last == Phase::PTX && gpus.empty())
     return success(error("--gpu-arch names no architecture to write PTX for"));
   if (options.strategy != "auto" && options.strategy != "persistent" &&

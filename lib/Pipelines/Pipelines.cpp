@@ -188,6 +188,7 @@ static void buildCPU(OpPassManager &pm, const PipelineOptions &options) {
 static void buildGPU(OpPassManager &pm, const PipelineOptions &options) {
   EmitGPUPassOptions emit;
   emit.strategy = options.strategy;
+  emit.sharedBytes = options.sharedBytes;
   emit.tf32 = options.precision == "tf32";
   pm.addPass(createEmitGPUPass(emit));
 }

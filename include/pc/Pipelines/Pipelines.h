@@ -11,6 +11,7 @@
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
+#include "pc/Codegen/GPU/Target.h"
 #include "llvm/ADT/STLExtras.h"
 #include <cstdint>
 #include <optional>
@@ -63,10 +64,15 @@ struct PipelineOptions : public mlir::PassPipelineOptions<PipelineOptions> {
       *this, "strategy",
       llvm::cl::desc("how programs run on a device: persistent or graph"),
       llvm::cl::init("persistent")};
+  Option<int64_t> sharedBytes{
+      *this, "shared-bytes",
+      llvm::cl::desc(
+          "shared memory that a thread block of the device can have"),
+      llvm::cl::init(GPUTarget().sharedBytes)};
   Option<std::string> precision{
       *this, "precision",
-      llvm::cl::desc("what products round their operands to: f32 (nothing) or "
-                     "bf16"),
+      llvm::cl::desc("what products round their operands to: f32 (nothing), "
+                     "bf16, or tf32 on a device"),
       llvm::cl::init("f32")};
   Option<std::string> algorithm{
       *this, "algorithm",

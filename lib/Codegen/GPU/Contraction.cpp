@@ -25,6 +25,8 @@ static constexpr int64_t kFragmentRows = 8;
 static constexpr int64_t kFragmentColumns = 16;
 /// Shared memory that every GPU gives to one block.
 static constexpr int64_t kMostSharedBytes = 96 << 10;
+/// Bytes of A in one slice, beside a resident B.
+static constexpr int64_t kMostSliceBytes = 32 << 10;
 /// Tiles that keep a large GPU busy.
 static constexpr int64_t kManyTiles = 128;
 
@@ -35,6 +37,41 @@ static int64_t bytesOf(Type element) {
 /// Values of k of one tensor-core product, or of one turn of a thread's loop.
 static int64_t getTermUnit(Multiply multiply) {
   return multiply == Multiply::BF16 ? 16 : 8;
+}
+
+ResidentMatrix::ResidentMatrix(RankedTensorType type)
+    : rows(type.getDimSize(0)), columns(type.getDimSize(1)),
+      element(type.getElementType()) {}
+
+int64_t ResidentMatrix::getPitch() const {
+  return llvm::alignTo(columns, kFragmentColumns) +
+         kVectorBytes / bytesOf(element);
+}
+
+int64_t ResidentMatrix::getRows() const {
+  return llvm::alignTo(rows, kFragmentColumns);
+}
+
+int64_t ResidentMatrix::getBytes() const {
+  return getRows() * getPitch() * bytesOf(element);
+}
+
+int64_t ResidentMatrix::getCopiedBytes() const {
+  return rows * columns * bytesOf(element);
+}
+
+bool pc::canBeResident(linalg::GenericOp op) {
+  OpOperand *use = op.getDpsInputOperand(1);
+  auto type = dyn_cast<RankedTensorType>(use->get().getType());
+  if (!type || type.getRank() != 2 || !type.hasStaticShape())
+    return false;
+  LinearAccess access =
+      getLinearAccess(type, op.getMatchingIndexingMap(use), 3);
+  // Its rows are lines or terms, and its columns the other.
+  int64_t line = access.strides[1], term = access.strides[2];
+  int64_t row = type.getDimSize(1);
+  return access.offset == 0 && access.strides[0] == 0 &&
+         ((line == row && term == 1) || (line == 1 && term == row));
 }
 
 /// How a slice lies, so that lanes that read it together meet different banks:
@@ -85,7 +122,8 @@ static void assignWarps(ContractionPlan &plan) {
 }
 
 ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
-                                    const GroupChoices &choices) {
+                                    const GroupChoices &choices,
+                                    int64_t residentPitch) {
   ContractionPlan plan;
   SmallVector<int64_t> ranges = op.getStaticLoopRanges();
   plan.m = ranges[0];
@@ -130,6 +168,12 @@ ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
   if (!dynamic)
     plan.depth = std::min<int64_t>(
         plan.depth, llvm::alignTo(plan.k, getTermUnit(plan.multiply)));
+  // Beside a resident B there is little to copy.
+  if (residentPitch) {
+    int64_t whole = llvm::alignTo(plan.k, getTermUnit(plan.multiply));
+    if (whole * plan.rows * elementBytes <= kMostSliceBytes)
+      plan.depth = whole;
+  }
   bool single = !dynamic && plan.k <= plan.depth;
   auto operand = [&](unsigned index) {
     OperandSlice slice;
@@ -155,6 +199,15 @@ ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
   };
   plan.left = operand(0);
   plan.right = operand(1);
+  if (residentPitch) {
+    OpOperand *use = op.getDpsInputOperand(1);
+    plan.right.resident = true;
+    plan.right.pitch = residentPitch;
+    plan.right.access = getLinearAccess(
+        cast<RankedTensorType>(use->get().getType()),
+        op.getMatchingIndexingMap(use), ranges.size(), residentPitch);
+    plan.right.termsTogether = plan.right.access.strides[2] == 1;
+  }
   plan.stages = single ? 1 : 3;
   while (plan.stages > 2 && plan.getSharedBytes() > kMostSharedBytes)
     --plan.stages;
@@ -177,8 +230,9 @@ double ContractionPlan::getFlops(int64_t count, int64_t terms) const {
 
 double ContractionPlan::getBytes(int64_t count, int64_t terms) const {
   // Every tile reads its rows of one operand and its columns of the other.
-  double lines = double(count) * llvm::divideCeil(n, columns) +
-                 double(n) * llvm::divideCeil(count, rows);
+  double lines = double(count) * llvm::divideCeil(n, columns);
+  if (!right.resident)
+    lines += double(n) * llvm::divideCeil(count, rows);
   return lines * terms * bytesOf(elementType);
 }
 
@@ -200,15 +254,16 @@ private:
   void copySlice(const OperandSlice &slice, bool left, Value firstLine, Value k,
                  Value to);
   void copySlices(Value k, Value buffer);
-  void commit() { NVVM::CpAsyncCommitGroupOp::create(b, loc); }
   SmallVector<Value> emitTile();
   Value sliceBase(const OperandSlice &slice, Value buffer);
+  Value rightBase(Value k, Value buffer);
+  void prepareResident();
 
   SmallVector<Value> getLines(const OperandSlice &slice, Value place,
                               int64_t across);
   void prepareExact();
   void prepareMatrix();
-  SmallVector<Value> multiply(Value buffer, ValueRange sums);
+  SmallVector<Value> multiply(Value k, Value buffer, ValueRange sums);
   SmallVector<Value> multiplyExact(Value left, Value right, ValueRange sums);
   SmallVector<Value> multiplyMatrix(Value left, Value right, ValueRange sums);
   SmallVector<SmallVector<Value>> loadTerms(const OperandSlice &slice,
@@ -229,6 +284,8 @@ private:
   /// Where the thread's rows and columns are in the tile, and in slices at the
   /// first term that it reads.
   SmallVector<Value> rows, columns, leftLines, rightLines;
+  /// Where a lane's first term of B is, behind the first of all lanes.
+  Value memberTerm;
   int64_t sumCount = 0;
 };
 
@@ -268,21 +325,9 @@ void ContractionEmitter::copySlice(const OperandSlice &slice, bool left,
       Value none = number(0);
       Value from = getAddress(
           access, {left ? there : none, left ? none : there, product});
-      Value place = elementAt(to, access.element,
-                              add(scaled(outer, slice.pitch), within));
-      Value given;
-      if (exists) {
-        given = arith::SelectOp::create(b, loc, exists, number(bytes), none);
-        from = arith::SelectOp::create(b, loc, exists, from, access.pointer);
-      }
-      // Only copies of 16 bytes can pass by the first cache.
-      auto cache = NVVM::LoadCacheModifierKindAttr::get(
-          b.getContext(), bytes == kVectorBytes
-                              ? NVVM::LoadCacheModifierKind::CG
-                              : NVVM::LoadCacheModifierKind::CA);
-      NVVM::CpAsyncOp::create(b, loc, place, from,
-                              b.getI32IntegerAttr(static_cast<int32_t>(bytes)),
-                              cache, given);
+      copyAsync(elementAt(to, access.element,
+                          add(scaled(outer, slice.pitch), within)),
+                from, bytes, exists, access.pointer);
     });
   }
 }
@@ -299,7 +344,41 @@ Value ContractionEmitter::sliceBase(const OperandSlice &slice, Value buffer) {
 
 void ContractionEmitter::copySlices(Value k, Value buffer) {
   copySlice(plan.left, true, firstRow, k, sliceBase(plan.left, buffer));
-  copySlice(plan.right, false, firstColumn, k, sliceBase(plan.right, buffer));
+  if (!plan.right.resident)
+    copySlice(plan.right, false, firstColumn, k, sliceBase(plan.right, buffer));
+}
+
+/// Address of B's terms from `k` on.
+Value ContractionEmitter::rightBase(Value k, Value buffer) {
+  if (!plan.right.resident)
+    return sliceBase(plan.right, buffer);
+  return elementAt(arguments.right, plan.elementType,
+                   scaled(k, plan.right.termStride()));
+}
+
+/// Of a resident matrix, a tile's columns are where the matrix has them; those
+/// that it does not have are read from columns that it has.
+void ContractionEmitter::prepareResident() {
+  if (!plan.right.resident)
+    return;
+  int64_t neighbours =
+      isExact(plan) && !plan.right.termsTogether ? columns.size() : 1;
+  Value last = number(llvm::alignTo(plan.n, neighbours) - neighbours);
+  for (auto [i, column] : llvm::enumerate(columns)) {
+    Value there = add(firstColumn, column);
+    if (neighbours > 1) {
+      // The first one stands for all.
+      if (i > 0)
+        there = add(rightLines.front(), number(i));
+      else if (plan.n % plan.columns)
+        there = arith::MinSIOp::create(b, loc, there, last);
+      rightLines[i] = there;
+      continue;
+    }
+    if (plan.n % plan.columns)
+      there = arith::MinSIOp::create(b, loc, there, last);
+    rightLines[i] = add(scaled(there, plan.right.lineStride()), memberTerm);
+  }
 }
 
 /// Sums of the thread's elements of a tile.
@@ -309,54 +388,62 @@ SmallVector<Value> ContractionEmitter::emitTile() {
   SmallVector<Value> sums(sumCount, zero);
   if (plan.stages == 1) {
     copySlices(number(0), number(0));
-    commit();
-    NVVM::CpAsyncWaitGroupOp::create(b, loc, 0);
+    commitCopies();
+    awaitCopies(0);
     barrier();
-    return multiply(number(0), sums);
+    return multiply(number(0), number(0), sums);
   }
   int64_t ahead = plan.stages - 1;
   // A wait counts groups: an empty one stands for a slice that does not exist.
   auto copyIfAny = [&](Value k, Value buffer) {
     doIf(isLess(k, arguments.terms), [&]() { copySlices(k, buffer); });
-    commit();
+    commitCopies();
   };
   for (int64_t stage = 0; stage < ahead; ++stage)
     copyIfAny(number(stage * plan.depth), number(stage));
   sums.push_back(number(0));
-  sums = loop(number(0), arguments.terms, number(plan.depth), sums,
-              [&](Value k, ValueRange carried) {
-                Value buffer = carried.back();
-                // The thread's copies of this slice are there; then
-                // everybody's, and nobody reads the slice before it.
-                NVVM::CpAsyncWaitGroupOp::create(b, loc, ahead - 1);
-                barrier();
-                Value target = add(buffer, number(ahead));
-                Value wraps = isLess(number(plan.stages - 1), target);
-                target = arith::SelectOp::create(
-                    b, loc, wraps, add(target, number(-plan.stages)), target);
-                copyIfAny(add(k, number(ahead * plan.depth)), target);
-                SmallVector<Value> next = multiply(buffer, carried.drop_back());
-                Value following = add(buffer, number(1));
-                Value first = isEqual(following, number(plan.stages));
-                next.push_back(arith::SelectOp::create(b, loc, first, number(0),
-                                                       following));
-                return next;
-              });
+  sums =
+      loop(number(0), arguments.terms, number(plan.depth), sums,
+           [&](Value k, ValueRange carried) {
+             Value buffer = carried.back();
+             // The thread's copies of this slice are there; then
+             // everybody's, and nobody reads the slice before it.
+             awaitCopies(ahead - 1);
+             barrier();
+             Value target = add(buffer, number(ahead));
+             Value wraps = isLess(number(plan.stages - 1), target);
+             target = arith::SelectOp::create(
+                 b, loc, wraps, add(target, number(-plan.stages)), target);
+             copyIfAny(add(k, number(ahead * plan.depth)), target);
+             SmallVector<Value> next = multiply(k, buffer, carried.drop_back());
+             Value following = add(buffer, number(1));
+             Value first = isEqual(following, number(plan.stages));
+             next.push_back(
+                 arith::SelectOp::create(b, loc, first, number(0), following));
+             return next;
+           });
   sums.pop_back();
   // Nothing is on its way when the next tile's copies begin.
-  NVVM::CpAsyncWaitGroupOp::create(b, loc, 0);
+  awaitCopies(0);
   return sums;
 }
 
-SmallVector<Value> ContractionEmitter::multiply(Value buffer, ValueRange sums) {
+SmallVector<Value> ContractionEmitter::multiply(Value k, Value buffer,
+                                                ValueRange sums) {
   Value left = sliceBase(plan.left, buffer);
-  Value right = sliceBase(plan.right, buffer);
+  Value right = rightBase(k, buffer);
   return changeIf(active, sums, [&](ValueRange before) {
     int64_t unit = getTermUnit(plan.multiply);
     if (plan.depth == unit)
       return isExact(plan) ? multiplyExact(left, right, before)
                            : multiplyMatrix(left, right, before);
-    return loop(number(0), number(plan.depth), number(unit), before,
+    // Of a sum over samples, which may be few, as many terms as there are.
+    Value depth = number(plan.depth);
+    if (ShapedType::isDynamic(plan.k)) {
+      Value rest = arith::SubIOp::create(b, loc, arguments.terms, k);
+      depth = arith::MinSIOp::create(b, loc, depth, rest);
+    }
+    return loop(number(0), depth, number(unit), before,
                 [&](Value term, ValueRange carried) {
                   auto at = [&](Value base, const OperandSlice &slice) {
                     return elementAt(base, plan.elementType,
@@ -396,6 +483,7 @@ void ContractionEmitter::prepareExact() {
     leftLines.push_back(scaled(row, plan.left.lineStride()));
   for (Value column : columns)
     rightLines.push_back(scaled(column, plan.right.lineStride()));
+  memberTerm = number(0);
   sumCount = rows.size() * columns.size();
 }
 
@@ -502,6 +590,7 @@ void ContractionEmitter::prepareMatrix() {
     for (int64_t half : {0, 1})
       rows.push_back(add(first, add(scaled(member, 2), number(half))));
   }
+  memberTerm = scaled(member, pair * plan.right.termStride());
   for (int64_t column = 0; column < perColumn; column += kFragmentColumns)
     for (int64_t half : {0, 8}) {
       Value there = add(warpColumn, add(group, number(column + half)));
@@ -621,14 +710,47 @@ void ContractionEmitter::run() {
       divided(add(arguments.rows, number(plan.rows - 1)), plan.rows);
   loop(arguments.team, scaled(tileRows, tileColumns), arguments.teams, {},
        [&](Value index, ValueRange) {
+         // All have read the slices before another tile's replace them.
+         if (plan.getTiles(plan.m) > 1)
+           doIf(isLess(arguments.team, index), [&]() { barrier(); });
          firstRow = scaled(divided(index, tileColumns), plan.rows);
          firstColumn = scaled(rest(index, tileColumns), plan.columns);
+         prepareResident();
          SmallVector<Value> sums = emitTile();
          isExact(plan) ? finishExact(sums) : finishMatrix(sums);
-         // All have read the slices before the next tile's replace them.
-         barrier();
          return SmallVector<Value>();
        });
+}
+
+void pc::emitResidentCopy(OpBuilder &b, Location loc,
+                          const ResidentMatrix &matrix, Value from, Value to,
+                          Value thread) {
+  ThreadCode code(b, loc);
+  int64_t elementBytes = bytesOf(matrix.element);
+  int64_t chunk = kVectorBytes / elementBytes;
+  while (matrix.columns % chunk)
+    chunk /= 2;
+  int64_t bytes = chunk * elementBytes;
+  int64_t perRow = llvm::alignTo(matrix.columns, kFragmentColumns) / chunk;
+  code.loop(
+      thread, code.number(matrix.getRows() * perRow), code.number(kThreads), {},
+      [&](Value index, ValueRange) {
+        Value row = code.divided(index, perRow);
+        Value column = code.scaled(code.rest(index, perRow), chunk);
+        Value exists;
+        if (matrix.rows < matrix.getRows())
+          exists = code.isLess(row, code.number(matrix.rows));
+        if (matrix.columns < perRow * chunk)
+          exists = code.both(exists,
+                             code.isLess(column, code.number(matrix.columns)));
+        auto at = [&](Value base, int64_t pitch) {
+          return code.elementAt(base, matrix.element,
+                                code.add(code.scaled(row, pitch), column));
+        };
+        code.copyAsync(at(to, matrix.getPitch()), at(from, matrix.columns),
+                       bytes, exists, from);
+        return SmallVector<Value>();
+      });
 }
 
 void pc::emitContraction(

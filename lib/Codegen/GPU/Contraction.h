@@ -13,6 +13,10 @@
 // of tensor-core products (mma.sync). These take C transposed: 16 of its
 // columns by 8 of its rows, since few samples are the common case.
 //
+// A block that keeps its samples through a stage also keeps weights in shared
+// memory that several products of the stage read. Such a B is "resident": it is
+// read where it is, and A comes in one slice if it is not too long.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef PC_LIB_CODEGEN_GPU_CONTRACTION_H
@@ -31,22 +35,47 @@ enum class Multiply {
   BF16   ///< 7 bits, of A as often as the product has parts; mma.m16n8k16
 };
 
-/// A slice of an operand in shared memory, all lines (rows of A, columns of B)
-/// of a tile by `depth` terms (values of k).
+/// A matrix in shared memory for as long as a stage lasts, its rows `pitch`
+/// elements apart, with zeros behind them and below.
+struct ResidentMatrix {
+  int64_t rows = 0, columns = 0;
+  mlir::Type element;
+
+  explicit ResidentMatrix(mlir::RankedTensorType type);
+  /// Lanes that read a fragment meet different banks: this is 4 or 20
+  /// modulo 32.
+  int64_t getPitch() const;
+  int64_t getRows() const;
+  int64_t getBytes() const;
+  /// Bytes that copying it reads.
+  int64_t getCopiedBytes() const;
+};
+
+/// Emits the copy of a dense matrix, by all threads of the block; the copies
+/// are on their way.
+void emitResidentCopy(mlir::OpBuilder &b, mlir::Location loc,
+                      const ResidentMatrix &matrix, mlir::Value from,
+                      mlir::Value to, mlir::Value thread);
+
+/// An operand in shared memory, all lines (rows of A, columns of B) of a tile
+/// by `terms` terms (values of k): a slice that is copied, or a resident
+/// matrix.
 struct OperandSlice {
   LinearAccess access; ///< of the array, at (m, n, k)
   int64_t lines = 0, terms = 0;
+  bool resident = false;
   /// Terms of a line follow each other, not lines of a term.
   bool termsTogether = false;
   /// Elements that one copy moves.
   int64_t chunk = 1;
-  /// Elements from one line, or term, to the next.
+  /// Elements from one line, or term, to the next: what is further apart.
   int64_t pitch = 0;
 
   int64_t lineStride() const { return termsTogether ? pitch : 1; }
   int64_t termStride() const { return termsTogether ? 1 : pitch; }
+  /// Elements of a slice.
   int64_t getElements() const {
-    return pitch * (termsTogether ? lines : terms);
+    return resident ? 0 : pitch * (termsTogether ? lines : terms);
   }
 };
 
@@ -82,16 +111,21 @@ struct GroupChoices {
   bool tf32 = false;
 };
 
-/// Plans for a stage's contraction `op`, of arrays that lie dense.
+/// Plans for a stage's contraction `op` of dense arrays, or of a B that is
+/// resident with the given pitch.
 ContractionPlan planContraction(mlir::linalg::GenericOp op, StageKind stage,
-                                const GroupChoices &choices);
+                                const GroupChoices &choices,
+                                int64_t residentPitch = 0);
+
+/// Whether B of contraction `op` can be resident.
+bool canBeResident(mlir::linalg::GenericOp op);
 
 /// What the code of a contraction is called with.
 struct ContractionArguments {
   mlir::Value left, right;         ///< addresses
   mlir::Value rows, terms;         ///< of C and the sum, i32
   mlir::Value thread, team, teams; ///< i32
-  mlir::Value shared;              ///< address of the block's shared memory
+  mlir::Value shared;              ///< address of the slices
 };
 
 /// Some elements of a row of C, at `columns`.

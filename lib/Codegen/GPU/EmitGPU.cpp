@@ -56,7 +56,8 @@ class ProgramEmitter {
 public:
   ProgramEmitter(ModuleOp module, gpu::GPUModuleOp kernels,
                  func::FuncOp program, const CPUTarget &host,
-                 const ModuleTables &tables, const GroupChoices &choices);
+                 const ModuleTables &tables, const GroupChoices &choices,
+                 int64_t sharedBytes);
   void run();
 
 private:
@@ -99,7 +100,12 @@ private:
                      Value rows, Value team, Value teams);
   void takeScalars(ValueRange values, IRMapping &scalars);
   Value getArrayAddress(Value array);
+  Value getGlobalAddress(Value array);
+  Value getSharedAddress(int64_t offset);
   int64_t getAlignment(Value array);
+  int64_t getPitch(Value array);
+  void chooseResidents(StageOp stage);
+  void copyResidents();
   void meet();
   unsigned emitGroupKernel(GroupOp group, StageKind kind);
 
@@ -110,6 +116,8 @@ private:
   const ModuleTables &tables;
   const GroupChoices choices;
   const bool persistent;
+  /// Shared memory that a block can have.
+  const int64_t sharedBytes;
   OpBuilder b;
   Location loc;
   Type pointerType, globalType;
@@ -128,6 +136,14 @@ private:
   Value cursor;
   /// First sample of the block of samples at hand, or null.
   Value firstRow;
+  /// Matrices in the block's shared memory, and how much of it they take.
+  struct Resident {
+    Value array;
+    ResidentMatrix matrix;
+    int64_t offset;
+  };
+  llvm::MapVector<BufferAttr, Resident> residents;
+  int64_t residentBytes = 0;
   /// Whether all blocks have met since anything was written.
   bool met = true;
   /// Groups of a params stage begin at different blocks.
@@ -169,10 +185,10 @@ static double getTimes(scf::ForOp loop, double times) {
 ProgramEmitter::ProgramEmitter(ModuleOp module, gpu::GPUModuleOp kernels,
                                func::FuncOp program, const CPUTarget &host,
                                const ModuleTables &tables,
-                               const GroupChoices &choices)
+                               const GroupChoices &choices, int64_t sharedBytes)
     : module(module), kernelModule(kernels), program(program), host(host),
       tables(tables), choices(choices), persistent(choices.persistent),
-      b(module.getContext()), loc(program.getLoc()),
+      sharedBytes(sharedBytes), b(module.getContext()), loc(program.getLoc()),
       pointerType(LLVM::LLVMPointerType::get(module.getContext())),
       globalType(
           LLVM::LLVMPointerType::get(module.getContext(), kGlobalSpace)) {
@@ -498,8 +514,109 @@ int64_t ProgramEmitter::getAlignment(Value array) {
   return alignment;
 }
 
+/// Elements between rows of an array in shared memory, 0 for another.
+int64_t ProgramEmitter::getPitch(Value array) {
+  auto found = residents.find(getBuffer(program, array));
+  return found == residents.end() ? 0 : found->second.matrix.getPitch();
+}
+
+/// Decides which matrices a block keeps in shared memory through a stage over
+/// samples: those that products read most often, as far as they fit beside the
+/// slices of other operands.
+void ProgramEmitter::chooseResidents(StageOp stage) {
+  struct Candidate {
+    Value array;
+    double uses = 0;
+  };
+  llvm::MapVector<BufferAttr, Candidate> candidates;
+  llvm::DenseSet<BufferAttr> excluded;
+  stage.walk([&](GroupOp group) {
+    for (Value result : group.getResults())
+      excluded.insert(getBuffer(program, result));
+    linalg::GenericOp contraction = getContraction(group);
+    if (!contraction)
+      return;
+    auto right =
+        dyn_cast<BlockArgument>(contraction.getDpsInputOperand(1)->get());
+    if (!right)
+      return;
+    Value array = group.getInputs()[right.getArgNumber()];
+    if (!canBeResident(contraction) || isBatched(array))
+      return;
+    double uses = 1;
+    for (auto loop = group->getParentOfType<scf::ForOp>();
+         loop && stage->isProperAncestor(loop);
+         loop = loop->getParentOfType<scf::ForOp>()) {
+      // A number that only the call knows is taken to be a usual one.
+      double trips = getTimes(loop, 1);
+      uses *= trips ? trips : 8;
+    }
+    Candidate &candidate = candidates[getBuffer(program, array)];
+    candidate.array = array;
+    candidate.uses += uses;
+  });
+  // What is read most often first, and of that what is read first.
+  SmallVector<std::pair<double, size_t>> order;
+  for (auto [index, entry] : llvm::enumerate(candidates))
+    if (entry.second.uses > 1 && !excluded.contains(entry.first))
+      order.push_back({-entry.second.uses, index});
+  llvm::sort(order);
+  for (auto [uses, index] : order) {
+    auto &[buffer, candidate] = candidates.getArrayRef()[index];
+    ResidentMatrix matrix(cast<RankedTensorType>(candidate.array.getType()));
+    residents.insert({buffer, {candidate.array, matrix, residentBytes}});
+    residentBytes += matrix.getBytes();
+    int64_t slices = 0;
+    stage.walk([&](GroupOp group) {
+      if (linalg::GenericOp contraction = getContraction(group)) {
+        auto right =
+            dyn_cast<BlockArgument>(contraction.getDpsInputOperand(1)->get());
+        int64_t pitch =
+            right ? getPitch(group.getInputs()[right.getArgNumber()]) : 0;
+        slices =
+            std::max(slices, planContraction(contraction, StageKind::Samples,
+                                             choices, pitch)
+                                 .getSharedBytes());
+      }
+    });
+    if (residentBytes + slices <= sharedBytes)
+      continue;
+    residentBytes -= matrix.getBytes();
+    residents.pop_back();
+  }
+}
+
+/// All threads of the block copy the resident matrices.
+void ProgramEmitter::copyResidents() {
+  if (residents.empty())
+    return;
+  Value thread = NVVM::ThreadIdXOp::create(b, loc, b.getI32Type());
+  for (auto &[buffer, resident] : residents)
+    emitResidentCopy(b, loc, resident.matrix, getGlobalAddress(resident.array),
+                     getSharedAddress(resident.offset), thread);
+  ThreadCode code(b, loc);
+  code.commitCopies();
+  code.awaitCopies(0);
+  code.barrier();
+}
+
+Value ProgramEmitter::getSharedAddress(int64_t offset) {
+  auto type = LLVM::LLVMPointerType::get(b.getContext(), kSharedSpace);
+  Value shared = LLVM::AddressOfOp::create(b, loc, type, kSharedName);
+  return LLVM::GEPOp::create(
+      b, loc, type, b.getI8Type(), shared,
+      ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
+}
+
 /// Address of the first element that the code at hand sees of `array`.
 Value ProgramEmitter::getArrayAddress(Value array) {
+  auto resident = residents.find(getBuffer(program, array));
+  return resident == residents.end()
+             ? getGlobalAddress(array)
+             : getSharedAddress(resident->second.offset);
+}
+
+Value ProgramEmitter::getGlobalAddress(Value array) {
   BufferAttr buffer = getBuffer(program, array);
   int64_t storageCount = tables.storage.size();
   auto pointer = [&](int64_t index) {
@@ -554,6 +671,7 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
     if (inserted) {
       ++binding.pointerCount;
       binding.alignments.push_back(getAlignment(array));
+      binding.pitches.push_back(getPitch(array));
       arguments.push_back(getArrayAddress(array));
     }
     return known->second;
@@ -574,6 +692,8 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
   arguments.append(
       {firstRow ? firstRow : small(0), rows, samples, team, teams});
 
+  if (getContraction(group))
+    binding.sliceOffset = residentBytes;
   Function *function = nullptr;
   for (Function &known : functions)
     if (known.stage == kind && known.binding == binding &&
@@ -585,7 +705,7 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
     std::string what = getKernelName(group);
     std::string name =
         (program.getName() + "_" + Twine(functions.size()) + "_" + what).str();
-    GroupWork work = estimateWork(group, kind, choices);
+    GroupWork work = estimateWork(group, kind, choices, binding);
     kernelInfos.push_back(b.getArrayAttr(
         {b.getStringAttr(Twine(functions.size()) + " " + what),
          b.getDenseF64ArrayAttr({work.flopsBase, work.flopsPerSample,
@@ -598,8 +718,9 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
     function = &functions.back();
   }
   Launch &launch = launches.back();
-  launch.sharedBytes =
-      std::max(launch.sharedBytes, getSharedBytes(group, kind, choices));
+  launch.sharedBytes = std::max(
+      launch.sharedBytes,
+      binding.sliceOffset + getSliceBytes(group, kind, choices, binding));
   auto [use, inserted] = launch.calls.try_emplace(function->info, times);
   if (!inserted)
     use->second = times && use->second ? use->second + times : 0;
@@ -723,6 +844,8 @@ void ProgramEmitter::emitDeviceStage(StageOp stage) {
   if (stage.getKind() == StageKind::Samples) {
     Value sum = arith::AddIOp::create(b, loc, samples, small(sampleBlock - 1));
     Value count = arith::DivUIOp::create(b, loc, sum, small(sampleBlock));
+    chooseResidents(stage);
+    copyResidents();
     auto loop = scf::ForOp::create(b, loc, block, count, blocks);
     llvm::SaveAndRestore uncounted(cursor, Value());
     OpBuilder::InsertionGuard guard(b);
@@ -731,6 +854,8 @@ void ProgramEmitter::emitDeviceStage(StageOp stage) {
                                      small(sampleBlock));
     emitDeviceGroups(stage.getBody().front(), scalars);
     firstRow = Value();
+    residents.clear();
+    residentBytes = 0;
     return;
   }
   for (Operation &op : stage.getBody().front().without_terminator())
@@ -967,7 +1092,7 @@ struct EmitGPUPass : public pc::impl::EmitGPUPassBase<EmitGPUPass> {
     }
     for (func::FuncOp program : programs) {
       ProgramEmitter(module, kernels, program, *host, tables,
-                     {strategy == "persistent", tf32})
+                     {strategy == "persistent", tf32}, sharedBytes)
           .run();
       program.erase();
     }

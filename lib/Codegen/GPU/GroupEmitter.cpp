@@ -50,12 +50,26 @@ static bool isContraction(linalg::GenericOp root) {
   return root && getStructuredKind(root) == StructuredKind::Contraction;
 }
 
-int64_t pc::getSharedBytes(GroupOp group, StageKind stage,
-                           const GroupChoices &choices) {
+linalg::GenericOp pc::getContraction(GroupOp group) {
   linalg::GenericOp root = getRoot(group);
-  return isContraction(root)
-             ? planContraction(root, stage, choices).getSharedBytes()
-             : 0;
+  return isContraction(root) ? root : linalg::GenericOp();
+}
+
+static ContractionPlan planGroup(linalg::GenericOp contraction, StageKind stage,
+                                 const GroupChoices &choices,
+                                 const GroupBinding &binding) {
+  int64_t pitch = 0;
+  if (auto right =
+          dyn_cast<BlockArgument>(contraction.getDpsInputOperand(1)->get()))
+    pitch = binding.pitches[binding.operandPointers[right.getArgNumber()]];
+  return planContraction(contraction, stage, choices, pitch);
+}
+
+int64_t pc::getSliceBytes(GroupOp group, StageKind stage,
+                          const GroupChoices &choices,
+                          const GroupBinding &binding) {
+  linalg::GenericOp root = getContraction(group);
+  return root ? planGroup(root, stage, choices, binding).getSharedBytes() : 0;
 }
 
 /// The space of a group's points and how many of its dimensions in front are
@@ -120,7 +134,8 @@ static int64_t getBodyFlops(linalg::GenericOp op) {
 }
 
 GroupWork pc::estimateWork(GroupOp group, StageKind stage,
-                           const GroupChoices &choices) {
+                           const GroupChoices &choices,
+                           const GroupBinding &binding) {
   GroupWork work;
   double flops = 0, flopsPerSample = 0, bytes = 0, bytesPerSample = 0;
   double rows = 1;
@@ -137,7 +152,7 @@ GroupWork pc::estimateWork(GroupOp group, StageKind stage,
       rows = space[0];
     switch (getStructuredKind(op)) {
     case StructuredKind::Contraction: {
-      ContractionPlan plan = planContraction(op, stage, choices);
+      ContractionPlan plan = planGroup(op, stage, choices, binding);
       if (ShapedType::isDynamic(plan.k)) {
         flopsPerSample += plan.getFlops(plan.m, plan.depth) / plan.depth;
         bytesPerSample += plan.getBytes(plan.m, 1);
@@ -204,6 +219,7 @@ private:
   // Accesses and bodies.
   Value getPointer(Value arrayInGroup);
   int64_t getAlignment(const Access &access);
+  int64_t getPitch(Value pointer);
   Value getScalar(Value value);
   Value getInitial(linalg::GenericOp reduction);
   SmallVector<Value> emitBody(linalg::GenericOp op, ArrayRef<Value> arguments,
@@ -310,6 +326,10 @@ Value GroupEmitter::getPointer(Value array) {
 /// Bytes that the address of an array is a multiple of.
 int64_t GroupEmitter::getAlignment(const Access &access) {
   return binding.alignments[cast<BlockArgument>(access.pointer).getArgNumber()];
+}
+
+int64_t GroupEmitter::getPitch(Value pointer) {
+  return binding.pitches[cast<BlockArgument>(pointer).getArgNumber()];
 }
 
 /// A scalar that a body reads from outside of it: an operand of the group.
@@ -483,7 +503,7 @@ void GroupEmitter::prepareAccesses() {
         operandAccess[{op, input->getOperandNumber()}] = {
             getLinearAccess(cast<RankedTensorType>(input->get().getType()),
                             op.getMatchingIndexingMap(input),
-                            batch ? rank + 1 : rank),
+                            batch ? rank + 1 : rank, getPitch(pointer)),
             pointer};
   }
   auto yield = cast<YieldOp>(group.getBody().front().getTerminator());
@@ -682,10 +702,12 @@ void GroupEmitter::emitUpdates() {
     forPoints(extents, [&](ArrayRef<Value> indices) {
       SmallVector<Value> arguments;
       for (OpOperand *input : op.getDpsInputOperands()) {
+        Value array = getPointer(input->get());
         Access from{
             getLinearAccess(cast<RankedTensorType>(input->get().getType()),
-                            op.getMatchingIndexingMap(input), extents.size()),
-            getPointer(input->get())};
+                            op.getMatchingIndexingMap(input), extents.size(),
+                            getPitch(array)),
+            array};
         arguments.push_back(load(from.element, getAddress(from, indices)));
       }
       store(emitBody(op, arguments, indices).front(), getAddress(to, indices));
@@ -700,7 +722,7 @@ void GroupEmitter::emitUpdates() {
 //===----------------------------------------------------------------------===//
 
 void GroupEmitter::emitContraction() {
-  ContractionPlan plan = planContraction(root, stage, choices);
+  ContractionPlan plan = planGroup(root, stage, choices, binding);
   auto sharedType = LLVM::LLVMPointerType::get(b.getContext(), kSharedSpace);
   ContractionArguments arguments;
   arguments.left = getPointer(root.getDpsInputOperand(0)->get());
@@ -711,6 +733,9 @@ void GroupEmitter::emitContraction() {
   arguments.team = team;
   arguments.teams = teams;
   arguments.shared = LLVM::AddressOfOp::create(b, loc, sharedType, kSharedName);
+  if (binding.sliceOffset)
+    arguments.shared =
+        elementAt(arguments.shared, b.getI8Type(), number(binding.sliceOffset));
   pc::emitContraction(
       b, loc, plan, arguments,
       [&](OpBuilder &inner, const ContractionElements &elements) {
@@ -767,8 +792,10 @@ LLVM::LLVMFuncOp pc::emitGroup(gpu::GPUModuleOp module, StringRef name,
                                const GroupBinding &binding) {
   MLIRContext *context = module.getContext();
   OpBuilder end = OpBuilder::atBlockEnd(module.getBody());
-  SmallVector<Type> arguments(
-      binding.pointerCount, LLVM::LLVMPointerType::get(context, kGlobalSpace));
+  SmallVector<Type> arguments;
+  for (int64_t pitch : binding.pitches)
+    arguments.push_back(LLVM::LLVMPointerType::get(
+        context, pitch ? kSharedSpace : kGlobalSpace));
   for (auto [operand, pointer] :
        llvm::zip_equal(group.getInputs(), binding.operandPointers))
     if (pointer < 0)

@@ -31,6 +31,11 @@ struct GroupBinding {
   unsigned pointerCount = 0;
   /// Bytes that the address of each pointer is a multiple of.
   llvm::SmallVector<int64_t> alignments;
+  /// Elements between rows of those that point to resident matrices, 0 for
+  /// others.
+  llvm::SmallVector<int64_t> pitches;
+  /// Where in the block's shared memory slices of operands begin, in bytes.
+  int64_t sliceOffset = 0;
 
   bool operator==(const GroupBinding &) const = default;
 };
@@ -43,11 +48,15 @@ struct GroupWork {
   double bytesBase = 0, bytesPerSample = 0;
 };
 GroupWork estimateWork(GroupOp group, StageKind stage,
-                       const GroupChoices &choices);
+                       const GroupChoices &choices,
+                       const GroupBinding &binding);
 
-/// Dynamic shared memory that the group's function uses.
-int64_t getSharedBytes(GroupOp group, StageKind stage,
-                       const GroupChoices &choices);
+/// The contraction of a group, null without one.
+mlir::linalg::GenericOp getContraction(GroupOp group);
+
+/// Shared memory that slices of the group's operands use.
+int64_t getSliceBytes(GroupOp group, StageKind stage,
+                      const GroupChoices &choices, const GroupBinding &binding);
 
 /// Blocks that have something to do at `rows` samples.
 int64_t getBlocks(GroupOp group, StageKind stage, const GroupChoices &choices,

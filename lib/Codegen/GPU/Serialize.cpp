@@ -13,6 +13,7 @@
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "pc/Artifact/Artifact.h"
+#include "llvm/Analysis/TargetTransformInfo.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -21,6 +22,7 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Target/TargetOptions.h"
+#include "llvm/Transforms/Vectorize/LoadStoreVectorizer.h"
 
 using namespace mlir;
 using namespace pc;
@@ -81,6 +83,15 @@ LogicalResult pc::serializeKernels(gpu::GPUModuleOp kernels,
   if (llvm::verifyModule(*module, &problems))
     return emitError() << "the kernels are not valid LLVM IR: " << problem;
   if (bitcode) {
+    // The back end begins with it: accesses that the optimiser took apart are
+    // counted as they are in PTX.
+    if (optLevel > 0) {
+      llvm::legacy::PassManager vectors;
+      vectors.add(llvm::createTargetTransformInfoWrapperPass(
+          machine->getTargetIRAnalysis()));
+      vectors.add(llvm::createLoadStoreVectorizerPass());
+      vectors.run(*module);
+    }
     llvm::raw_string_ostream os(text);
     llvm::WriteBitcodeToFile(*module, os);
     return success();

@@ -12,9 +12,10 @@ using namespace mlir;
 using namespace pc;
 
 static constexpr GPUTarget kKnown[] = {
-    {80, false, "+ptx70"},  {86, false, "+ptx71"}, {89, false, "+ptx78"},
-    {90, false, "+ptx78"},  {90, true, "+ptx80"},  {100, false, "+ptx86"},
-    {120, false, "+ptx87"},
+    {80, false, "+ptx70", 163 << 10}, {86, false, "+ptx71", 99 << 10},
+    {89, false, "+ptx78", 99 << 10},  {90, false, "+ptx78", 227 << 10},
+    {90, true, "+ptx80", 227 << 10},  {100, false, "+ptx86", 227 << 10},
+    {120, false, "+ptx87", 99 << 10},
 };
 
 std::string GPUTarget::getName() const {

@@ -16,11 +16,13 @@ using namespace mlir;
 using namespace pc;
 
 LinearAccess pc::getLinearAccess(RankedTensorType type, AffineMap map,
-                                 unsigned rank) {
+                                 unsigned rank, int64_t pitch) {
   LinearAccess access{type.getElementType(), SmallVector<int64_t>(rank, 0)};
   assert(!type.getEncoding() && "arrays of devices are dense");
   int64_t stride = 1;
   for (int64_t dim = type.getRank() - 1; dim >= 0; --dim) {
+    if (dim == 0 && pitch)
+      stride = pitch;
     addLinear(map.getResult(dim), stride, access.strides, access.offset);
     // Only the first dimension, of samples, can be dynamic.
     if (!type.isDynamicDim(dim))
@@ -125,6 +127,28 @@ void ThreadCode::storeMany(ValueRange values, Value pointer) {
     vector = LLVM::InsertElementOp::create(b, loc, vector, value, number(i));
   LLVM::StoreOp::create(b, loc, vector, pointer,
                         count * element.getIntOrFloatBitWidth() / 8);
+}
+
+void ThreadCode::copyAsync(Value to, Value from, int64_t bytes, Value exists,
+                           Value any) {
+  Value given;
+  if (exists) {
+    given = arith::SelectOp::create(b, loc, exists, number(bytes), number(0));
+    from = arith::SelectOp::create(b, loc, exists, from, any);
+  }
+  // Only copies of 16 bytes can pass by the first cache.
+  auto cache = NVVM::LoadCacheModifierKindAttr::get(
+      b.getContext(), bytes == kVectorBytes ? NVVM::LoadCacheModifierKind::CG
+                                            : NVVM::LoadCacheModifierKind::CA);
+  NVVM::CpAsyncOp::create(b, loc, to, from,
+                          b.getI32IntegerAttr(static_cast<int32_t>(bytes)),
+                          cache, given);
+}
+
+void ThreadCode::commitCopies() { NVVM::CpAsyncCommitGroupOp::create(b, loc); }
+
+void ThreadCode::awaitCopies(int64_t groups) {
+  NVVM::CpAsyncWaitGroupOp::create(b, loc, static_cast<uint32_t>(groups));
 }
 
 SmallVector<Value>

@@ -32,9 +32,10 @@ struct LinearAccess {
   int64_t offset = 0;
 };
 
-/// Of a dense array of type `type` that is read at `map` of `rank` indices.
+/// Of an array of type `type` that is read at `map` of `rank` indices: dense,
+/// or with `pitch` elements from one index of its first dimension to the next.
 LinearAccess getLinearAccess(mlir::RankedTensorType type, mlir::AffineMap map,
-                             unsigned rank);
+                             unsigned rank, int64_t pitch = 0);
 
 /// The same, of the array that begins at `pointer`.
 struct Access : LinearAccess {
@@ -68,6 +69,14 @@ public:
   llvm::SmallVector<mlir::Value> loadMany(mlir::Type element, int64_t count,
                                           mlir::Value pointer);
   void storeMany(mlir::ValueRange values, mlir::Value pointer);
+  /// Begins to copy 4, 8 or 16 bytes to shared memory, or, unless `exists`,
+  /// zeros; then `from` is not read, nor is `any`, which is some address.
+  void copyAsync(mlir::Value to, mlir::Value from, int64_t bytes,
+                 mlir::Value exists, mlir::Value any);
+  /// Ends the group of copies that the thread has begun since the last one.
+  void commitCopies();
+  /// Waits until at most `groups` of the thread's groups are on their way.
+  void awaitCopies(int64_t groups);
 
   llvm::SmallVector<mlir::Value>
   loop(mlir::Value from, mlir::Value to, mlir::Value step,
@@ -85,7 +94,6 @@ public:
   /// All threads of the block wait for each other.
   void barrier();
 
-protected:
   mlir::OpBuilder b;
   mlir::Location loc;
 };

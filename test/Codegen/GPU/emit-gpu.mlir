@@ -49,7 +49,6 @@
 // CHECK-NOT: math.fma
 // CHECK: math.tanh
 // CHECK: llvm.store %{{.*}} : f32, !llvm.ptr<1>
-// CHECK: nvvm.barrier
 
 // The weight's gradient and its update are one kernel. Two slices are on their
 // way before the first one is waited for, and one while another is multiplied.

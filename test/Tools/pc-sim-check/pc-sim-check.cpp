@@ -204,7 +204,7 @@ void DeviceRun::launch(uint32_t index) {
   for (const sim::Fault &fault : result->faults)
     fail(fault.message);
   ++launches[index];
-  counters.flops += result->counters.flops;
+  counters.flops += result->counters.flops + result->counters.matrixFlops;
   counters.globalRead += result->counters.globalRead;
   counters.globalWritten += result->counters.globalWritten;
   counters.sharedRead += result->counters.sharedRead;

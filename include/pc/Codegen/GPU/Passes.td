@@ -35,6 +35,8 @@ def EmitGPUPass : Pass<"pc-emit-gpu", "::mlir::ModuleOp"> {
   let options = [
     Option<"strategy", "strategy", "std::string", /*default=*/"\"persistent\"",
            "persistent or graph">,
+    Option<"sharedBytes", "shared-bytes", "int64_t", /*default=*/"166912",
+           "shared memory that a thread block can have">,
     Option<"tf32", "tf32", "bool", /*default=*/"false",
            "round the operands of float32 products to TF32">
   ];

@@ -26,6 +26,9 @@ struct GPUTarget {
   /// The PTX version to write, as a feature of LLVM's back end: the first that
   /// knows the architecture.
   llvm::StringRef features = "+ptx70";
+  /// Shared memory that a thread block can have. CUDA C++ Programming Guide,
+  /// "Technical Specifications per Compute Capability".
+  int64_t sharedBytes = 163 << 10;
 
   /// "sm_80", "sm_90a"
   std::string getName() const;
