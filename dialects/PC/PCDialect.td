@@ -62,6 +62,8 @@ def PC_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral kWorkspaceAttrName =
         "pc.workspace_bytes";
     static constexpr ::llvm::StringLiteral kWorkerAttrName = "pc.worker_bytes";
+    /// Rows of matrices in the scratch are apart: see getPaddedRow.
+    static constexpr ::llvm::StringLiteral kPaddedAttrName = "pc.padded_rows";
     /// Of a group of a planned program: the places of its results, an array of
     /// BufferAttr.
     static constexpr ::llvm::StringLiteral kBuffersAttrName = "pc.buffers";

@@ -255,8 +255,8 @@ struct CommandLine {
       "gpu-strategy",
       cl::desc(
           "How programs run on a GPU: persistent (one kernel), graph (a "
-          "kernel for each group of operations) or auto (default), which is "
-          "persistent"),
+          "kernel for each group of operations) or auto (default), which a "
+          "cost model chooses"),
       cl::init("auto"), cl::cat(category)};
   cl::opt<int64_t> sampleBlock{"sample-block",
                                cl::desc("Samples of a block; chosen if absent"),
@@ -375,6 +375,7 @@ private:
   LogicalResult compile(MLIRContext &context, llvm::SourceMgr &sources);
   LogicalResult checkTargets();
   LogicalResult runPhase(ModuleOp module, Phase phase, TimingScope &timing);
+  LogicalResult chooseStrategy(ModuleOp module, TimingScope &timing);
   LogicalResult runTarget(ModuleOp module, StringRef target,
                           TimingScope &timing);
   LogicalResult serialize(ModuleOp module, TimingScope &timing);
@@ -454,8 +455,8 @@ LogicalResult Driver::checkTargets() {
     return success(error("--gpu-strategy takes auto, persistent or graph, "
                          "found '" +
                          options.strategy + "'"));
-  pipeline.strategy =
-      options.strategy == "auto" ? "persistent" : options.strategy;
+  if (options.strategy != "auto")
+    pipeline.strategy = options.strategy;
   if (!forDevice && options.precision == "tf32")
     return success(error("--precision=tf32 is for --target=cuda: no CPU has "
                          "products of TF32"));
@@ -1052,6 +1053,49 @@ LogicalResult Driver::runTarget(ModuleOp module, StringRef target,
   return verify(module);
 }
 
+/// Compiles a copy of `module` either way and chooses the one that is predicted
+/// to take less time, of all programs together on the first of the GPUs. With
+/// --emit=work both are reported.
+LogicalResult Driver::chooseStrategy(ModuleOp module, TimingScope &timing) {
+  bool given = options.strategy != "auto";
+  if (given && !work)
+    return success();
+  TimingScope scope = timing.nest("Choose a strategy");
+  std::vector<DeviceWork> all;
+  double least = 0;
+  std::string chosen;
+  for (StringRef strategy : {"persistent", "graph"}) {
+    OwningOpRef<ModuleOp> copy = module.clone();
+    PipelineOptions own;
+    own.copyOptionValuesFrom(pipeline);
+    own.target = "cuda";
+    own.strategy = strategy.str();
+    PassManager pm(module.getContext(), module->getName().getStringRef());
+    for (Phase phase : {Phase::Scheduled, Phase::GPU})
+      buildPhase(pm, phase, own);
+    if (failed(pm.run(*copy)))
+      return failure();
+    double seconds = 0;
+    for (DeviceWork &entry :
+         describeDeviceWork(getModuleInfo(*copy), options.batch)) {
+      seconds += entry.costs.front().getSeconds();
+      all.push_back(std::move(entry));
+    }
+    if (chosen.empty() || seconds < least) {
+      least = seconds;
+      chosen = strategy.str();
+    }
+  }
+  if (given)
+    chosen = options.strategy;
+  pipeline.strategy = chosen;
+  for (DeviceWork &entry : all)
+    entry.chosen = entry.strategy == chosen;
+  if (work)
+    work->addDevices(all);
+  return success();
+}
+
 /// Writes the kernels of `module` as images and takes them out of it.
 LogicalResult Driver::serialize(ModuleOp module, TimingScope &timing) {
   TimingScope scope = timing.nest("Serialize kernels");
@@ -1124,8 +1168,12 @@ LogicalResult Driver::compile(MLIRContext &context, llvm::SourceMgr &sources) {
         dot.addPhase(info.name, *module);
     }
   OwningOpRef<ModuleOp> device;
-  if (forDevice)
+  if (forDevice) {
+    if (last > Phase::Simplified || work)
+      if (failed(chooseStrategy(*module, timing)))
+        return failure();
     device = forCPU ? module->clone() : std::move(module);
+  }
   if (forCPU && failed(runTarget(*module, "cpu", timing)))
     return failure();
   if (forDevice) {

@@ -302,6 +302,24 @@ static std::string formatCount(double count) {
   return std::to_string(static_cast<int64_t>(count));
 }
 
+/// The first `names` columns to the left, numbers to the right.
+static void writeTable(raw_ostream &os,
+                       ArrayRef<std::vector<std::string>> table, size_t names) {
+  SmallVector<size_t> widths(table.front().size(), 0);
+  for (const std::vector<std::string> &row : table)
+    for (auto [width, cell] : llvm::zip_equal(widths, row))
+      width = std::max(width, cell.size());
+  for (const std::vector<std::string> &row : table) {
+    std::string text;
+    for (auto [column, cell] : llvm::enumerate(row)) {
+      std::string space(widths[column] - cell.size(), ' ');
+      text +=
+          (column ? "  " : "") + (column < names ? cell + space : space + cell);
+    }
+    os << StringRef(text).rtrim() << "\n";
+  }
+}
+
 void WorkReport::writeText(raw_ostream &os) const {
   os << "Work of a call with " << batch
      << " samples: FLOPs of products, two for a multiply-add,\nbefore and "
@@ -314,7 +332,7 @@ void WorkReport::writeText(raw_ostream &os) const {
                      machine.bandwidth);
   for (const Program &program : compare()) {
     os << "\n@" << program.name << "\n";
-    std::vector<std::array<std::string, 10>> table = {
+    std::vector<std::vector<std::string>> table = {
         {"statement", "steps", "vode", "FLOPs before", "after", "removed",
          "elements", "bytes", "FLOP/byte", "time"}};
     auto add = [&](const Line &line, StringRef statement, StringRef steps) {
@@ -336,21 +354,68 @@ void WorkReport::writeText(raw_ostream &os) const {
       add(line, line.statement.empty() ? "-" : StringRef(line.statement),
           formatSteps(line.firstStep, line.lastStep, line.boundKnown));
     add(program.total, program.total.boundKnown ? "total" : "at least", "");
-    std::array<size_t, 10> widths = {};
-    for (const auto &row : table)
-      for (auto [width, cell] : llvm::zip_equal(widths, row))
-        width = std::max(width, cell.size());
-    for (const auto &row : table) {
-      std::string text;
-      for (auto [column, cell] : llvm::enumerate(row)) {
-        std::string space(widths[column] - cell.size(), ' ');
-        // Names to the left, numbers to the right.
-        text +=
-            (column ? "  " : "") + (column < 3 ? cell + space : space + cell);
-      }
-      os << StringRef(text).rtrim() << "\n";
-    }
+    writeTable(os, table, /*names=*/3);
   }
+  if (devices.empty())
+    return;
+  os << "\nOn a GPU, predicted, not measured; a * is what would be compiled. "
+        "FLOPs and bytes\nare those that kernels carry out and ask for, with "
+        "the zeros beyond the ends of\ntiles. A time is made of work, waits "
+        "for "
+        "memory, meetings of all blocks, and launches.\n\n";
+  std::vector<std::vector<std::string>> table = {
+      {"program", "strategy", "launches", "blocks", "shared", "meetings",
+       "FLOPs", "bytes"}};
+  for (const GPUMachine &machine : getGPUMachines())
+    table.front().push_back((machine.name + " time").str());
+  table.front().push_back("= work");
+  table.front().push_back("+ waits");
+  table.front().push_back("+ meetings");
+  table.front().push_back("+ launches");
+  for (const DeviceWork &work : devices) {
+    std::vector<std::string> &row = table.emplace_back();
+    row = {"@" + work.program,
+           work.strategy + (work.chosen ? " *" : ""),
+           std::to_string(work.launches),
+           std::to_string(work.blocks),
+           std::to_string(work.sharedBytes),
+           formatCount(work.meets),
+           formatCount(work.flops),
+           formatCount(work.bytes)};
+    for (const DeviceCost &cost : work.costs)
+      row.push_back(formatSeconds(cost.getSeconds()));
+    const DeviceCost &last = work.costs.back();
+    for (double part : {last.work, last.waits, last.meets, last.launches})
+      row.push_back(formatSeconds(part));
+  }
+  writeTable(os, table, /*names=*/2);
+}
+
+std::vector<DeviceWork> pc::describeDeviceWork(const ModuleInfo &info,
+                                               int64_t batch) {
+  std::vector<DeviceWork> all;
+  for (const EntryInfo &entry : info.entries) {
+    DeviceWork &work = all.emplace_back();
+    work.program = entry.program.str();
+    work.strategy = entry.strategy.str();
+    work.meets = entry.meets;
+    for (const LaunchInfo &launch : entry.launches) {
+      work.launches += std::max<int64_t>(1, std::llround(launch.runs));
+      work.blocks = std::max(work.blocks, launch.blocks);
+      work.sharedBytes = std::max(work.sharedBytes, launch.sharedBytes);
+      for (auto [index, calls] : launch.uses) {
+        const KernelInfo &kernel = entry.kernels[index];
+        double times = calls * launch.runs;
+        work.flops +=
+            times * (kernel.flopsBase + batch * kernel.flopsPerSample);
+        work.bytes +=
+            times * (kernel.bytesBase + batch * kernel.bytesPerSample);
+      }
+    }
+    for (const GPUMachine &machine : getGPUMachines())
+      work.costs.push_back(predictCost(entry, machine));
+  }
+  return all;
 }
 
 void WorkReport::writeJSON(raw_ostream &os) const {
@@ -385,6 +450,31 @@ void WorkReport::writeJSON(raw_ostream &os) const {
                   json.attribute("last_step", line.lastStep);
                 }
                 write(line);
+              });
+          });
+        });
+    });
+    json.attributeArray("devices", [&] {
+      for (const DeviceWork &work : devices)
+        json.object([&] {
+          json.attribute("program", work.program);
+          json.attribute("strategy", work.strategy);
+          json.attribute("chosen", work.chosen);
+          json.attribute("launches", work.launches);
+          json.attribute("blocks", work.blocks);
+          json.attribute("shared_bytes", work.sharedBytes);
+          json.attribute("meetings", work.meets);
+          json.attribute("flops", work.flops);
+          json.attribute("bytes", work.bytes);
+          json.attributeObject("predicted_seconds", [&] {
+            for (auto [machine, cost] :
+                 llvm::zip_equal(getGPUMachines(), work.costs))
+              json.attributeObject(machine.name, [&] {
+                json.attribute("total", cost.getSeconds());
+                json.attribute("work", cost.work);
+                json.attribute("waits", cost.waits);
+                json.attribute("meetings", cost.meets);
+                json.attribute("launches", cost.launches);
               });
           });
         });

@@ -173,7 +173,9 @@ static void buildScheduled(OpPassManager &pm, const PipelineOptions &options) {
   FormGroupsPassOptions groups;
   groups.fuse = options.fuse;
   functions.addPass(createFormGroupsPass(groups));
-  functions.addPass(createPlanBuffersPass());
+  PlanBuffersPassOptions buffers;
+  buffers.padRows = device && options.strategy == "persistent";
+  functions.addPass(createPlanBuffersPass(buffers));
 }
 
 static void buildCPU(OpPassManager &pm, const PipelineOptions &options) {

@@ -10,6 +10,7 @@
 #define PC_DRIVER_WORK_H
 
 #include "mlir/IR/BuiltinOps.h"
+#include "pc/Codegen/GPU/CostModel.h"
 
 #include <optional>
 #include <string>
@@ -82,6 +83,20 @@ struct Machine {
   double predict(double flops, double bytes) const;
 };
 
+/// A program for devices in one form, and its predicted times.
+struct DeviceWork {
+  std::string program, strategy;
+  bool chosen = false;
+  int64_t launches = 0, blocks = 0, sharedBytes = 0;
+  double meets = 0, flops = 0, bytes = 0;
+  /// By machine, as getGPUMachines() has them.
+  llvm::SmallVector<DeviceCost> costs;
+};
+
+/// Describes the programs of a module in the gpu phase.
+std::vector<DeviceWork> describeDeviceWork(const ModuleInfo &info,
+                                           int64_t batch);
+
 /// What --emit=work writes: every program before and after elimination.
 class WorkReport {
 public:
@@ -90,6 +105,10 @@ public:
 
   void setBefore(std::vector<ProgramWork> work) { before = std::move(work); }
   void setAfter(std::vector<ProgramWork> work) { after = std::move(work); }
+
+  void addDevices(llvm::ArrayRef<DeviceWork> work) {
+    devices.insert(devices.end(), work.begin(), work.end());
+  }
 
   void writeText(llvm::raw_ostream &os) const;
   void writeJSON(llvm::raw_ostream &os) const;
@@ -112,6 +131,7 @@ private:
   int64_t batch;
   Machine machine;
   std::vector<ProgramWork> before, after;
+  std::vector<DeviceWork> devices;
 };
 
 } // namespace pc

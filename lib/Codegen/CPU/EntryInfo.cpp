@@ -68,6 +68,17 @@ ModuleInfo pc::getModuleInfo(ModuleOp module) {
       entry.kernels.push_back({cast<StringAttr>(pair[0]), work[0], work[1],
                                work[2], work[3],
                                cast<IntegerAttr>(pair[2]).getInt()});
+      if (pair.size() < 4)
+        continue;
+      ArrayRef<double> units = cast<DenseF64ArrayAttr>(pair[3]).asArrayRef();
+      entry.kernels.back().units = {units[0],
+                                    units[1] != 0,
+                                    units[2],
+                                    units[3],
+                                    static_cast<int64_t>(units[4]),
+                                    units[5],
+                                    units[6],
+                                    units[7]};
     }
     entry.marked = facts.getAs<BoolAttr>("marked").getValue();
     for (auto stage :
@@ -80,6 +91,7 @@ ModuleInfo pc::getModuleInfo(ModuleOp module) {
     }
     if (auto strategy = facts.getAs<StringAttr>("strategy")) {
       entry.strategy = strategy;
+      entry.meets = facts.getAs<FloatAttr>("meets").getValueAsDouble();
       for (auto launch :
            facts.getAs<ArrayAttr>("launches").getAsRange<ArrayAttr>()) {
         ArrayRef<int64_t> shape =

@@ -81,6 +81,18 @@ static void layOut(OperandSlice &slice, Multiply multiply, int64_t line) {
   int64_t lineStride = slice.access.strides[line];
   int64_t termStride = slice.access.strides[2];
   slice.termsTogether = termStride == 1 && lineStride != 1;
+  if (slice.resident) {
+    slice.lineStride = lineStride;
+    slice.termStride = termStride;
+    int64_t outer = slice.termsTogether ? lineStride : termStride;
+    bool together = slice.termsTogether || slice.linesTogether();
+    while (together && slice.vector < kVectorBytes / elementBytes &&
+           outer % (2 * slice.vector) == 0 &&
+           slice.access.offset % (2 * slice.vector) == 0)
+      slice.vector *= 2;
+    return;
+  }
+  slice.vector = kVectorBytes / elementBytes;
   int64_t inner = slice.termsTogether ? slice.terms : slice.lines;
   int64_t vector = kVectorBytes / elementBytes;
   int64_t banks = kWarp * 4 / elementBytes;
@@ -92,6 +104,8 @@ static void layOut(OperandSlice &slice, Multiply multiply, int64_t line) {
   // Few lines need no whole row of banks.
   if (multiply == Multiply::Exact)
     slice.pitch = llvm::alignTo(inner, vector) + vector;
+  slice.lineStride = slice.termsTogether ? slice.pitch : 1;
+  slice.termStride = slice.termsTogether ? 1 : slice.pitch;
   // Copies move elements that lie together in both places.
   int64_t innerStride = slice.termsTogether ? termStride : lineStride;
   int64_t outerStride = slice.termsTogether ? lineStride : termStride;
@@ -121,9 +135,30 @@ static void assignWarps(ContractionPlan &plan) {
   }
 }
 
+/// Gives threads elements of a tile so that they read the least.
+static void assignThreads(ContractionPlan &plan) {
+  double best = 0;
+  for (int64_t acrossRows = 1; acrossRows <= std::min<int64_t>(16, plan.rows);
+       acrossRows *= 2) {
+    ContractionPlan trial = plan;
+    trial.acrossRows = acrossRows;
+    trial.acrossColumns = kThreads / acrossRows;
+    if (trial.acrossColumns > plan.columns)
+      continue;
+    double passes = trial.getSharedPasses(getTermUnit(plan.multiply));
+    if (best && passes > best)
+      continue;
+    // Of equals the one whose threads have more columns.
+    best = passes;
+    plan.acrossRows = trial.acrossRows;
+    plan.acrossColumns = trial.acrossColumns;
+  }
+}
+
 ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
                                     const GroupChoices &choices,
-                                    int64_t residentPitch) {
+                                    ArrayPlace left, ArrayPlace right,
+                                    int64_t mostStages) {
   ContractionPlan plan;
   SmallVector<int64_t> ranges = op.getStaticLoopRanges();
   plan.m = ranges[0];
@@ -139,7 +174,7 @@ ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
   bool exact = plan.multiply == Multiply::Exact;
 
   int64_t leastRows = kFragmentRows;
-  int64_t leastColumns = exact ? kWarp : kFragmentColumns;
+  int64_t leastColumns = kFragmentColumns;
   plan.rows = std::clamp<int64_t>(llvm::PowerOf2Ceil(plan.m), leastRows, 64);
   int64_t mostColumns = !exact || plan.rows <= 16 ? 128 : 64;
   plan.columns = std::clamp<int64_t>(llvm::PowerOf2Ceil(plan.n), leastColumns,
@@ -154,13 +189,10 @@ ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
       else
         break;
     }
-  if (exact) {
-    plan.acrossRows = std::min<int64_t>(16, plan.rows);
-    plan.acrossColumns = kThreads / plan.acrossRows;
-    plan.columns = std::max(plan.columns, plan.acrossColumns);
-  } else {
-    assignWarps(plan);
-  }
+  if (exact)
+    // Few elements leave threads without any.
+    plan.columns =
+        std::max(plan.columns, kThreads / std::min<int64_t>(16, plan.rows));
 
   int64_t elementBytes = bytesOf(plan.elementType);
   plan.depth = 128 / elementBytes;
@@ -168,19 +200,20 @@ ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
   if (!dynamic)
     plan.depth = std::min<int64_t>(
         plan.depth, llvm::alignTo(plan.k, getTermUnit(plan.multiply)));
-  // Beside a resident B there is little to copy.
-  if (residentPitch) {
+  // Beside a resident B there is little to copy, or nothing.
+  if (right.shared) {
     int64_t whole = llvm::alignTo(plan.k, getTermUnit(plan.multiply));
-    if (whole * plan.rows * elementBytes <= kMostSliceBytes)
+    if (left.shared || whole * plan.rows * elementBytes <= kMostSliceBytes)
       plan.depth = whole;
   }
   bool single = !dynamic && plan.k <= plan.depth;
-  auto operand = [&](unsigned index) {
+  auto operand = [&](unsigned index, ArrayPlace place) {
     OperandSlice slice;
+    slice.resident = place.shared;
     OpOperand *use = op.getDpsInputOperand(index);
-    slice.access =
-        getLinearAccess(cast<RankedTensorType>(use->get().getType()),
-                        op.getMatchingIndexingMap(use), ranges.size());
+    slice.access = getLinearAccess(cast<RankedTensorType>(use->get().getType()),
+                                   op.getMatchingIndexingMap(use),
+                                   ranges.size(), place.pitch);
     slice.lines = index == 0 ? plan.rows : plan.columns;
     slice.terms = plan.depth;
     layOut(slice, plan.multiply, index);
@@ -197,18 +230,10 @@ ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
       slice.chunk /= 2;
     return slice;
   };
-  plan.left = operand(0);
-  plan.right = operand(1);
-  if (residentPitch) {
-    OpOperand *use = op.getDpsInputOperand(1);
-    plan.right.resident = true;
-    plan.right.pitch = residentPitch;
-    plan.right.access = getLinearAccess(
-        cast<RankedTensorType>(use->get().getType()),
-        op.getMatchingIndexingMap(use), ranges.size(), residentPitch);
-    plan.right.termsTogether = plan.right.access.strides[2] == 1;
-  }
-  plan.stages = single ? 1 : 3;
+  plan.left = operand(0, left);
+  plan.right = operand(1, right);
+  exact ? assignThreads(plan) : assignWarps(plan);
+  plan.stages = single ? 1 : mostStages;
   while (plan.stages > 2 && plan.getSharedBytes() > kMostSharedBytes)
     --plan.stages;
   return plan;
@@ -224,13 +249,17 @@ int64_t ContractionPlan::getTiles(int64_t count) const {
 }
 
 double ContractionPlan::getFlops(int64_t count, int64_t terms) const {
+  // Of a sum over samples a slice need not be full.
+  int64_t unit = ShapedType::isDynamic(k) ? getTermUnit(multiply) : depth;
   return 2.0 * parts * llvm::alignTo(count, rows) * llvm::alignTo(n, columns) *
-         llvm::alignTo(terms, depth);
+         llvm::alignTo(terms, unit);
 }
 
 double ContractionPlan::getBytes(int64_t count, int64_t terms) const {
   // Every tile reads its rows of one operand and its columns of the other.
-  double lines = double(count) * llvm::divideCeil(n, columns);
+  double lines = 0;
+  if (!left.resident)
+    lines += double(count) * llvm::divideCeil(n, columns);
   if (!right.resident)
     lines += double(n) * llvm::divideCeil(count, rows);
   return lines * terms * bytesOf(elementType);
@@ -239,6 +268,44 @@ double ContractionPlan::getBytes(int64_t count, int64_t terms) const {
 //===----------------------------------------------------------------------===//
 // Code
 //===----------------------------------------------------------------------===//
+
+double ContractionPlan::getWaits(int64_t terms) const {
+  if (left.resident && right.resident)
+    return 0;
+  int64_t slices = llvm::divideCeil(terms, depth);
+  return 1 + (stages > 1 ? double(slices - 1) / (stages - 1) : 0);
+}
+
+double ContractionPlan::getSharedPasses(int64_t terms) const {
+  int64_t units = llvm::divideCeil(llvm::alignTo(terms, getTermUnit(multiply)),
+                                   getTermUnit(multiply));
+  int64_t bankBytes = kWarp * 4;
+  double perUnit = 0;
+  if (multiply == Multiply::Exact) {
+    // A warp's lanes that have the same line read the same words.
+    int64_t bytes = bytesOf(elementType);
+    int64_t lanesAcross = std::min(kWarp, acrossColumns);
+    int64_t unitTerms = getTermUnit(multiply);
+    auto passes = [&](const OperandSlice &slice, int64_t perThread,
+                      int64_t lanes) {
+      int64_t together = slice.termsTogether
+                             ? slice.vector
+                             : std::min<int64_t>(slice.vector, perThread);
+      double instructions = double(perThread) * unitTerms / together;
+      return instructions *
+             llvm::divideCeil(lanes * together * bytes, bankBytes);
+    };
+    perUnit = passes(left, rows / acrossRows, kWarp / lanesAcross) +
+              passes(right, columns / acrossColumns, lanesAcross);
+    return perUnit * units * kWarps;
+  }
+  // A register of a fragment is read in one pass; of bfloat16 it is a pair.
+  int64_t words = multiply == Multiply::BF16 ? 2 : 1;
+  double rowFragments = double(rows) / kFragmentRows / acrossRows;
+  double columnFragments = double(columns) / kFragmentColumns / acrossColumns;
+  perUnit = words * (2 * rowFragments + 4 * columnFragments);
+  return perUnit * units * acrossRows * acrossColumns;
+}
 
 namespace {
 
@@ -256,7 +323,8 @@ private:
   void copySlices(Value k, Value buffer);
   SmallVector<Value> emitTile();
   Value sliceBase(const OperandSlice &slice, Value buffer);
-  Value rightBase(Value k, Value buffer);
+  Value operandBase(const OperandSlice &slice, Value array, Value k,
+                    Value buffer);
   void prepareResident();
 
   SmallVector<Value> getLines(const OperandSlice &slice, Value place,
@@ -284,8 +352,10 @@ private:
   /// Where the thread's rows and columns are in the tile, and in slices at the
   /// first term that it reads.
   SmallVector<Value> rows, columns, leftLines, rightLines;
-  /// Where a lane's first term of B is, behind the first of all lanes.
-  Value memberTerm;
+  /// Rows that the thread reads of A.
+  SmallVector<Value> leftRows;
+  /// Where a lane's first terms are, behind the first of all lanes.
+  Value leftTerm, rightTerm;
   int64_t sumCount = 0;
 };
 
@@ -343,41 +413,49 @@ Value ContractionEmitter::sliceBase(const OperandSlice &slice, Value buffer) {
 }
 
 void ContractionEmitter::copySlices(Value k, Value buffer) {
-  copySlice(plan.left, true, firstRow, k, sliceBase(plan.left, buffer));
+  if (!plan.left.resident)
+    copySlice(plan.left, true, firstRow, k, sliceBase(plan.left, buffer));
   if (!plan.right.resident)
     copySlice(plan.right, false, firstColumn, k, sliceBase(plan.right, buffer));
 }
 
-/// Address of B's terms from `k` on.
-Value ContractionEmitter::rightBase(Value k, Value buffer) {
-  if (!plan.right.resident)
-    return sliceBase(plan.right, buffer);
-  return elementAt(arguments.right, plan.elementType,
-                   scaled(k, plan.right.termStride()));
+/// Address of an operand's terms from `k` on.
+Value ContractionEmitter::operandBase(const OperandSlice &slice, Value array,
+                                      Value k, Value buffer) {
+  if (!slice.resident)
+    return sliceBase(slice, buffer);
+  Value index = scaled(k, slice.termStride);
+  if (slice.access.offset)
+    index = add(index, number(slice.access.offset));
+  return elementAt(array, plan.elementType, index);
 }
 
-/// Of a resident matrix, a tile's columns are where the matrix has them; those
-/// that it does not have are read from columns that it has.
+/// Of a resident matrix, a tile's lines are where the matrix has them; those
+/// that it does not have are read from lines that it has.
 void ContractionEmitter::prepareResident() {
+  auto least = [&](Value there, Value last) -> Value {
+    return arith::MinSIOp::create(b, loc, there, last);
+  };
+  if (plan.left.resident) {
+    // Lanes have a row of a fragment each where its sums have two.
+    Value last = add(arguments.rows, number(-1));
+    for (auto [line, row] : llvm::zip_equal(leftLines, leftRows))
+      line = add(scaled(least(add(firstRow, row), last), plan.left.lineStride),
+                 leftTerm);
+  }
   if (!plan.right.resident)
     return;
+  bool allExist = plan.n % plan.columns == 0;
   int64_t neighbours =
-      isExact(plan) && !plan.right.termsTogether ? columns.size() : 1;
+      isExact(plan) && plan.right.linesTogether() ? columns.size() : 1;
   Value last = number(llvm::alignTo(plan.n, neighbours) - neighbours);
-  for (auto [i, column] : llvm::enumerate(columns)) {
-    Value there = add(firstColumn, column);
-    if (neighbours > 1) {
-      // The first one stands for all.
-      if (i > 0)
-        there = add(rightLines.front(), number(i));
-      else if (plan.n % plan.columns)
-        there = arith::MinSIOp::create(b, loc, there, last);
-      rightLines[i] = there;
-      continue;
-    }
-    if (plan.n % plan.columns)
-      there = arith::MinSIOp::create(b, loc, there, last);
-    rightLines[i] = add(scaled(there, plan.right.lineStride()), memberTerm);
+  for (size_t i = 0; i < columns.size(); i += neighbours) {
+    Value there = add(firstColumn, columns[i]);
+    if (!allExist)
+      there = least(there, last);
+    Value first = add(scaled(there, plan.right.lineStride), rightTerm);
+    for (int64_t j = 0; j < neighbours; ++j)
+      rightLines[i + j] = j ? add(first, number(j)) : first;
   }
 }
 
@@ -387,10 +465,12 @@ SmallVector<Value> ContractionEmitter::emitTile() {
       arith::ConstantOp::create(b, loc, b.getZeroAttr(plan.elementType));
   SmallVector<Value> sums(sumCount, zero);
   if (plan.stages == 1) {
-    copySlices(number(0), number(0));
-    commitCopies();
-    awaitCopies(0);
-    barrier();
+    if (!plan.left.resident || !plan.right.resident) {
+      copySlices(number(0), number(0));
+      commitCopies();
+      awaitCopies(0);
+      barrier();
+    }
     return multiply(number(0), number(0), sums);
   }
   int64_t ahead = plan.stages - 1;
@@ -430,8 +510,8 @@ SmallVector<Value> ContractionEmitter::emitTile() {
 
 SmallVector<Value> ContractionEmitter::multiply(Value k, Value buffer,
                                                 ValueRange sums) {
-  Value left = sliceBase(plan.left, buffer);
-  Value right = rightBase(k, buffer);
+  Value left = operandBase(plan.left, arguments.left, k, buffer);
+  Value right = operandBase(plan.right, arguments.right, k, buffer);
   return changeIf(active, sums, [&](ValueRange before) {
     int64_t unit = getTermUnit(plan.multiply);
     if (plan.depth == unit)
@@ -447,7 +527,7 @@ SmallVector<Value> ContractionEmitter::multiply(Value k, Value buffer,
                 [&](Value term, ValueRange carried) {
                   auto at = [&](Value base, const OperandSlice &slice) {
                     return elementAt(base, plan.elementType,
-                                     scaled(term, slice.termStride()));
+                                     scaled(term, slice.termStride));
                   };
                   Value leftAt = at(left, plan.left);
                   Value rightAt = at(right, plan.right);
@@ -480,10 +560,11 @@ void ContractionEmitter::prepareExact() {
   columns = getLines(plan.right, rest(arguments.thread, plan.acrossColumns),
                      plan.acrossColumns);
   for (Value row : rows)
-    leftLines.push_back(scaled(row, plan.left.lineStride()));
+    leftLines.push_back(scaled(row, plan.left.lineStride));
   for (Value column : columns)
-    rightLines.push_back(scaled(column, plan.right.lineStride()));
-  memberTerm = number(0);
+    rightLines.push_back(scaled(column, plan.right.lineStride));
+  leftRows = rows;
+  leftTerm = rightTerm = number(0);
   sumCount = rows.size() * columns.size();
 }
 
@@ -492,21 +573,21 @@ SmallVector<SmallVector<Value>>
 ContractionEmitter::loadTerms(const OperandSlice &slice, Value base,
                               ArrayRef<Value> lines) {
   int64_t terms = getTermUnit(plan.multiply);
-  int64_t vector = kVectorBytes / bytesOf(plan.elementType);
   SmallVector<SmallVector<Value>> elements(terms);
   auto at = [&](Value line, int64_t term) {
     return elementAt(base, plan.elementType,
-                     add(line, number(term * slice.termStride())));
+                     add(line, number(term * slice.termStride)));
   };
   if (slice.termsTogether) {
-    for (int64_t term = 0; term < terms; term += vector)
+    for (int64_t term = 0; term < terms; term += slice.vector)
       for (Value line : lines)
         for (auto [offset, value] : llvm::enumerate(
-                 loadMany(plan.elementType, vector, at(line, term))))
+                 loadMany(plan.elementType, slice.vector, at(line, term))))
           elements[term + offset].push_back(value);
     return elements;
   }
-  int64_t together = std::min<int64_t>(vector, lines.size());
+  int64_t together =
+      slice.linesTogether() ? std::min<int64_t>(slice.vector, lines.size()) : 1;
   for (int64_t term = 0; term < terms; ++term)
     for (size_t line = 0; line < lines.size(); line += together)
       llvm::append_range(elements[term], loadMany(plan.elementType, together,
@@ -532,7 +613,7 @@ SmallVector<Value> ContractionEmitter::multiplyExact(Value left, Value right,
 /// Those of a row at once, where they exist together or not at all.
 void ContractionEmitter::finishRow(Value row, ArrayRef<Value> sums) {
   bool allExist = plan.n % plan.columns == 0;
-  bool neighbours = isExact(plan) && !plan.right.termsTogether &&
+  bool neighbours = isExact(plan) && plan.right.linesTogether() &&
                     plan.n % columns.size() == 0;
   size_t step = allExist || neighbours ? columns.size() : 1;
   Value there = add(firstRow, row);
@@ -581,16 +662,18 @@ void ContractionEmitter::prepareMatrix() {
   // A lane's first term; neighbours are read in pairs where they are rounded.
   int64_t pair = plan.multiply == Multiply::BF16 ? 2 : 1;
   auto place = [&](const OperandSlice &slice, Value line) {
-    return add(scaled(line, slice.lineStride()),
-               scaled(member, pair * slice.termStride()));
+    return add(scaled(line, slice.lineStride),
+               scaled(member, pair * slice.termStride));
   };
   for (int64_t row = 0; row < perRow; row += kFragmentRows) {
     Value first = add(warpRow, number(row));
-    leftLines.push_back(place(plan.left, add(first, group)));
+    leftRows.push_back(add(first, group));
+    leftLines.push_back(place(plan.left, leftRows.back()));
     for (int64_t half : {0, 1})
       rows.push_back(add(first, add(scaled(member, 2), number(half))));
   }
-  memberTerm = scaled(member, pair * plan.right.termStride());
+  leftTerm = scaled(member, pair * plan.left.termStride);
+  rightTerm = scaled(member, pair * plan.right.termStride);
   for (int64_t column = 0; column < perColumn; column += kFragmentColumns)
     for (int64_t half : {0, 8}) {
       Value there = add(warpColumn, add(group, number(column + half)));
@@ -610,7 +693,7 @@ SmallVector<Value> ContractionEmitter::loadFragment(const OperandSlice &slice,
   SmallVector<SmallVector<Value>> registers(parts);
   auto at = [&](Value line, int64_t term) {
     return elementAt(base, plan.elementType,
-                     add(line, number(term * slice.termStride())));
+                     add(line, number(term * slice.termStride)));
   };
   Type i32 = b.getI32Type();
   for (int64_t term : {int64_t(0), half})
@@ -622,7 +705,7 @@ SmallVector<Value> ContractionEmitter::loadFragment(const OperandSlice &slice,
         continue;
       }
       SmallVector<Value> pair;
-      if (slice.termsTogether)
+      if (slice.termsTogether && slice.vector > 1)
         pair = loadMany(plan.elementType, 2, at(line, term));
       else
         pair = {load(plan.elementType, at(line, term)),

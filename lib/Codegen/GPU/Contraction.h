@@ -13,9 +13,11 @@
 // of tensor-core products (mma.sync). These take C transposed: 16 of its
 // columns by 8 of its rows, since few samples are the common case.
 //
-// A block that keeps its samples through a stage also keeps weights in shared
-// memory that several products of the stage read. Such a B is "resident": it is
-// read where it is, and A comes in one slice if it is not too long.
+// A block that keeps its samples through a stage has what it computes of them
+// in shared memory, and weights that several products of the stage read. Such
+// operands are "resident": they are read where they are. Behind their rows
+// there are zeros up to a multiple of 16 elements. Beside a resident B, A comes
+// in one slice if it is not too long.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,6 +29,9 @@
 #include "pc/Dialect/PC/IR/PC.h"
 
 namespace pc {
+
+/// Slices of an operand in shared memory, at most.
+inline constexpr int64_t kMostStages = 3;
 
 /// What a product rounds its operands to.
 enum class Multiply {
@@ -66,13 +71,19 @@ struct OperandSlice {
   bool resident = false;
   /// Terms of a line follow each other, not lines of a term.
   bool termsTogether = false;
+  /// Elements of a line or term that can be read with one instruction.
+  int64_t vector = 1;
   /// Elements that one copy moves.
   int64_t chunk = 1;
-  /// Elements from one line, or term, to the next: what is further apart.
+  /// Of a slice, elements from one line, or term, to the next: what is further
+  /// apart.
   int64_t pitch = 0;
 
-  int64_t lineStride() const { return termsTogether ? pitch : 1; }
-  int64_t termStride() const { return termsTogether ? 1 : pitch; }
+  /// Elements between lines and between terms.
+  int64_t lineStride = 0, termStride = 0;
+
+  /// A thread's lines are neighbours, and read together.
+  bool linesTogether() const { return !termsTogether && lineStride == 1; }
   /// Elements of a slice.
   int64_t getElements() const {
     return resident ? 0 : pitch * (termsTogether ? lines : terms);
@@ -101,6 +112,12 @@ struct ContractionPlan {
   double getFlops(int64_t count, int64_t terms) const;
   /// Bytes of A and B that are copied.
   double getBytes(int64_t count, int64_t terms) const;
+  /// Slices of a tile that copies are waited for, beyond the first; as many as
+  /// are copied at a time count once.
+  double getWaits(int64_t terms) const;
+  /// Passes over the banks of shared memory that reading a tile's operands
+  /// takes.
+  double getSharedPasses(int64_t terms) const;
 };
 
 /// What was asked for all groups of a program.
@@ -111,11 +128,12 @@ struct GroupChoices {
   bool tf32 = false;
 };
 
-/// Plans for a stage's contraction `op` of dense arrays, or of a B that is
-/// resident with the given pitch.
+/// Plans for a stage's contraction `op` of A and B that lie as `left` and
+/// `right` say.
 ContractionPlan planContraction(mlir::linalg::GenericOp op, StageKind stage,
                                 const GroupChoices &choices,
-                                int64_t residentPitch = 0);
+                                ArrayPlace left = {}, ArrayPlace right = {},
+                                int64_t mostStages = kMostStages);
 
 /// Whether B of contraction `op` can be resident.
 bool canBeResident(mlir::linalg::GenericOp op);

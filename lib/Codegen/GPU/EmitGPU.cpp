@@ -50,6 +50,11 @@ using namespace pc;
 namespace {
 
 constexpr llvm::StringLiteral kBarrierName = "pcx_meet";
+/// Blocks of a launch that share its work, at most.
+constexpr int64_t kMostBlocks = 2048;
+/// Blocks of a persistent kernel for which there is a multiprocessor each on a
+/// large GPU.
+constexpr int64_t kManyBlocks = 128;
 
 /// Emits one program.
 class ProgramEmitter {
@@ -103,10 +108,13 @@ private:
   Value getGlobalAddress(Value array);
   Value getSharedAddress(int64_t offset);
   int64_t getAlignment(Value array);
-  int64_t getPitch(Value array);
+  ArrayPlace getPlace(Value array);
+  int64_t getMostSlices(StageOp stage);
   void chooseResidents(StageOp stage);
-  void copyResidents();
+  void copyResidents(Value blocksOfSamples);
   void meet();
+  int64_t getLaunchBlocks(GroupOp group, StageKind kind);
+  int64_t addKernel(const Twine &what, const GroupWork &work);
   unsigned emitGroupKernel(GroupOp group, StageKind kind);
 
   ModuleOp module;
@@ -144,6 +152,11 @@ private:
   };
   llvm::MapVector<BufferAttr, Resident> residents;
   int64_t residentBytes = 0;
+  /// Rows in the scratch are apart, and it lies in the block's shared memory in
+  /// front of those matrices.
+  bool paddedRows = false, scratchShared = false;
+  /// Slices of an operand that products have in shared memory, at most.
+  int64_t stages = kMostStages;
   /// Whether all blocks have met since anything was written.
   bool met = true;
   /// Groups of a params stage begin at different blocks.
@@ -171,8 +184,15 @@ private:
     SmallVector<BufferAttr> places;
   };
   std::vector<Launch> launches;
+  void addUse(Launch &launch, int64_t kernel);
+  /// Blocks of a persistent kernel, at most.
+  int64_t mostBlocks = 1;
   /// How often the code at hand runs in a call, 0 if only the call knows.
   double times = 1;
+  /// How often all blocks meet in a call, as far as that is known, and its row
+  /// in the table of kernels.
+  double meets = 0;
+  int64_t meetKernel = -1;
 };
 
 } // namespace
@@ -202,6 +222,7 @@ ProgramEmitter::ProgramEmitter(ModuleOp module, gpu::GPUModuleOp kernels,
   meetOffset =
       llvm::alignTo(fact(PCDialect::kWorkspaceAttrName), PCX_DEVICE_ALIGNMENT);
   workspaceBytes = meetOffset + PCX_DEVICE_ALIGNMENT;
+  paddedRows = program->hasAttr(PCDialect::kPaddedAttrName);
   for (unsigned i = 0; i < program.getNumArguments(); ++i)
     inputCount +=
         program.getArgAttrOfType<PortAttr>(i, PCDialect::kPortAttrName)
@@ -469,6 +490,20 @@ LLVM::LLVMFuncOp ProgramEmitter::beginKernel(StringRef name, Location at) {
   return kernel;
 }
 
+/// What the threads of a block read that read so many bytes each.
+static double getReadBytes(int64_t bytes) { return double(bytes) * kThreads; }
+
+/// Bytes of the numbers among `values`.
+static int64_t getScalarBytes(ValueRange values) {
+  int64_t bytes = 0;
+  for (Value value : values)
+    if (!isa<RankedTensorType>(value.getType()))
+      bytes += isa<IndexType>(value.getType())
+                   ? 8
+                   : value.getType().getIntOrFloatBitWidth() / 8;
+  return bytes;
+}
+
 /// Takes the next scalars of the launch: what the host appended for `values`.
 void ProgramEmitter::takeScalars(ValueRange values, IRMapping &scalars) {
   int64_t count = 0;
@@ -486,8 +521,15 @@ void ProgramEmitter::takeScalars(ValueRange values, IRMapping &scalars) {
       scalar = arith::IndexCastOp::create(b, loc, type, scalar);
     scalars.map(value, scalar);
   }
-  if (count)
-    cursor = arith::AddIOp::create(b, loc, cursor, number(count));
+  if (!count)
+    return;
+  cursor = arith::AddIOp::create(b, loc, cursor, number(count));
+  if (!persistent)
+    return;
+  GroupWork work;
+  work.bytesBase = getReadBytes(getScalarBytes(values)) * mostBlocks;
+  work.units.count = 0;
+  addUse(launches.back(), addKernel("scalars", work));
 }
 
 /// Bytes of a sample of `array`.
@@ -514,16 +556,45 @@ int64_t ProgramEmitter::getAlignment(Value array) {
   return alignment;
 }
 
-/// Elements between rows of an array in shared memory, 0 for another.
-int64_t ProgramEmitter::getPitch(Value array) {
-  auto found = residents.find(getBuffer(program, array));
-  return found == residents.end() ? 0 : found->second.matrix.getPitch();
+/// How an array lies for the code at hand.
+ArrayPlace ProgramEmitter::getPlace(Value array) {
+  BufferAttr buffer = getBuffer(program, array);
+  auto resident = residents.find(buffer);
+  if (resident != residents.end())
+    return {resident->second.matrix.getPitch(), true};
+  if (buffer.getSpace() != BufferSpace::Scratch)
+    return {};
+  auto type = cast<RankedTensorType>(array.getType());
+  bool apart = paddedRows && type.getRank() > 1;
+  return {apart ? getPaddedRow(type) : 0, scratchShared};
 }
 
-/// Decides which matrices a block keeps in shared memory through a stage over
-/// samples: those that products read most often, as far as they fit beside the
-/// slices of other operands.
+/// Shared memory that slices of the products of a stage take.
+int64_t ProgramEmitter::getMostSlices(StageOp stage) {
+  int64_t most = 0;
+  stage.walk([&](GroupOp group) {
+    linalg::GenericOp contraction = getContraction(group);
+    if (!contraction)
+      return;
+    auto place = [&](unsigned index) {
+      auto array =
+          cast<BlockArgument>(contraction.getDpsInputOperand(index)->get());
+      return getPlace(group.getInputs()[array.getArgNumber()]);
+    };
+    most = std::max(most, planContraction(contraction, stage.getKind(), choices,
+                                          place(0), place(1), stages)
+                              .getSharedBytes());
+  });
+  return most;
+}
+
+/// Decides what a block keeps in shared memory through a stage over samples:
+/// what it computes of them, and the matrices that products read most often, as
+/// far as they fit beside the slices of other operands.
 void ProgramEmitter::chooseResidents(StageOp stage) {
+  scratchShared = paddedRows;
+  if (scratchShared && blockBytes + getMostSlices(stage) > sharedBytes)
+    scratchShared = false;
   struct Candidate {
     Value array;
     double uses = 0;
@@ -561,43 +632,55 @@ void ProgramEmitter::chooseResidents(StageOp stage) {
     if (entry.second.uses > 1 && !excluded.contains(entry.first))
       order.push_back({-entry.second.uses, index});
   llvm::sort(order);
-  for (auto [uses, index] : order) {
-    auto &[buffer, candidate] = candidates.getArrayRef()[index];
-    ResidentMatrix matrix(cast<RankedTensorType>(candidate.array.getType()));
-    residents.insert({buffer, {candidate.array, matrix, residentBytes}});
-    residentBytes += matrix.getBytes();
-    int64_t slices = 0;
-    stage.walk([&](GroupOp group) {
-      if (linalg::GenericOp contraction = getContraction(group)) {
-        auto right =
-            dyn_cast<BlockArgument>(contraction.getDpsInputOperand(1)->get());
-        int64_t pitch =
-            right ? getPitch(group.getInputs()[right.getArgNumber()]) : 0;
-        slices =
-            std::max(slices, planContraction(contraction, StageKind::Samples,
-                                             choices, pitch)
-                                 .getSharedBytes());
-      }
-    });
-    if (residentBytes + slices <= sharedBytes)
-      continue;
-    residentBytes -= matrix.getBytes();
-    residents.pop_back();
-  }
+  // Fewer slices of what is read once make room for what is read often.
+  auto take = [&](int64_t mostStages) {
+    stages = mostStages;
+    residents.clear();
+    residentBytes = scratchShared ? blockBytes : 0;
+    for (auto [uses, index] : order) {
+      auto &[buffer, candidate] = candidates.getArrayRef()[index];
+      ResidentMatrix matrix(cast<RankedTensorType>(candidate.array.getType()));
+      residents.insert({buffer, {candidate.array, matrix, residentBytes}});
+      residentBytes += matrix.getBytes();
+      if (residentBytes + getMostSlices(stage) <= sharedBytes)
+        continue;
+      residentBytes -= matrix.getBytes();
+      residents.pop_back();
+    }
+    return residents.size();
+  };
+  size_t most = take(kMostStages);
+  if (most < order.size() && take(2) <= most)
+    take(kMostStages);
 }
 
-/// All threads of the block copy the resident matrices.
-void ProgramEmitter::copyResidents() {
+/// All threads of a block that has samples copy the resident matrices.
+void ProgramEmitter::copyResidents(Value blocksOfSamples) {
   if (residents.empty())
     return;
-  Value thread = NVVM::ThreadIdXOp::create(b, loc, b.getI32Type());
-  for (auto &[buffer, resident] : residents)
-    emitResidentCopy(b, loc, resident.matrix, getGlobalAddress(resident.array),
-                     getSharedAddress(resident.offset), thread);
   ThreadCode code(b, loc);
-  code.commitCopies();
-  code.awaitCopies(0);
-  code.barrier();
+  GroupWork work;
+  work.units.byBlock = true;
+  work.units.trips = 1;
+  code.doIf(code.isLess(block, blocksOfSamples), [&]() {
+    OpBuilder::InsertionGuard guard(b);
+    b.restoreInsertionPoint(code.b.saveInsertionPoint());
+    Value thread = NVVM::ThreadIdXOp::create(b, loc, b.getI32Type());
+    for (auto &[buffer, resident] : residents) {
+      emitResidentCopy(b, loc, resident.matrix,
+                       getGlobalAddress(resident.array),
+                       getSharedAddress(resident.offset), thread);
+      work.units.bytes += resident.matrix.getCopiedBytes();
+      work.bytesPerSample +=
+          (resident.matrix.getCopiedBytes() + getReadBytes(sizeof(void *))) /
+          sampleBlock;
+    }
+    code.b.restoreInsertionPoint(b.saveInsertionPoint());
+    code.commitCopies();
+    code.awaitCopies(0);
+    code.barrier();
+  });
+  addUse(launches.back(), addKernel("copy_weights", work));
 }
 
 Value ProgramEmitter::getSharedAddress(int64_t offset) {
@@ -610,10 +693,13 @@ Value ProgramEmitter::getSharedAddress(int64_t offset) {
 
 /// Address of the first element that the code at hand sees of `array`.
 Value ProgramEmitter::getArrayAddress(Value array) {
-  auto resident = residents.find(getBuffer(program, array));
-  return resident == residents.end()
-             ? getGlobalAddress(array)
-             : getSharedAddress(resident->second.offset);
+  BufferAttr buffer = getBuffer(program, array);
+  auto resident = residents.find(buffer);
+  if (resident != residents.end())
+    return getSharedAddress(resident->second.offset);
+  if (buffer.getSpace() == BufferSpace::Scratch && scratchShared)
+    return getSharedAddress(buffer.getPosition());
+  return getGlobalAddress(array);
 }
 
 Value ProgramEmitter::getGlobalAddress(Value array) {
@@ -671,7 +757,7 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
     if (inserted) {
       ++binding.pointerCount;
       binding.alignments.push_back(getAlignment(array));
-      binding.pitches.push_back(getPitch(array));
+      binding.places.push_back(getPlace(array));
       arguments.push_back(getArrayAddress(array));
     }
     return known->second;
@@ -692,8 +778,10 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
   arguments.append(
       {firstRow ? firstRow : small(0), rows, samples, team, teams});
 
-  if (getContraction(group))
+  if (getContraction(group)) {
     binding.sliceOffset = residentBytes;
+    binding.stages = stages;
+  }
   Function *function = nullptr;
   for (Function &known : functions)
     if (known.stage == kind && known.binding == binding &&
@@ -705,32 +793,81 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
     std::string what = getKernelName(group);
     std::string name =
         (program.getName() + "_" + Twine(functions.size()) + "_" + what).str();
-    GroupWork work = estimateWork(group, kind, choices, binding);
-    kernelInfos.push_back(b.getArrayAttr(
-        {b.getStringAttr(Twine(functions.size()) + " " + what),
-         b.getDenseF64ArrayAttr({work.flopsBase, work.flopsPerSample,
-                                 work.bytesBase, work.bytesPerSample}),
-         b.getI64IntegerAttr(0)}));
+    GroupWork work = estimateWork(group, kind, choices, binding, maxBatch);
+    // Every thread of a block reads the addresses of the arrays, of the
+    // workspace one for all, and a kernel of its own also its scalars.
+    int64_t addresses = 0;
+    bool inWorkspace = false;
+    for (auto &[buffer, pointer] : pointerOf) {
+      bool shares = buffer.getSpace() == BufferSpace::Workspace ||
+                    buffer.getSpace() == BufferSpace::Scratch;
+      bool isGlobal = !binding.places[pointer].shared;
+      inWorkspace |= shares && isGlobal;
+      addresses += !shares && isGlobal;
+    }
+    addresses += inWorkspace;
+    double own = getReadBytes(addresses * sizeof(void *));
+    if (!persistent)
+      own += getReadBytes(getScalarBytes(group.getInputs()));
+    if (kind == StageKind::Params || !persistent)
+      work.bytesBase += own * getLaunchBlocks(group, kind);
+    else
+      work.bytesPerSample += own / sampleBlock;
     functions.push_back(
         {group, kind, binding,
          emitGroup(kernelModule, name, group, kind, choices, binding),
-         static_cast<int64_t>(functions.size())});
+         addKernel(what, work)});
     function = &functions.back();
   }
   Launch &launch = launches.back();
-  launch.sharedBytes = std::max(
-      launch.sharedBytes,
-      binding.sliceOffset + getSliceBytes(group, kind, choices, binding));
-  auto [use, inserted] = launch.calls.try_emplace(function->info, times);
-  if (!inserted)
-    use->second = times && use->second ? use->second + times : 0;
+  launch.sharedBytes =
+      std::max(launch.sharedBytes,
+               residentBytes + getSliceBytes(group, kind, choices, binding));
+  addUse(launch, function->info);
   auto call =
       LLVM::CallOp::create(b, group.getLoc(), function->func, arguments);
   call.setConvergent(true);
 }
 
+/// Blocks that share a group's work.
+int64_t ProgramEmitter::getLaunchBlocks(GroupOp group, StageKind kind) {
+  return std::min(getBlocks(group, kind, choices, maxBatch),
+                  persistent ? mostBlocks : kMostBlocks);
+}
+
+/// Adds a row to the table of kernels and returns its number.
+int64_t ProgramEmitter::addKernel(const Twine &what, const GroupWork &work) {
+  const KernelUnits &units = work.units;
+  auto index = static_cast<int64_t>(kernelInfos.size());
+  kernelInfos.push_back(b.getArrayAttr(
+      {b.getStringAttr(Twine(index) + " " + what),
+       b.getDenseF64ArrayAttr({work.flopsBase, work.flopsPerSample,
+                               work.bytesBase, work.bytesPerSample}),
+       b.getI64IntegerAttr(0),
+       b.getDenseF64ArrayAttr({units.count, double(units.byBlock), units.flops,
+                               units.tensorFlops, double(units.bits),
+                               units.bytes, units.sharedPasses,
+                               units.trips})}));
+  return index;
+}
+
+/// The code at hand calls a kernel.
+void ProgramEmitter::addUse(Launch &launch, int64_t kernel) {
+  auto [use, inserted] = launch.calls.try_emplace(kernel, times);
+  if (!inserted)
+    use->second = times && use->second ? use->second + times : 0;
+}
+
 /// All blocks wait for each other.
 void ProgramEmitter::meet() {
+  meets += times;
+  if (meetKernel < 0) {
+    GroupWork work;
+    work.bytesBase = getReadBytes(sizeof(void *)) * mostBlocks;
+    work.units.count = 0;
+    meetKernel = addKernel("meet", work);
+  }
+  addUse(launches.back(), meetKernel);
   auto function = kernelModule.lookupSymbol<LLVM::LLVMFuncOp>(kBarrierName);
   if (!function) {
     OpBuilder::InsertionGuard guard(b);
@@ -845,7 +982,7 @@ void ProgramEmitter::emitDeviceStage(StageOp stage) {
     Value sum = arith::AddIOp::create(b, loc, samples, small(sampleBlock - 1));
     Value count = arith::DivUIOp::create(b, loc, sum, small(sampleBlock));
     chooseResidents(stage);
-    copyResidents();
+    copyResidents(count);
     auto loop = scf::ForOp::create(b, loc, block, count, blocks);
     llvm::SaveAndRestore uncounted(cursor, Value());
     OpBuilder::InsertionGuard guard(b);
@@ -856,6 +993,8 @@ void ProgramEmitter::emitDeviceStage(StageOp stage) {
     firstRow = Value();
     residents.clear();
     residentBytes = 0;
+    scratchShared = false;
+    stages = kMostStages;
     return;
   }
   for (Operation &op : stage.getBody().front().without_terminator())
@@ -870,7 +1009,13 @@ void ProgramEmitter::emitDeviceStage(StageOp stage) {
       Value team = arith::RemUIOp::create(b, loc, shifted, blocks);
       int64_t used = getBlocks(group, StageKind::Params, choices, maxBatch);
       nextTeam = (nextTeam + (1 << 20) - used % (1 << 20)) % (1 << 20);
-      emitGroupCall(group, StageKind::Params, scalars, small(0), team, blocks);
+      ThreadCode code(b, loc);
+      code.doIf(code.isLess(team, small(used)), [&]() {
+        OpBuilder::InsertionGuard guard(b);
+        b.restoreInsertionPoint(code.b.saveInsertionPoint());
+        emitGroupCall(group, StageKind::Params, scalars, small(0), team,
+                      blocks);
+      });
       // Threads share memory from group to group.
       NVVM::BarrierOp::create(b, loc);
     }
@@ -931,6 +1076,8 @@ unsigned ProgramEmitter::emitGroupKernel(GroupOp group, StageKind kind) {
   emitGroupCall(group, kind, scalars, samples, block, blocks);
   LLVM::ReturnOp::create(b, loc, ValueRange());
   Launch launch = std::move(launches.back());
+  // Of one launch.
+  launch.calls.front().second = 1;
   // Another launch of the same kernel on the same arrays?
   for (auto [index, known] : llvm::enumerate(ArrayRef(launches).drop_back()))
     if (known.places == launch.places && known.calls.size() == 1 &&
@@ -939,12 +1086,9 @@ unsigned ProgramEmitter::emitGroupKernel(GroupOp group, StageKind kind) {
       kernel.erase();
       Launch &same = launches[index];
       same.runs = times && same.runs ? same.runs + times : 0;
-      same.calls.front().second = same.runs;
       return index;
     }
-  constexpr int64_t mostBlocks = 2048;
-  launch.blocks =
-      std::min(getBlocks(group, kind, choices, maxBatch), mostBlocks);
+  launch.blocks = getLaunchBlocks(group, kind);
   launches.back() = std::move(launch);
   return launches.size() - 1;
 }
@@ -958,7 +1102,20 @@ void ProgramEmitter::run() {
     Launch &launch = launches.emplace_back();
     launch.kernel = program.getName().str();
     launch.cooperative = true;
-    launch.samplesPerBlock = sampleBlock;
+    // A block for every block of samples, and for every tile of a weight as far
+    // as a device has use for them.
+    mostBlocks = llvm::divideCeil(maxBatch, sampleBlock);
+    program.walk([&](StageOp stage) {
+      if (stage.getKind() != StageKind::Params)
+        return;
+      stage.walk([&](GroupOp group) {
+        mostBlocks = std::max(
+            mostBlocks,
+            std::min(getBlocks(group, StageKind::Params, choices, maxBatch),
+                     kManyBlocks));
+      });
+    });
+    launch.blocks = mostBlocks;
     beginKernel(program.getName(), loc);
     emitDeviceBlock(program.getBody().front());
     LLVM::ReturnOp::create(b, loc, ValueRange());
@@ -998,6 +1155,7 @@ void ProgramEmitter::run() {
        named("marked", b.getBoolAttr(false)),
        named("stages", b.getArrayAttr({})),
        named("strategy", b.getStringAttr(persistent ? "persistent" : "graph")),
+       named("meets", b.getF64FloatAttr(meets)),
        named("launches", b.getArrayAttr(launchInfos))});
   entry->setAttr(kEntryAttrName, b.getDictionaryAttr(facts));
 }

@@ -58,11 +58,13 @@ linalg::GenericOp pc::getContraction(GroupOp group) {
 static ContractionPlan planGroup(linalg::GenericOp contraction, StageKind stage,
                                  const GroupChoices &choices,
                                  const GroupBinding &binding) {
-  int64_t pitch = 0;
-  if (auto right =
-          dyn_cast<BlockArgument>(contraction.getDpsInputOperand(1)->get()))
-    pitch = binding.pitches[binding.operandPointers[right.getArgNumber()]];
-  return planContraction(contraction, stage, choices, pitch);
+  auto place = [&](unsigned index) {
+    auto array =
+        cast<BlockArgument>(contraction.getDpsInputOperand(index)->get());
+    return binding.places[binding.operandPointers[array.getArgNumber()]];
+  };
+  return planContraction(contraction, stage, choices, place(0), place(1),
+                         binding.stages);
 }
 
 int64_t pc::getSliceBytes(GroupOp group, StageKind stage,
@@ -124,80 +126,150 @@ int64_t pc::getBlocks(GroupOp group, StageKind stage,
       units, reduces ? kWarps : kThreads * getNeighbours(group, stage));
 }
 
-/// Arithmetic of a body; one for each operation on floats.
+/// Arithmetic of a body, one for each operation on floats that differs from
+/// point to point.
 static int64_t getBodyFlops(linalg::GenericOp op) {
+  llvm::DenseSet<Value> varying(op.getBody()->args_begin(),
+                                op.getBody()->args_end());
   int64_t flops = 0;
-  for (Operation &inner : op.getBody()->without_terminator())
+  for (Operation &inner : op.getBody()->without_terminator()) {
+    if (!isa<linalg::IndexOp>(inner) &&
+        llvm::none_of(inner.getOperands(),
+                      [&](Value operand) { return varying.contains(operand); }))
+      continue;
+    varying.insert(inner.result_begin(), inner.result_end());
     flops += isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp,
                  math::SqrtOp>(inner);
+  }
   return flops;
+}
+
+/// Bytes that the points of a group read and write beside its contraction or
+/// sum over samples, in the device's memory.
+static double getPointBytes(GroupOp group, StageKind stage,
+                            const GroupBinding &binding) {
+  auto [space, parallel] = getPoints(group);
+  double points = 1;
+  for (int64_t dim : space)
+    points *= dim;
+  double together = getNeighbours(group, stage);
+  double bytes = 0;
+  auto isShared = [&](int pointer) { return binding.places[pointer].shared; };
+  auto add = [&](Type type, AffineMap map) {
+    LinearAccess access =
+        getLinearAccess(cast<RankedTensorType>(type), map, map.getNumDims());
+    // What neighbours share is read once.
+    bool shared = together > 1 && access.strides.back() == 0;
+    bytes += points / (shared ? together : 1) *
+             access.element.getIntOrFloatBitWidth() / 8;
+  };
+  llvm::DenseSet<std::pair<Value, AffineMap>> seen;
+  for (auto op : group.getBody().getOps<linalg::GenericOp>())
+    for (OpOperand *input : op.getDpsInputOperands()) {
+      auto array = dyn_cast<BlockArgument>(input->get());
+      AffineMap map = op.getMatchingIndexingMap(input);
+      if (op == getRoot(group) || !array ||
+          isShared(binding.operandPointers[array.getArgNumber()]) ||
+          !seen.insert({array, map}).second)
+        continue;
+      add(array.getType(), map);
+    }
+  for (auto [type, pointer] :
+       llvm::zip_equal(group.getResultTypes(), binding.resultPointers)) {
+    if (isShared(pointer))
+      continue;
+    double elements = 1;
+    for (int64_t dim : cast<RankedTensorType>(type).getShape())
+      elements *= dim;
+    bytes += elements * getElementTypeOrSelf(type).getIntOrFloatBitWidth() / 8;
+  }
+  return bytes;
 }
 
 GroupWork pc::estimateWork(GroupOp group, StageKind stage,
                            const GroupChoices &choices,
-                           const GroupBinding &binding) {
+                           const GroupBinding &binding, int64_t batch) {
   GroupWork work;
-  double flops = 0, flopsPerSample = 0, bytes = 0, bytesPerSample = 0;
-  double rows = 1;
+  KernelUnits &units = work.units;
+  // Of a call without the part that grows with the samples, and that part.
+  double flops = 0, flopsPerSample = 0, bytesPerSample = 0;
+  double bytes = getPointBytes(group, stage, binding);
   linalg::GenericOp root = getRoot(group);
-  int64_t elementBytes = 4;
+  int64_t rows = 1;
+  double tensorFlops = 0;
+  // What is read from shared memory is there at once.
+  units.trips = bytes > 0;
   for (auto op : group.getBody().getOps<linalg::GenericOp>()) {
     SmallVector<int64_t> space = getSpace(op);
     double elements = 1;
     for (int64_t dim : space)
       elements *= dim;
-    elementBytes =
-        getElementTypeOrSelf(op.getResult(0)).getIntOrFloatBitWidth() / 8;
     if (!space.empty())
       rows = space[0];
     switch (getStructuredKind(op)) {
     case StructuredKind::Contraction: {
       ContractionPlan plan = planGroup(op, stage, choices, binding);
-      if (ShapedType::isDynamic(plan.k)) {
-        flopsPerSample += plan.getFlops(plan.m, plan.depth) / plan.depth;
+      bool dynamic = ShapedType::isDynamic(plan.k);
+      int64_t terms = dynamic ? batch : plan.k;
+      double all = plan.getFlops(plan.m, terms);
+      if (dynamic) {
+        flopsPerSample += all / terms;
         bytesPerSample += plan.getBytes(plan.m, 1);
       } else {
-        flops += plan.getFlops(plan.m, plan.k);
+        flops += all;
         bytes += plan.getBytes(plan.m, plan.k);
       }
+      if (plan.multiply != Multiply::Exact) {
+        tensorFlops = all;
+        units.bits = plan.multiply == Multiply::TF32 ? 19 : 16;
+      }
+      units.count = plan.getTiles(plan.m);
+      units.sharedPasses = plan.getSharedPasses(terms);
+      units.trips += plan.getWaits(terms);
       break;
     }
     case StructuredKind::BatchReduction:
       flopsPerSample += elements * getBodyFlops(op);
-      bytesPerSample += elements * elementBytes * op.getNumDpsInputs();
+      for (OpOperand *input : op.getDpsInputOperands())
+        bytesPerSample += elements *
+                          getElementTypeOrSelf(input->get().getType())
+                              .getIntOrFloatBitWidth() /
+                          8;
       break;
+    case StructuredKind::RowReduction: {
+      // The lanes' sums are added pairwise, every lane doing it.
+      double units = elements;
+      for (int64_t dim : ArrayRef(space).drop_front(op.getNumParallelLoops()))
+        units /= dim;
+      flops += units * kWarp * llvm::Log2_64(kWarp);
+      [[fallthrough]];
+    }
     case StructuredKind::Elementwise:
-    case StructuredKind::RowReduction:
     case StructuredKind::Update:
       flops += elements * getBodyFlops(op);
       break;
     }
   }
-  // What points read and write besides.
-  auto [space, parallel] = getPoints(group);
-  double points = 1;
-  for (int64_t dim : space)
-    points *= dim;
-  llvm::DenseSet<std::pair<Value, AffineMap>> seen;
-  for (auto op : group.getBody().getOps<linalg::GenericOp>())
-    if (op != root)
-      for (OpOperand *input : op.getDpsInputOperands())
-        if (isa<BlockArgument>(input->get()) &&
-            seen.insert({input->get(), op.getMatchingIndexingMap(input)})
-                .second)
-          bytes += points * elementBytes;
-  for (Type type : group.getResultTypes()) {
-    double elements = 1;
-    for (int64_t dim : cast<RankedTensorType>(type).getShape())
-      elements *= dim;
-    bytes += elements * elementBytes;
-  }
   if (stage == StageKind::Samples) {
     work.flopsPerSample = flops / rows;
     work.bytesPerSample = bytes / rows;
   } else {
-    work = {flops, flopsPerSample, bytes, bytesPerSample};
+    work.flopsBase = flops;
+    work.flopsPerSample = flopsPerSample;
+    work.bytesBase = bytes;
+    work.bytesPerSample = bytesPerSample;
   }
+  units.byBlock = choices.persistent && stage == StageKind::Samples;
+  if (!isContraction(root)) {
+    units.count = units.byBlock ? 1 : getBlocks(group, stage, choices, rows);
+    // One addition of a sum waits for the one before, and for its operand.
+    if (root)
+      units.trips += batch / 8.0;
+  }
+  double all = flops + flopsPerSample * batch - tensorFlops;
+  units.flops = all / units.count;
+  units.tensorFlops = tensorFlops / units.count;
+  units.bytes = (bytes + bytesPerSample * batch) / units.count;
   return work;
 }
 
@@ -251,6 +323,7 @@ private:
   void emitBatchSum(ArrayRef<Value> indices);
   void emitUpdates();
   void emitContraction();
+  void emitZeros();
 
   GroupOp group;
   StageKind stage;
@@ -329,7 +402,7 @@ int64_t GroupEmitter::getAlignment(const Access &access) {
 }
 
 int64_t GroupEmitter::getPitch(Value pointer) {
-  return binding.pitches[cast<BlockArgument>(pointer).getArgNumber()];
+  return binding.places[cast<BlockArgument>(pointer).getArgNumber()].pitch;
 }
 
 /// A scalar that a body reads from outside of it: an operand of the group.
@@ -516,7 +589,8 @@ void GroupEmitter::prepareAccesses() {
       map = AffineMap::getMultiDimIdentityMap(rank, op.getContext());
     results.push_back(
         {value,
-         {getLinearAccess(cast<RankedTensorType>(value.getType()), map, rank),
+         {getLinearAccess(cast<RankedTensorType>(value.getType()), map, rank,
+                          binding.places[binding.resultPointers[index]].pitch),
           func.getArgument(binding.resultPointers[index])}});
   }
 }
@@ -688,7 +762,9 @@ void GroupEmitter::emitUpdates() {
     if (op.getDpsInits()[0].getDefiningOp<linalg::FillOp>()) {
       AffineMap identity =
           AffineMap::getMultiDimIdentityMap(type.getRank(), b.getContext());
-      Access to{getLinearAccess(type, identity, type.getRank()), pointer};
+      Access to{
+          getLinearAccess(type, identity, type.getRank(), getPitch(pointer)),
+          pointer};
       forPoints(type.getShape(), [&](ArrayRef<Value> indices) {
         store(getInitial(op), getAddress(to, indices));
       });
@@ -697,7 +773,7 @@ void GroupEmitter::emitUpdates() {
     SmallVector<int64_t> extents = op.getStaticLoopRanges();
     Access to{getLinearAccess(type,
                               op.getIndexingMapMatchingResult(op->getResult(0)),
-                              extents.size()),
+                              extents.size(), getPitch(pointer)),
               pointer};
     forPoints(extents, [&](ArrayRef<Value> indices) {
       SmallVector<Value> arguments;
@@ -783,7 +859,33 @@ void GroupEmitter::run() {
         emitElements();
     }
   }
+  emitZeros();
   LLVM::ReturnOp::create(b, loc, ValueRange());
+}
+
+/// Products read rows in shared memory up to a multiple of 16 elements.
+void GroupEmitter::emitZeros() {
+  for (auto [type, pointer] :
+       llvm::zip_equal(group.getResultTypes(), binding.resultPointers)) {
+    ArrayPlace place = binding.places[pointer];
+    if (!place.shared || !place.pitch)
+      continue;
+    auto array = cast<RankedTensorType>(type);
+    int64_t row = array.getNumElements() / array.getDimSize(0);
+    int64_t beyond = llvm::alignTo(row, kRowUnit) - row;
+    if (beyond == 0)
+      continue;
+    Value zero = arith::ConstantOp::create(
+        b, loc, b.getZeroAttr(array.getElementType()));
+    Value end = number(array.getDimSize(0) * beyond);
+    loop(thread, end, number(kThreads), {}, [&](Value point, ValueRange) {
+      Value at = add(scaled(divided(point, beyond), place.pitch),
+                     add(rest(point, beyond), number(row)));
+      store(zero,
+            elementAt(func.getArgument(pointer), array.getElementType(), at));
+      return SmallVector<Value>();
+    });
+  }
 }
 
 LLVM::LLVMFuncOp pc::emitGroup(gpu::GPUModuleOp module, StringRef name,
@@ -793,9 +895,9 @@ LLVM::LLVMFuncOp pc::emitGroup(gpu::GPUModuleOp module, StringRef name,
   MLIRContext *context = module.getContext();
   OpBuilder end = OpBuilder::atBlockEnd(module.getBody());
   SmallVector<Type> arguments;
-  for (int64_t pitch : binding.pitches)
+  for (ArrayPlace place : binding.places)
     arguments.push_back(LLVM::LLVMPointerType::get(
-        context, pitch ? kSharedSpace : kGlobalSpace));
+        context, place.shared ? kSharedSpace : kGlobalSpace));
   for (auto [operand, pointer] :
        llvm::zip_equal(group.getInputs(), binding.operandPointers))
     if (pointer < 0)

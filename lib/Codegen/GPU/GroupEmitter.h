@@ -12,6 +12,7 @@
 #include "Contraction.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "pc/Codegen/CPU/EntryInfo.h"
 #include "pc/Dialect/PC/IR/PC.h"
 
 namespace pc {
@@ -31,11 +32,12 @@ struct GroupBinding {
   unsigned pointerCount = 0;
   /// Bytes that the address of each pointer is a multiple of.
   llvm::SmallVector<int64_t> alignments;
-  /// Elements between rows of those that point to resident matrices, 0 for
-  /// others.
-  llvm::SmallVector<int64_t> pitches;
+  /// How the array of each pointer lies.
+  llvm::SmallVector<ArrayPlace> places;
   /// Where in the block's shared memory slices of operands begin, in bytes.
   int64_t sliceOffset = 0;
+  /// Slices of an operand, at most.
+  int64_t stages = kMostStages;
 
   bool operator==(const GroupBinding &) const = default;
 };
@@ -46,10 +48,14 @@ struct GroupBinding {
 struct GroupWork {
   double flopsBase = 0, flopsPerSample = 0;
   double bytesBase = 0, bytesPerSample = 0;
+  /// Units of a call: of a block of samples, one after another by its block, or
+  /// else of the largest batch, shared by all blocks.
+  KernelUnits units;
 };
+/// `batch`: the largest number of samples.
 GroupWork estimateWork(GroupOp group, StageKind stage,
-                       const GroupChoices &choices,
-                       const GroupBinding &binding);
+                       const GroupChoices &choices, const GroupBinding &binding,
+                       int64_t batch);
 
 /// The contraction of a group, null without one.
 mlir::linalg::GenericOp getContraction(GroupOp group);

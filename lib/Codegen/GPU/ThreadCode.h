@@ -22,6 +22,8 @@ inline constexpr int64_t kWarps = kThreads / kWarp;
 /// Address spaces of the device's memory and of what a block shares.
 inline constexpr unsigned kGlobalSpace = 1;
 inline constexpr unsigned kSharedSpace = 3;
+/// Rows of matrices in shared memory have zeros up to a multiple of it.
+inline constexpr int64_t kRowUnit = 16;
 /// Bytes that one thread moves with one instruction, at most.
 inline constexpr int64_t kVectorBytes = 16;
 
@@ -30,6 +32,15 @@ struct LinearAccess {
   mlir::Type element;
   llvm::SmallVector<int64_t> strides;
   int64_t offset = 0;
+};
+
+/// How an array lies: in the device's memory or in what a block shares, dense
+/// or with `pitch` elements from one index of its first dimension to the next.
+struct ArrayPlace {
+  int64_t pitch = 0;
+  bool shared = false;
+
+  bool operator==(const ArrayPlace &) const = default;
 };
 
 /// Of an array of type `type` that is read at `map` of `rank` indices: dense,

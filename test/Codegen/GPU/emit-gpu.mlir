@@ -73,7 +73,8 @@
 
 // The host counts the step, appends the rate and launches.
 // CHECK: llvm.func @step$cuda(%{{.*}}: !llvm.ptr) -> i32 attributes {pc.entry = {
-// CHECK-SAME: launches = {{\[\[}}"step", array<i64: 256, 18432, 1, 1, 0, 8>, 1.000000e+00, array<i64: 0, 1>, array<f64: 1.000000e+00, 1.000000e+00>]]
+// CHECK-SAME: launches = {{\[\[}}"step", array<i64: 256, 18432, 1, 1, 4, 0>, 1.000000e+00, array<i64: 0, 1, 2, 3>,
+// CHECK-SAME: meets = 1.000000e+00
 // CHECK-SAME: strategy = "persistent"
 // CHECK: arith.addi
 // CHECK: llvm.store %{{.*}} : i64, !llvm.ptr

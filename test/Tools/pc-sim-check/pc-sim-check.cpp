@@ -23,6 +23,7 @@
 #include "llvm/IRReader/IRReader.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Format.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/raw_ostream.h"
@@ -65,6 +66,10 @@ static cl::opt<int>
                cl::desc("Move this store to global memory by an element: the "
                         "check should fail"),
                cl::init(-1));
+static cl::opt<double>
+    planned("planned", cl::init(-1),
+            cl::desc("Largest relative difference of the floating-point "
+                     "operations and bytes counted from those planned"));
 static cl::opt<bool> counts("counts",
                             cl::desc("Print what the device counted"));
 
@@ -120,6 +125,8 @@ public:
   std::vector<Bytes> integers; ///< arrays of the host, by storage entry
   sim::Counters counters;
   std::vector<uint64_t> launches;
+  /// Floating-point operations, and bytes of the device's memory.
+  std::vector<std::pair<double, double>> perLaunch;
 
 private:
   void *allocate(size_t bytes) {
@@ -144,7 +151,8 @@ private:
 DeviceRun::DeviceRun(sim::Device &device, const sim::Module &module,
                      const pcx_artifact_t &artifact,
                      const pcx_program_t &program, pcx_session_t *session)
-    : launches(program.device->launch_count), device(device), module(module),
+    : launches(program.device->launch_count),
+      perLaunch(program.device->launch_count), device(device), module(module),
       program(program) {
   auto addPort = [&](const pcx_port_t &port) {
     size_t rows = port.per_sample ? artifact.max_batch : 1;
@@ -204,6 +212,10 @@ void DeviceRun::launch(uint32_t index) {
   for (const sim::Fault &fault : result->faults)
     fail(fault.message);
   ++launches[index];
+  perLaunch[index].first +=
+      result->counters.flops + result->counters.matrixFlops;
+  perLaunch[index].second +=
+      result->counters.globalRead + result->counters.globalWritten;
   counters.flops += result->counters.flops + result->counters.matrixFlops;
   counters.globalRead += result->counters.globalRead;
   counters.globalWritten += result->counters.globalWritten;
@@ -413,22 +425,30 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
                << (directions ? ", least cosine " : ", largest difference ")
                << llvm::format(directions ? "%.6f" : "%.2g", worst) << " in "
                << where << "\n";
-  if (counts) {
+  double flopsOff = 0, bytesOff = 0;
+  if (counts || planned >= 0) {
     // Of the last batch and those before it together.
     const pcx_device_variant_t &variant = *program.device;
     double flops = 0, bytes = 0;
-    for (uint32_t l = 0; l < variant.launch_count; ++l)
+    std::vector<std::pair<double, double>> plans(variant.launch_count);
+    for (uint32_t l = 0; l < variant.launch_count; ++l) {
+      double flopsBefore = flops, bytesBefore = bytes;
       for (uint32_t u = 0; u < variant.launches[l].use_count; ++u) {
         const pcx_kernel_use_t &use = variant.launches[l].uses[u];
         const pcx_kernel_info_t &kernel = variant.kernels[use.kernel];
+        double times = use.calls * variant.launches[l].runs;
         bool full = runs == 1 || artifact.max_batch < 3;
         double samples = double(artifact.max_batch) * runs - (full ? 0 : 3);
-        flops += use.calls *
+        flops += times *
                  (runs * kernel.flops_base + samples * kernel.flops_per_sample);
-        bytes += use.calls *
+        bytes += times *
                  (runs * kernel.bytes_base + samples * kernel.bytes_per_sample);
       }
+      plans[l] = {flops - flopsBefore, bytes - bytesBefore};
+    }
     const sim::Counters &c = run.counters;
+    flopsOff = flops / double(c.flops) - 1;
+    bytesOff = bytes / double(c.globalRead + c.globalWritten) - 1;
     llvm::outs() << "  flops " << c.flops << " (planned "
                  << llvm::format("%.0f", flops) << "), global bytes "
                  << c.globalRead + c.globalWritten << " (planned "
@@ -436,8 +456,23 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
                  << c.sharedRead + c.sharedWritten << ", bank conflicts "
                  << c.bankConflicts << ", sectors " << c.sectors << " (least "
                  << c.leastSectors << "), barriers " << c.barriers << "\n";
+    if (variant.launch_count > 1)
+      for (uint32_t l = 0; l < variant.launch_count; ++l)
+        llvm::outs() << llvm::format(
+            "  %-40s flops %.0f (planned %.0f), global "
+            "bytes %.0f (planned %.0f)\n",
+            variant.launches[l].kernel, run.perLaunch[l].first, plans[l].first,
+            run.perLaunch[l].second, plans[l].second);
   }
   pcx_session_destroy(session);
+  if (planned >= 0 &&
+      std::max(std::fabs(flopsOff), std::fabs(bytesOff)) > planned)
+    fail("program '" + llvm::Twine(program.name) +
+         llvm::formatv(
+             "' was planned with {0:p2} more floating-point operations "
+             "and {1:p2} more bytes than counted",
+             flopsOff, bytesOff)
+             .str());
   if (!good)
     fail("'" + llvm::Twine(where) + "' of program '" +
          llvm::Twine(program.name) +

@@ -32,11 +32,28 @@ struct PortInfo {
   mlir::Type type;
 };
 
+/// What a thread block does of a kernel for devices at a time, for the cost
+/// model.
+struct KernelUnits {
+  /// Units of one call.
+  double count = 1;
+  /// One block does them all, for its samples; otherwise blocks share them.
+  bool byBlock = false;
+  /// Of one unit: floating-point operations on ordinary units and on tensor
+  /// cores, on operands of so many bits; bytes of the device's memory; passes
+  /// over the banks of shared memory; and how often it waits for memory.
+  double flops = 0, tensorFlops = 0;
+  int64_t bits = 32;
+  double bytes = 0, sharedPasses = 0, trips = 0;
+};
+
 /// One kernel; see pcx_kernel_info_t.
 struct KernelInfo {
   mlir::StringAttr name;
   double flopsBase, flopsPerSample, bytesBase, bytesPerSample;
   int64_t rows;
+  /// Of a kernel for devices.
+  KernelUnits units = {};
 };
 
 /// One stage; see pcx_stage_info_t.
@@ -81,6 +98,8 @@ struct EntryInfo {
   /// Of a program for devices; see pcx_device_variant_t.
   mlir::StringAttr strategy;
   std::vector<LaunchInfo> launches;
+  /// How often all blocks of a launch meet in a call.
+  double meets = 0;
 };
 
 struct ModuleInfo {

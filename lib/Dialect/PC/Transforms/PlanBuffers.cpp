@@ -107,7 +107,7 @@ public:
   /// Merges what must be in one place. Returns false after it made a copy: the
   /// analysis no longer holds then.
   bool merge();
-  void layOut();
+  void layOut(bool padRows);
 
 private:
   void number(Block &block);
@@ -512,6 +512,26 @@ static int64_t getStoredElements(RankedTensorType type) {
                : type.getNumElements();
 }
 
+int64_t pc::getPaddedRow(RankedTensorType type) {
+  int64_t elements = type.getNumElements() / type.getDimSize(0);
+  int64_t bytes = type.getElementTypeBitWidth() / 8;
+  return llvm::alignTo(elements, 16) + 16 / bytes;
+}
+
+/// Whether all reshapes in stages over samples keep rows as they are.
+static bool keepsRows(func::FuncOp func) {
+  WalkResult result = func.walk([](Operation *op) {
+    if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+      return WalkResult::advance();
+    auto from = cast<RankedTensorType>(op->getOperand(0).getType());
+    auto to = cast<RankedTensorType>(op->getResult(0).getType());
+    bool keeps = from.getRank() > 1 && to.getRank() > 1 &&
+                 from.getDimSize(0) == to.getDimSize(0);
+    return keeps ? WalkResult::advance() : WalkResult::interrupt();
+  });
+  return !result.wasInterrupted();
+}
+
 /// Places the largest parts first, each at the lowest offset that is free while
 /// it lives. Returns the bytes in use.
 static int64_t placeParts(MutableArrayRef<Part> parts) {
@@ -538,7 +558,7 @@ static int64_t placeParts(MutableArrayRef<Part> parts) {
   return total;
 }
 
-void Planner::layOut() {
+void Planner::layOut(bool padRows) {
   // Values that leave a samples stage, and rows of a batch.
   llvm::DenseSet<Value> crossing;
   llvm::DenseSet<Value> perSample;
@@ -573,6 +593,8 @@ void Planner::layOut() {
       part.start = std::min(part.start, lives[root].start);
       part.end = std::max(part.end, lives[root].end);
     }
+    if (padRows && local && type.getRank() > 1)
+      elements = type.getDimSize(0) * getPaddedRow(type);
     if (batched)
       elements = elements / sampleBlock * llvm::alignTo(maxBatch, sampleBlock);
     part.bytes =
@@ -633,7 +655,10 @@ struct PlanBuffersPass : public pc::impl::PlanBuffersPassBase<PlanBuffersPass> {
       Planner planner(func, copied);
       if (!planner.merge())
         continue;
-      planner.layOut();
+      bool pads = padRows && keepsRows(func);
+      planner.layOut(pads);
+      if (pads)
+        func->setAttr(PCDialect::kPaddedAttrName, UnitAttr::get(&getContext()));
       return;
     }
     func.emitError("has no plan of buffers: copies do not resolve what two "

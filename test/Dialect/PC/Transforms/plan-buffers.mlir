@@ -1,4 +1,5 @@
 // RUN: pc-opt %s --pc-schedule="max-batch=32 sample-block=8" --convert-pc-to-linalg --canonicalize --cse --pc-form-groups --pc-plan-buffers --split-input-file | FileCheck %s
+// RUN: pc-opt %s --pc-schedule="max-batch=32 sample-block=8" --convert-pc-to-linalg --canonicalize --cse --pc-form-groups --pc-plan-buffers=pad-rows --split-input-file | FileCheck %s --check-prefix=PADDED
 
 // What one stage alone uses is a worker's scratch: two chained arrays of 8 x 16
 // floats never live together with a third, so two places of 512 bytes suffice.
@@ -11,6 +12,14 @@
 // CHECK: pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<output, 0>]}
 // CHECK-NOT: pc.group
 // CHECK: return
+
+// Rows that are kept apart have 16 bytes more. What the caller or another stage
+// sees does not change.
+// PADDED-LABEL: func.func @scratch(
+// PADDED-SAME: pc.padded_rows
+// PADDED-SAME: pc.worker_bytes = 1280 : i64, pc.workspace_bytes = 0 : i64
+// PADDED: pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<scratch, 0>]}
+// PADDED: pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<scratch, 640>]}
 func.func @scratch(%x: tensor<?x16xf32> {pc.port = #pc.port<input "x">},
                    %w: tensor<16x16xf32> {pc.port = #pc.port<parameter "w">})
     -> (tensor<?x16xf32> {pc.port = #pc.port<output "y">})
@@ -27,6 +36,8 @@ func.func @scratch(%x: tensor<?x16xf32> {pc.port = #pc.port<input "x">},
 // What one stage makes and another reads is in the workspace that all threads
 // share, with a row for each sample of the largest batch. A parameter is updated
 // in place: the new value is the storage's own.
+// PADDED-LABEL: func.func @update(
+// PADDED-SAME: pc.worker_bytes = 0 : i64, pc.workspace_bytes = 2048 : i64
 // CHECK-LABEL: func.func @update(
 // CHECK-SAME: pc.worker_bytes = 0 : i64, pc.workspace_bytes = 2048 : i64
 // CHECK: pc.stage samples

@@ -17,6 +17,11 @@ namespace pc {
 /// move nothing.
 mlir::Value getRootArray(mlir::Value value);
 
+/// Elements from one row of an array of rank 2 or more to the next where rows
+/// are kept apart: room for zeros up to a multiple of 16 elements, and 16 bytes
+/// so that the rows of a matrix begin in different banks of memory.
+int64_t getPaddedRow(mlir::RankedTensorType type);
+
 /// True if `group` reads the operand only at the element that it computes, so
 /// that a result may replace it.
 bool readsInPlace(GroupOp group, unsigned operandNumber);

@@ -290,7 +290,15 @@ def PlanBuffersPass : Pass<"pc-plan-buffers", "::mlir::func::FuncOp"> {
     and parameters are updated in place. Where that is impossible a copy is
     made. Parts are laid out by first fit over the lifetimes; the bytes stand
     on the function as `pc.workspace_bytes` and `pc.worker_bytes`.
+
+    With `pad-rows` the rows of matrices in the scratch are apart as
+    `getPaddedRow` says, and the function gets `pc.padded_rows`; not where a
+    reshape mixes rows.
   }];
+  let options = [
+    Option<"padRows", "pad-rows", "bool", /*default=*/"false",
+           "keep rows in the scratch apart">
+  ];
   let dependentDialects = ["::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect"];
 }
