@@ -141,6 +141,7 @@ struct Options {
   std::vector<std::string> cpus;
   std::vector<std::string> targets;
   std::vector<std::string> gpuArchs;
+  bool cubins = false;
   std::string strategy = "auto";
   int64_t sampleBlock = 0;
   uint64_t cacheBytes = 0;
@@ -251,6 +252,11 @@ struct CommandLine {
       cl::desc("GPU architectures to write kernels for: sm_80, sm_90, ... "
                "(sm_80, sm_90), and sim for the simulated device"),
       cl::value_desc("arch"), cl::cat(category)};
+  cl::opt<bool> cubins{
+      "gpu-cubins",
+      cl::desc("Add machine code for each --gpu-arch, by ptxas: it need not be "
+               "compiled when the artifact is loaded"),
+      cl::cat(category)};
   cl::opt<std::string> strategy{
       "gpu-strategy",
       cl::desc(
@@ -337,6 +343,7 @@ struct CommandLine {
     values.cpus.assign(cpus.begin(), cpus.end());
     values.targets.assign(targets.begin(), targets.end());
     values.gpuArchs.assign(gpuArchs.begin(), gpuArchs.end());
+    values.cubins = cubins;
     values.strategy = strategy;
     values.sampleBlock = sampleBlock;
     values.cacheBytes = cacheBytes;
@@ -402,6 +409,8 @@ private:
   bool forCPU = true, forDevice = false;
   SmallVector<GPUTarget> gpus;
   bool forSimulator = false;
+  /// ptxas, with --gpu-cubins.
+  std::string assembler;
   /// Kernels of programs for devices.
   std::vector<artifact::Image> images;
 };
@@ -420,6 +429,8 @@ LogicalResult Driver::checkTargets() {
   if (!forDevice) {
     if (!options.gpuArchs.empty())
       return success(error("--gpu-arch is for --target=cuda"));
+    if (options.cubins)
+      return success(error("--gpu-cubins is for --target=cuda"));
     if (options.strategy != "auto")
       return success(error("--gpu-strategy is for --target=cuda"));
   }
@@ -440,6 +451,15 @@ LogicalResult Driver::checkTargets() {
   if (options.gpuArchs.empty())
     for (StringRef arch : {"sm_80", "sm_90"})
       gpus.push_back(*GPUTarget::parse(arch));
+  if (options.cubins) {
+    assembler = findAssembler();
+    if (assembler.empty())
+      return success(error("--gpu-cubins needs ptxas, which is neither in "
+                           "CUDA_HOME, CUDA_PATH or PATH nor in "
+                           "/usr/local/cuda; "
+                           "install the CUDA toolkit, or leave it out: PTX is "
+                           "compiled when the artifact is loaded"));
+  }
   // One plan of launches serves all: that of the least shared memory. The
   // simulated device has that of sm_90.
   if (forDevice) {
@@ -925,6 +945,8 @@ LogicalResult Driver::emitObject(ModuleOp module, StringRef source,
     description.options += forCPU ? " --target=cpu,cuda" : " --target=cuda";
     if (!options.gpuArchs.empty())
       description.options += " --gpu-arch=" + llvm::join(options.gpuArchs, ",");
+    if (options.cubins)
+      description.options += " --gpu-cubins";
     if (options.strategy != "auto")
       description.options += " --gpu-strategy=" + options.strategy;
   }
@@ -1101,6 +1123,7 @@ LogicalResult Driver::serialize(ModuleOp module, TimingScope &timing) {
   TimingScope scope = timing.nest("Serialize kernels");
   // One is written out.
   bool single = last == Phase::PTX && options.dumpPhases.empty();
+  std::vector<artifact::Image> cubins;
   for (auto kernels :
        llvm::make_early_inc_range(module.getOps<gpu::GPUModuleOp>())) {
     for (const GPUTarget &gpu :
@@ -1111,6 +1134,16 @@ LogicalResult Driver::serialize(ModuleOp module, TimingScope &timing) {
       if (failed(serializeKernels(kernels, gpu, options.optLevel,
                                   /*bitcode=*/false, image.data)))
         return failure();
+      if (!assembler.empty() && last != Phase::PTX) {
+        artifact::Image code = {PCX_IMAGE_CUBIN, image.arch, image.exact, {}};
+        auto emitError = [&](const Twine &message) {
+          return module.emitError(message);
+        };
+        if (failed(assemble(assembler, image.data, gpu, options.optLevel,
+                            code.data, emitError)))
+          return failure();
+        cubins.push_back(std::move(code));
+      }
       if (options.dumpPhases.empty())
         continue;
       std::string path = getDumpPath(Phase::PTX, gpu.getName() + ".ptx");
@@ -1131,6 +1164,7 @@ LogicalResult Driver::serialize(ModuleOp module, TimingScope &timing) {
     }
     kernels.erase();
   }
+  llvm::move(cubins, std::back_inserter(images));
   return success();
 }
 

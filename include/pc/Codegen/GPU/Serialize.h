@@ -21,6 +21,17 @@ mlir::LogicalResult serializeKernels(mlir::gpu::GPUModuleOp kernels,
                                      const GPUTarget &target, unsigned optLevel,
                                      bool bitcode, std::string &text);
 
+/// Path of NVIDIA's assembler, looked for in CUDA_HOME, CUDA_PATH, PATH and
+/// /usr/local/cuda, in this order; empty if it is in none of them.
+std::string findAssembler();
+
+/// Has `assembler` make machine code of `ptx` for `target`.
+mlir::LogicalResult
+assemble(llvm::StringRef assembler, llvm::StringRef ptx,
+         const GPUTarget &target, unsigned optLevel, std::string &code,
+         llvm::function_ref<mlir::InFlightDiagnostic(const llvm::Twine &)>
+             emitError);
+
 } // namespace pc
 
 #endif // PC_CODEGEN_GPU_SERIALIZE_H
