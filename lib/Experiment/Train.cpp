@@ -566,8 +566,7 @@ Status Trainer::callHook() {
 void Trainer::warnOfRate() {
   if (console.quiet || !Analyser::available(module, programIndex))
     return;
-  auto analyser = Analyser::create(module, programIndex,
-                                   pcx_session_threads(session.get()));
+  auto analyser = Analyser::create(module, programIndex, session.get());
   if (!analyser || !analyser->update(session.get(), training.data.get(),
                                      std::min<int64_t>(state.batch, 16)))
     return;
