@@ -263,8 +263,8 @@ class Peer(Contender):
 class PccOnGpu(Pcc):
     """The same on the first GPU; what is not for the device is as it was."""
 
-    def __init__(self, case, shop):
-        super().__init__(case, shop, ("--mcpu=native", "--target=cpu,cuda",
+    def __init__(self, case, shop, *flags: str):
+        super().__init__(case, shop, ("--mcpu=native", "--target=cuda", *flags,
                                       *shop.gpu_flags))
 
     def command(self, epochs, log):
@@ -365,6 +365,10 @@ def python(script: str, **options):
     return lambda case, shop, name: PythonPeer(case, shop, name, script, **options)
 
 
+def on_gpu(*flags: str):
+    return lambda case, shop, name: PccOnGpu(case, shop, *flags)
+
+
 def variant(*flags: str, mcpu: str = "native"):
     """pcc with something left out or chosen otherwise."""
     return lambda case, shop, name: Pcc(case, shop, (f"--mcpu={mcpu}", *flags))
@@ -421,8 +425,13 @@ KINDS: dict[str, Kind] = {
     "pcc-avx2": Kind("AVX2 (x86-64-v3) instead of the widest vectors", variant(
         mcpu="x86-64-v3"), sections=("techniques",)),
     # Of benchmarks/gpu alone, which names them.
-    "pcc-gpu": Kind("pcc on the GPU", lambda case, shop, name: PccOnGpu(case, shop),
-                    sections=("gpu",)),
+    "pcc-gpu": Kind("pcc on the GPU", on_gpu(), sections=("gpu",)),
+    "pcc-gpu-graph": Kind("pcc, a kernel for each group", on_gpu(
+        "--gpu-strategy=graph"), sections=("gpu",)),
+    "pcc-gpu-tf32": Kind("pcc, products in TF32", on_gpu("--precision=tf32"),
+                         sections=("gpu",)),
+    "pcc-gpu-bf16": Kind("pcc, products in BF16", on_gpu("--precision=bf16"),
+                         sections=("gpu",)),
     "pcx-gpu": Kind("PCX on the GPU, scan, float32", python(
         "pcx_peer.py", loop="scan", environment=JAX_FLOAT32), sections=("gpu",)),
     "pcx-gpu-unrolled": Kind("PCX on the GPU, unrolled, float32", python(

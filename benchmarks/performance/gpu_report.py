@@ -18,8 +18,8 @@ HEAD = """# Performance on a GPU
 
 Written by `benchmarks/gpu`, which measures all of it in one run; nothing here is
 edited by hand. Before anything was timed the first step of each contender agreed
-with pcc's on the CPU, in float32's tolerance (not that of products in TF32, which
-round their factors), and an epoch with the data set on the device agreed with one
+with pcc's on the CPU, in float32's tolerance (not that of products in TF32 or BF16,
+which round their factors), and an epoch with the data set on the device agreed with one
 with the data set on the host to the bit.
 
 pcc's time is that of `pcx-run --device cuda`'s log, `seconds` of training alone,
