@@ -223,7 +223,8 @@ typedef struct pcx_report_t {
 } pcx_report_t;
 
 /// Called after each step with the values of that step alone (`step` counts
-/// from 0); return non-zero to stop after it.
+/// from 0); return non-zero to stop after it. It must not run programs of the
+/// session.
 typedef int (*pcx_step_fn)(void *user, int64_t step,
                            const pcx_report_t *reports, uint32_t count);
 
@@ -239,6 +240,10 @@ typedef struct pcx_steps_t {
   uint32_t check_finite; ///< 1: stop with PCX_ERROR_NUMERIC when a report
                          ///< is NaN or infinite; the message names it and
                          ///< the step
+  uint32_t overlap;      ///< 1: a device need not wait for the callback, which
+                         ///< may come when the next step has begun; that one
+                         ///< is then the last if it asks to stop, and is
+                         ///< counted and told as well
   pcx_step_fn callback;  ///< may be NULL
   void *user;
   const pcx_array_t *outputs; ///< per-sample outputs, order_count rows each (in

@@ -367,9 +367,10 @@ void StepLoop::run(int64_t &done) {
   for (const Total &total : totals)
     session.wanted[total.output] = 1;
   // A step that may be the last one is looked at before the next one begins;
-  // where none may, the next one begins first. Its batch is gathered before
-  // that in any case, while the device is at work.
-  bool mayEnd = slots == 1 || steps.check_finite || steps.callback;
+  // where none may, or one more does not matter, the next one begins first. Its
+  // batch is gathered before that in any case, while the device is at work.
+  bool mayEnd =
+      slots == 1 || steps.check_finite || (steps.callback && !steps.overlap);
   std::optional<Pending> before;
   auto settleBefore = [&] {
     return !before || settle(*std::exchange(before, std::nullopt), done);
@@ -391,8 +392,11 @@ void StepLoop::run(int64_t &done) {
       settleBefore();
       throw;
     }
-    settleBefore();
+    bool goesOn = settleBefore();
     before = now;
+    // One step later than asked for, as the caller knows.
+    if (!goesOn)
+      break;
     if (slots == 1 && !settleBefore())
       return;
   }

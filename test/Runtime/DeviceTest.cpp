@@ -96,6 +96,7 @@ struct StepOptions {
   bool finite = false;
   int64_t stopAfter = -1;
   int64_t first = 0; ///< 0: four steps, otherwise two
+  bool overlap = false;
 };
 
 /// A data set of a column for the input `x`; `values` must outlive it.
@@ -151,6 +152,7 @@ Steps runSteps(const Session &session, const Data &data,
     steps.outputs = outputs;
     steps.output_count = 2;
   }
+  steps.overlap = options.overlap;
   if (options.first) {
     steps.first = options.first;
     steps.steps = 2;
@@ -253,6 +255,8 @@ protected:
       ASSERT_EQ(pcx_session_initialise(session->get(), 5), PCX_OK);
 #endif
   }
+
+public:
   uint64_t count(const char *counter, const char *kernel = nullptr) {
     unsigned long long value = 0;
     EXPECT_EQ(driver->pcxSimCount(kernel, counter, &value), cuda::Success)
@@ -260,6 +264,7 @@ protected:
     return value;
   }
 
+protected:
   std::unique_ptr<cuda::Driver> driver;
   Module module;
   Session cpu, sim;
@@ -386,6 +391,50 @@ TEST_F(SimulatedDevice, ManyStepsAreAsOnTheCpu) {
       pcx_get_counters(cpu.get(), &theirs);
       EXPECT_EQ(ours.call, theirs.call);
     }
+  }
+}
+
+TEST_F(SimulatedDevice, ACallbackMayComeWhenTheNextStepHasBegun) {
+  std::vector<float> x = numbers(samples * width, -1);
+  Data data = makeData(cpu, x, PCX_F32, PCX_ENCODE_NONE);
+  Steps here = runSteps(cpu, data, {.callback = true, .outputs = true});
+  EXPECT_EQ(
+      runSteps(sim, data, {.callback = true, .outputs = true, .overlap = true}),
+      here);
+  EXPECT_EQ(Arrays(sim), Arrays(cpu));
+  // How many have begun when the second one is told.
+  struct User {
+    SimulatedDevice *test;
+    uint64_t before;
+    std::vector<uint64_t> begun;
+  };
+  for (uint32_t overlap : {0u, 1u}) {
+    User user = {this, count("launches", "finish"), {}};
+    pcx_steps_t steps = {};
+    steps.struct_size = sizeof(steps);
+    steps.batch = maxBatch;
+    steps.steps = 4;
+    steps.overlap = overlap;
+    steps.user = &user;
+    steps.callback = [](void *given, int64_t step, const pcx_report_t *,
+                        uint32_t) -> int {
+      User &own = *static_cast<User *>(given);
+      own.begun.push_back(own.test->count("launches", "finish") - own.before);
+      return step == 1;
+    };
+    int64_t done = 0;
+    ASSERT_EQ(pcx_run_steps(sim.get(), 0, data.get(), &steps, nullptr, 0,
+                            nullptr, &done),
+              PCX_OK);
+    EXPECT_EQ(done, overlap ? 3 : 2);
+    EXPECT_EQ(user.begun, overlap ? (std::vector<uint64_t>{2, 3, 3})
+                                  : (std::vector<uint64_t>{1, 2}));
+    // The CPU stops where it is asked to.
+    user = {this, 0, {}};
+    ASSERT_EQ(pcx_run_steps(cpu.get(), 0, data.get(), &steps, nullptr, 0,
+                            nullptr, &done),
+              PCX_OK);
+    EXPECT_EQ(done, 2);
   }
 }
 
