@@ -82,6 +82,9 @@ config.substitutions.append(("%shared", config.pc_shared_dir))
 config.substitutions.append(("%python", sys.executable))
 config.substitutions.append(("%src_root", config.pc_src_root))
 
+# sim-device: programs may run with --device=sim.
+if os.path.exists(os.path.join(config.pc_obj_root, "lib/libpcx-sim.so")):
+    config.available_features.add("sim-device")
 # shared: golden numbers and real data sets are at hand.
 if os.path.isdir(os.path.join(config.pc_shared_dir, "golden")):
     config.available_features.add("shared")

@@ -180,21 +180,24 @@ class Step:
 
 
 class TorchByHand(Peer):
+    device = "cpu"
+
     def __init__(self, case, options, parameters, batches):
         torch.set_num_threads(case["threads"])
         torch.set_num_interop_threads(1)
         self.versions = f"PyTorch {torch.__version__}"
         last = len(case["dims"]) - 1
-        tensor = lambda name: torch.from_numpy(parameters[name].copy())
+        tensor = lambda name: torch.from_numpy(
+            parameters[name].copy()).to(self.device)
         self.w = [None] + [tensor(f"fc{i}.weight") for i in range(1, last + 1)]
         self.b = [None] + [tensor(f"fc{i}.bias") for i in range(1, last + 1)]
         zeros = lambda: [None] + [(torch.zeros_like(w), torch.zeros_like(b))
                                   for w, b in zip(self.w[1:], self.b[1:])]
         self.first, self.second = zeros(), zeros()
         self.compiled = options["compile"]
-        self.count = torch.zeros((), dtype=torch.float64)
-        self.batches = [(torch.from_numpy(x), torch.from_numpy(y))
-                        for x, y in batches]
+        self.count = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.batches = [(torch.from_numpy(x).to(self.device),
+                         torch.from_numpy(y).to(self.device)) for x, y in batches]
         step = Step(case, options["eliminate"])
         self.one = self.plan(step, case["algorithm"])
         if self.compiled:
@@ -221,7 +224,8 @@ class TorchByHand(Peer):
     def fused_adamw(self, step: Step):
         """PyTorch's own fused AdamW: the fastest eager form."""
         case, last = step.case, step.layers.count
-        counts = [torch.zeros(()) for _ in range(2 * last)]
+        counts = self.counts = [torch.zeros((), device=self.device)
+                                for _ in range(2 * last)]
         zero = [None] + [(torch.zeros_like(w), torch.zeros_like(b))
                          for w, b in zip(self.w[1:], self.b[1:])]
         flat = lambda pairs: [tensor for pair in pairs[1:] for tensor in pair]
@@ -247,10 +251,10 @@ class TorchByHand(Peer):
         pass
 
     def result(self):
-        arrays = {"energy": self.energy.numpy()}
+        arrays = {"energy": self.energy.cpu().numpy()}
         for i in range(1, len(self.w)):
-            arrays[f"fc{i}.weight"] = self.w[i].numpy()
-            arrays[f"fc{i}.bias"] = self.b[i].numpy()
+            arrays[f"fc{i}.weight"] = self.w[i].cpu().numpy()
+            arrays[f"fc{i}.bias"] = self.b[i].cpu().numpy()
         return {name: np.asarray(array) for name, array in arrays.items()}
 
 

@@ -32,6 +32,7 @@ class Workshop:
     def __init__(self, folder: pathlib.Path, build: pathlib.Path, timeout: float):
         self.folder, self.build, self.timeout = folder, build, timeout
         self.python = sys.executable
+        self.gpu_flags: tuple[str, ...] = ()  # more of them for PccOnGpu
         folder.mkdir(parents=True, exist_ok=True)
         self.data_of: tuple | None = None
         self.made: dict[tuple, pathlib.Path] = {}
@@ -187,14 +188,15 @@ class Pcc(Contender):
         lines = [json.loads(line) for line in log.read_text().splitlines()]
         return [line["seconds"] for line in lines if "seconds" in line]
 
-    def first_step(self):
+    def first_step(self, device="cpu"):
         with np.load(self.shop.data) as archive:
             batch = {name: archive[name][:self.case.batch] for name in archive}
         given, result = self.shop.folder / "in.npz", self.shop.folder / "out.npz"
         np.savez(given, **batch)
         run([self.program, "exec", self.artifact, "--params", self.shop.parameters,
              "--input", f"image={given}:image", "--input", f"label={given}:label",
-             "--threads", self.case.threads, "-o", result, "--quiet"],
+             "--threads", self.case.threads, "--device", device, "-o", result,
+             "--quiet"],
             threads=self.case.threads)
         with np.load(result) as archive:
             return {name.removeprefix("params/"): archive[name]
@@ -258,11 +260,36 @@ class Peer(Contender):
         self.dialogue.close()
 
 
+class PccOnGpu(Pcc):
+    """The same on the first GPU; what is not for the device is as it was."""
+
+    def __init__(self, case, shop, *flags: str):
+        super().__init__(case, shop, ("--mcpu=native", "--target=cuda", *flags,
+                                      *shop.gpu_flags))
+
+    def command(self, epochs, log):
+        return [*super().command(epochs, log), "--device", "cuda"]
+
+    def first_step(self):
+        return super().first_step("cuda")
+
+    def trained(self, place: str) -> bytes:
+        """All arrays after an epoch with the data on the device or the host."""
+        saved = self.shop.folder / f"trained-{place}.safetensors"
+        command = self.command(1, self.shop.folder / "trained.jsonl")
+        run(["env", f"PCX_DEVICE_DATA={place}", *command, "--save", saved],
+            threads=self.case.threads)
+        data = saved.read_bytes()
+        # The header has the time, too.
+        return data[8 + int.from_bytes(data[:8], "little"):]
+
+
 class PythonPeer(Peer):
     """A script of benchmarks/peers."""
 
-    def __init__(self, case, shop, name, script: str, **options):
+    def __init__(self, case, shop, name, script: str, environment=(), **options):
         self.script, self.options = script, options
+        self.environment = dict(environment)
         super().__init__(case, shop, name)
 
     def launch(self):
@@ -274,7 +301,7 @@ class PythonPeer(Peer):
             [self.shop.python, PEERS / self.script, given], self.case.threads,
             given.with_suffix(".log"), self.shop.timeout,
             TORCHINDUCTOR_CACHE_DIR=str(self.shop.folder / "inductor"),
-            PYTHONDONTWRITEBYTECODE="1")
+            PYTHONDONTWRITEBYTECODE="1", **self.environment)
 
     def first_step(self):
         result = self.shop.folder / f"{self.name}.npz"
@@ -338,6 +365,10 @@ def python(script: str, **options):
     return lambda case, shop, name: PythonPeer(case, shop, name, script, **options)
 
 
+def on_gpu(*flags: str):
+    return lambda case, shop, name: PccOnGpu(case, shop, *flags)
+
+
 def variant(*flags: str, mcpu: str = "native"):
     """pcc with something left out or chosen otherwise."""
     return lambda case, shop, name: Pcc(case, shop, (f"--mcpu={mcpu}", *flags))
@@ -346,6 +377,11 @@ def variant(*flags: str, mcpu: str = "native"):
 def library(which: str, eliminate: bool):
     return lambda case, shop, name: LibraryPeer(case, shop, name, which, eliminate)
 
+
+# JAX on the GPU, without most of its memory taken at once. Its own setting lets
+# float32 products round their factors to TF32; "float32" does not.
+JAX_CUDA = {"JAX_PLATFORMS": "cuda", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+JAX_FLOAT32 = JAX_CUDA | {"JAX_DEFAULT_MATMUL_PRECISION": "float32"}
 
 KINDS: dict[str, Kind] = {
     "pcc": Kind("pcc", lambda case, shop, name: Pcc(case, shop)),
@@ -388,6 +424,22 @@ KINDS: dict[str, Kind] = {
                       sections=("techniques",)),
     "pcc-avx2": Kind("AVX2 (x86-64-v3) instead of the widest vectors", variant(
         mcpu="x86-64-v3"), sections=("techniques",)),
+    # Of benchmarks/gpu alone, which names them.
+    "pcc-gpu": Kind("pcc on the GPU", on_gpu(), sections=("gpu",)),
+    "pcc-gpu-graph": Kind("pcc, a kernel for each group", on_gpu(
+        "--gpu-strategy=graph"), sections=("gpu",)),
+    "pcc-gpu-tf32": Kind("pcc, products in TF32", on_gpu("--precision=tf32"),
+                         sections=("gpu",)),
+    "pcc-gpu-bf16": Kind("pcc, products in BF16", on_gpu("--precision=bf16"),
+                         sections=("gpu",)),
+    "pcx-gpu": Kind("PCX on the GPU, scan, float32", python(
+        "pcx_peer.py", loop="scan", environment=JAX_FLOAT32), sections=("gpu",)),
+    "pcx-gpu-unrolled": Kind("PCX on the GPU, unrolled, float32", python(
+        "pcx_peer.py", loop="unroll", environment=JAX_FLOAT32), 150, ("gpu",)),
+    "pcx-gpu-tf32": Kind("PCX on the GPU, scan, products in TF32", python(
+        "pcx_peer.py", loop="scan", environment=JAX_CUDA), sections=("gpu",)),
+    "torch-graph": Kind("PyTorch by hand, a CUDA graph, float32", python(
+        "torch_graph.py", eliminate=True), sections=("gpu",)),
 }
 
 

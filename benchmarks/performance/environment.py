@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Makes the virtual environment in which the other libraries run.
 
-    python3 environment.py FOLDER
+    python3 environment.py FOLDER [--cuda]
 
-A library that cannot be installed is left out with a word: the benchmarks then
+With --cuda those that run on a GPU. A library that cannot be installed is left out with a word: the benchmarks then
 say so where its figures would be.
 """
 
@@ -27,6 +27,12 @@ PEERS: list[tuple[str, list[list[list[str]]]]] = [
                  [["torch"]]]),
 ]
 
+CUDA_PEERS: list[tuple[str, list[list[list[str]]]]] = [
+    ("PCX", [[["jax[cuda12]", "equinox", "optax", "jaxtyping", "tqdm"],
+              ["--no-deps", "pcx"]]]),
+    ("PyTorch", [[["torch"]]]),
+]
+
 
 def base_interpreter() -> str:
     """A Python that the libraries support: 3.11 or later."""
@@ -48,6 +54,7 @@ def install(python: pathlib.Path, arguments: list[str]) -> subprocess.CompletedP
 
 def main() -> None:
     folder = pathlib.Path(sys.argv[1])
+    peers = CUDA_PEERS if "--cuda" in sys.argv[2:] else PEERS
     python, ready = folder / "bin/python", folder / "ready"
     if ready.exists():
         return
@@ -57,7 +64,7 @@ def main() -> None:
         done = install(python, arguments)
         if done.returncode:
             sys.exit(f"error: pip install {' '.join(arguments)}\n{done.stderr}")
-    for name, alternatives in PEERS:
+    for name, alternatives in peers:
         for steps in alternatives:
             failed = next((done for step in steps
                            if (done := install(python, step)).returncode), None)

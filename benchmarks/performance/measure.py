@@ -39,7 +39,7 @@ def build(case: Case, names: list[str], shop: Workshop,
 
 
 def measure(case: Case, names: list[str], blocks: int, budget: float,
-            shop: Workshop, machine: Machine) -> dict:
+            shop: Workshop, machine: Machine, own: str = "pcc") -> dict:
     """Times a case: each block asks every contender once, in rotating order."""
     shop.prepare(case)
     contenders: dict[str, Contender] = {}
@@ -66,7 +66,7 @@ def measure(case: Case, names: list[str], blocks: int, budget: float,
     finally:
         for contender in contenders.values():
             contender.close()
-    return summarised(case, contenders, reasons, times, peaks, trips)
+    return summarised(case, contenders, reasons, times, peaks, trips, own)
 
 
 def measure_variants(case: Case, names: list[str], blocks: int, budget: float,
@@ -90,7 +90,7 @@ def measure_variants(case: Case, names: list[str], blocks: int, budget: float,
 
 def summarised(case: Case, contenders: dict[str, Contender], reasons: dict[str, str],
                times: dict[str, list[float]], peaks: list[float],
-               trips: list[float]) -> dict:
+               trips: list[float], own: str = "pcc") -> dict:
     """What is kept of a case: medians, and ratios to pcc in the same blocks."""
     row = {"case": dataclasses.asdict(case), "key": case.key,
            "flops": needed_flops(case), "peak_gflops": summary(peaks),
@@ -99,10 +99,10 @@ def summarised(case: Case, contenders: dict[str, Contender], reasons: dict[str, 
                         for name, contender in contenders.items()},
            "seconds": {name: summary(values) for name, values in times.items()},
            "blocks": times}
-    if "pcc" in times:
+    if own in times:
         row["ratios"] = {
-            name: summary([other / own for other, own in zip(values, times["pcc"])])
-            for name, values in times.items() if name != "pcc"}
+            name: summary([other / ours for other, ours in zip(values, times[own])])
+            for name, values in times.items() if name != own}
     return row
 
 

@@ -337,6 +337,36 @@ typedef struct pcx_variant_t {
 
 #define PCX_DEVICE_ALIGNMENT 256u /* bytes; of arrays on a device */
 
+// The images may also have the kernel PCX_GATHER_SYMBOL, which makes a batch of
+// a data set that lies on the device. It takes (const pcx_gather_t *inputs,
+// const uint64_t *scalars, int64_t n): one entry for each input of a batch; the
+// address of an array of uint32_t, or 0, and a position; the samples. Row r of
+// the batch is sample array[position + r] of the data set, or position + r
+// without an array. Its grid is any number of blocks of PCX_GATHER_THREADS
+// threads by the number of inputs.
+
+#define PCX_GATHER_SYMBOL "pcx_gather"
+#define PCX_GATHER_THREADS 256u
+
+/// How a row of a data set becomes one of a batch.
+typedef enum pcx_gather_form_t {
+  PCX_GATHER_COPY_1 = 0, ///< units of so many bytes
+  PCX_GATHER_COPY_4 = 1,
+  PCX_GATHER_COPY_16 = 2,
+  PCX_GATHER_LOOKUP_4 = 3, ///< each byte is the index of a value of 4 bytes,
+  PCX_GATHER_LOOKUP_8 = 4, ///< or of 8
+  PCX_GATHER_CLASS_4 = 5,  ///< an int32_t, which element of the row is 1.0f
+  PCX_GATHER_CLASS_8 = 6   ///< or 1.0; the others are 0
+} pcx_gather_form_t;
+
+typedef struct pcx_gather_t {
+  uint64_t from;   ///< address of sample 0
+  uint64_t to;     ///< address of the batch
+  uint64_t values; ///< address of the 256 values of PCX_GATHER_LOOKUP_*
+  int64_t count;   ///< units, or elements, of a row
+  int64_t form;    ///< pcx_gather_form_t
+} pcx_gather_t;
+
 typedef enum pcx_image_kind_t {
   PCX_IMAGE_PTX = 0,   ///< text, ends with a NUL
   PCX_IMAGE_CUBIN = 1, ///< for devices of one major architecture

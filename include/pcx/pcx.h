@@ -119,11 +119,12 @@ typedef struct pcx_session_options_t {
 /// environment (round to nearest, no flushing of denormals) whatever the
 /// caller's is; the caller's is restored.
 ///
-/// On a device the threads gather batches of data; results differ from the
-/// CPU's by rounding. After a fault of the device a session is of no use: every
-/// call that needs the device fails with what happened. Environment:
-/// PCX_CUDA_SYNC=1 waits for every launch, so that a fault names its kernel;
-/// PCX_SIM_LIBRARY names the simulated device's library.
+/// On a device the threads gather batches of data that does not lie there;
+/// results differ from the CPU's by rounding. After a fault of the device a
+/// session is of no use: every call that needs the device fails with what
+/// happened. Environment: PCX_CUDA_SYNC=1 waits for every launch, so that a
+/// fault names its kernel; PCX_SIM_LIBRARY names the simulated device's
+/// library; PCX_DEVICE_DATA=host keeps data sets with the host.
 PCX_API pcx_status_t pcx_session_create(const pcx_module_t *module,
                                         const pcx_session_options_t *options,
                                         pcx_session_t **session);
@@ -189,7 +190,8 @@ typedef enum pcx_encoding_t {
 typedef struct pcx_column_t {
   uint32_t struct_size;
   const char *name; ///< name of the input it feeds
-  const void *data; ///< dense rows; not copied, must outlive the handle
+  const void *data; ///< dense rows, which must outlive the handle and not
+                    ///< change: a device may have a copy
   uint64_t bytes;
   uint32_t dtype;          ///< of the source
   uint32_t encoding;       ///< pcx_encoding_t
@@ -201,7 +203,9 @@ typedef struct pcx_column_t {
 /// column; other programs may read the set if their inputs have the same names
 /// and shapes. An affine column is computed in double and rounded once. The
 /// column of a shared (not per-sample) input is one array, PCX_ENCODE_NONE.
-/// The handle does not depend on the session.
+/// The handle does not depend on the session. A session on a device copies the
+/// set there at its first pcx_run_steps, if it fits, and gives that memory back
+/// at the first one over another set when the handle is gone.
 PCX_API pcx_status_t pcx_data_create(const pcx_session_t *session,
                                      uint32_t program, int64_t samples,
                                      const pcx_column_t *columns,
@@ -219,7 +223,8 @@ typedef struct pcx_report_t {
 } pcx_report_t;
 
 /// Called after each step with the values of that step alone (`step` counts
-/// from 0); return non-zero to stop after it.
+/// from 0); return non-zero to stop after it. It must not run programs of the
+/// session.
 typedef int (*pcx_step_fn)(void *user, int64_t step,
                            const pcx_report_t *reports, uint32_t count);
 
@@ -235,6 +240,10 @@ typedef struct pcx_steps_t {
   uint32_t check_finite; ///< 1: stop with PCX_ERROR_NUMERIC when a report
                          ///< is NaN or infinite; the message names it and
                          ///< the step
+  uint32_t overlap;      ///< 1: a device need not wait for the callback, which
+                         ///< may come when the next step has begun; that one
+                         ///< is then the last if it asks to stop, and is
+                         ///< counted and told as well
   pcx_step_fn callback;  ///< may be NULL
   void *user;
   const pcx_array_t *outputs; ///< per-sample outputs, order_count rows each (in
@@ -290,7 +299,8 @@ typedef struct pcx_profile_program_t {
   uint32_t kernel_count;
   const pcx_profile_kernel_t *kernels; ///< in the order of the variant's
   uint32_t stage_count;                ///< the variant's and one more:
-  const pcx_profile_stage_t *stages;   ///< loops that belong to none of them
+  const pcx_profile_stage_t *stages;   ///< loops that belong to none of them,
+                                       ///< or what makes batches on a device
 } pcx_profile_program_t;
 
 typedef enum pcx_event_kind_t {

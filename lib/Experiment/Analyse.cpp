@@ -236,8 +236,7 @@ Result<int> experiment::analyse(const AnalyseOptions &options,
   std::optional<Analyser> analyser;
   auto hook = [&](const EpochView &view) -> Result<bool> {
     if (!analyser) {
-      auto created = Analyser::create(view.module, view.program,
-                                      pcx_session_threads(view.session));
+      auto created = Analyser::create(view.module, view.program, view.session);
       if (!created)
         return created.error();
       analyser.emplace(std::move(*created));

@@ -178,7 +178,7 @@ bool Analyser::available(const Module &module, uint32_t program) {
 }
 
 Result<Analyser> Analyser::create(const Module &module, uint32_t program,
-                                  uint32_t threads) {
+                                  const pcx_session_t *session) {
   Analyser analyser(module);
   const pcx_artifact_t *info = pcx_module_info(module.get());
   analyser.name = info->programs[program].name;
@@ -187,10 +187,12 @@ Result<Analyser> Analyser::create(const Module &module, uint32_t program,
                              "compile the model with `pcc --analysis`",
                              analyser.name)};
   // What is looked at may be trained elsewhere: its arrays are copied.
-  auto session = createSession(module, threads, "cpu");
-  if (!session)
-    return session.error();
-  analyser.session = std::move(*session);
+  bool onCpu = pcx_module_variant(module.get(), program) != nullptr;
+  auto own = createSession(module, pcx_session_threads(session),
+                           onCpu ? "cpu" : deviceName(session));
+  if (!own)
+    return own.error();
+  analyser.session = std::move(*own);
   return analyser;
 }
 

@@ -50,6 +50,11 @@ bool experiment::isOnDevice(const pcx_session_t *session) {
   return std::string_view(pcx_session_device(session)) != "cpu";
 }
 
+std::string experiment::deviceName(const pcx_session_t *session) {
+  std::string name = pcx_session_device(session);
+  return name.substr(0, name.find(' '));
+}
+
 const char *experiment::roleName(uint32_t role) {
   switch (role) {
   case PCX_ROLE_TRAIN:

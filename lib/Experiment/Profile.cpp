@@ -258,7 +258,8 @@ std::string experiment::formatDeviceProfile(const pcx_artifact_t &artifact,
         1e3 * program.seconds / static_cast<double>(program.calls));
     double n = static_cast<double>(program.samples) /
                static_cast<double>(program.calls);
-    std::vector<uint32_t> order(variant.launch_count);
+    // The last stage is what makes batches.
+    std::vector<uint32_t> order(program.stage_count);
     std::iota(order.begin(), order.end(), 0u);
     std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
       double left = program.stages[a].seconds,
@@ -274,7 +275,11 @@ std::string experiment::formatDeviceProfile(const pcx_artifact_t &artifact,
       if (stage.runs == 0)
         continue;
       inside += stage.seconds;
-      const pcx_launch_t &launch = variant.launches[l];
+      pcx_launch_t launch = {};
+      launch.kernel = PCX_GATHER_SYMBOL;
+      launch.threads = PCX_GATHER_THREADS;
+      if (l < variant.launch_count)
+        launch = variant.launches[l];
       double flops = 0, bytes = 0;
       bool known = launch.use_count > 0;
       for (uint32_t u = 0; u < launch.use_count; ++u) {
@@ -311,6 +316,13 @@ std::string experiment::formatDeviceProfile(const pcx_artifact_t &artifact,
 // Trace
 //===----------------------------------------------------------------------===//
 
+/// Of a launch, or of what makes batches.
+static const char *launchName(const pcx_device_variant_t &variant,
+                              uint32_t index) {
+  return index < variant.launch_count ? variant.launches[index].kernel
+                                      : PCX_GATHER_SYMBOL;
+}
+
 std::string
 experiment::formatTrace(const pcx_artifact_t &artifact,
                         const pcx_profile_t &profile,
@@ -334,10 +346,10 @@ experiment::formatTrace(const pcx_artifact_t &artifact,
     const pcx_event_t &event = profile.events[i];
     std::string stage = "loop";
     if (variants.empty())
-      stage = event.kind == PCX_EVENT_STAGE ? artifact.programs[event.program]
-                                                  .device->launches[event.index]
-                                                  .kernel
-                                            : "";
+      stage = event.kind == PCX_EVENT_STAGE
+                  ? launchName(*artifact.programs[event.program].device,
+                               event.index)
+                  : "";
     else if (event.index < variants[event.program]->stage_count)
       stage = variants[event.program]->stages[event.index].name;
     std::string name;

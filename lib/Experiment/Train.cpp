@@ -103,7 +103,8 @@ private:
   std::vector<uint32_t> order;
   std::ofstream log;
   std::string lastSaved; ///< "'mlp.safetensors' (epoch 2, step 10)"
-  std::string notFinite; ///< reports of the last step that are no numbers
+  std::string notFinite; ///< reports of a step that are no numbers
+  int64_t notFiniteStep = 0;
   int64_t stepsHere = 0; ///< of this invocation
   double secondsHere = 0;
   std::chrono::steady_clock::time_point chunkStart;
@@ -370,9 +371,12 @@ int Trainer::onStep(int64_t step, const pcx_report_t *values, uint32_t count) {
     if (total == state.totals.end())
       continue;
     total->second.add(values[i].value, n);
-    if (!std::isfinite(values[i].value))
+    if (!std::isfinite(values[i].value) &&
+        (notFinite.empty() || notFiniteStep == chunkFirst + step)) {
+      notFiniteStep = chunkFirst + step;
       notFinite += fmt::format("{}'{}' is {}", notFinite.empty() ? "" : ", ",
                                values[i].name, values[i].value);
+    }
   }
   ++stepsHere;
   if (progress.due()) {
@@ -420,6 +424,8 @@ Status Trainer::runSteps(int64_t count) {
     return static_cast<Trainer *>(user)->onStep(step, values, reportCount);
   };
   steps.user = this;
+  // A number that is none, or an interrupt, may stop a step later.
+  steps.overlap = 1;
   chunkFirst = state.step;
   int64_t done = 0;
   chunkStart = std::chrono::steady_clock::now();
@@ -436,6 +442,7 @@ Status Trainer::runSteps(int64_t count) {
     return lastError();
   if (notFinite.empty())
     return success();
+  state.step = notFiniteStep + 1;
   // A program that reports each vode's energy has just said where it happened.
   if (reports.size() == 1)
     notFinite += " (a report of each vode's energy, `pc.report \"energy.h1\" = "
@@ -566,8 +573,7 @@ Status Trainer::callHook() {
 void Trainer::warnOfRate() {
   if (console.quiet || !Analyser::available(module, programIndex))
     return;
-  auto analyser = Analyser::create(module, programIndex,
-                                   pcx_session_threads(session.get()));
+  auto analyser = Analyser::create(module, programIndex, session.get());
   if (!analyser || !analyser->update(session.get(), training.data.get(),
                                      std::min<int64_t>(state.batch, 16)))
     return;

@@ -39,19 +39,19 @@ static void forRows(const Column &column, const uint32_t *order, int64_t first,
   }
 }
 
-/// Class index of a sample; the columns hold u8, i32 or i64.
-static int64_t classIndex(const Column &column, int64_t sample) {
-  switch (column.sourceDtype) {
+// The columns hold u8, i32 or i64.
+int64_t Column::classOf(int64_t sample) const {
+  switch (sourceDtype) {
   case PCX_U8:
-    return int64_t(reinterpret_cast<const uint8_t *>(column.data)[sample]);
+    return int64_t(reinterpret_cast<const uint8_t *>(data)[sample]);
   case PCX_I32: {
     int32_t value;
-    std::memcpy(&value, column.data + sample * 4, sizeof(value));
+    std::memcpy(&value, data + sample * 4, sizeof(value));
     return value;
   }
   default: {
     int64_t value;
-    std::memcpy(&value, column.data + sample * 8, sizeof(value));
+    std::memcpy(&value, data + sample * 8, sizeof(value));
     return value;
   }
   }
@@ -83,7 +83,7 @@ static void gatherAs(const Column &column, const To *table,
   if (column.encoding == PCX_ENCODE_ONE_HOT) {
     forRows(column, order, first, begin, end, [&](int64_t sample, int64_t row) {
       std::fill_n(to + row * elements, elements, To(0));
-      to[row * elements + classIndex(column, sample)] = To(1);
+      to[row * elements + column.classOf(sample)] = To(1);
     });
     return;
   }
@@ -158,7 +158,7 @@ static bool isFloat(uint32_t dtype) {
 
 static void checkClasses(const Column &column, int64_t samples) {
   for (int64_t sample = 0; sample < samples; ++sample) {
-    int64_t index = classIndex(column, sample);
+    int64_t index = column.classOf(sample);
     if (index < 0 || index >= column.elements)
       fail(PCX_ERROR_ARGUMENT,
            "column '{}' has class {} at sample {}, expected 0 to {}",

@@ -13,6 +13,7 @@
 #include "pcx/pcx.h"
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,9 @@ struct Column {
   /// Row r is sample order[r], or first + r without an order.
   void gather(const uint32_t *order, int64_t first, int64_t begin, int64_t end,
               std::byte *to) const;
+
+  /// Class index of a sample, of a one-hot column.
+  int64_t classOf(int64_t sample) const;
 };
 
 } // namespace pcx
@@ -51,6 +55,8 @@ struct Column {
 struct pcx_data_t {
   int64_t samples = 0;
   std::vector<pcx::Column> columns;
+  /// Tells this data set from others, also from later ones at its address.
+  std::shared_ptr<const char> identity = std::make_shared<const char>();
 
   /// The column that feeds a port of `program`; throws
   /// Error(PCX_ERROR_ARGUMENT) when there is none or when it was made for

@@ -12,11 +12,16 @@
 // that come a second time in the same order are recorded as a graph, which
 // later calls play again: their scalars come from the same memory.
 //
+// A data set that fits is copied to the device once, and a kernel of the
+// artifact makes each batch from it, in front of the launches and recorded with
+// them: which samples it takes is among the scalars.
+//
 //===----------------------------------------------------------------------===//
 
 #include "Device.h"
 #include "CPUExecutor.h"
 #include "Cuda.h"
+#include "Data.h"
 #include "Error.h"
 
 #include <algorithm>
@@ -25,7 +30,10 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <list>
+#include <map>
 #include <tuple>
+#include <utility>
 
 using namespace pcx;
 using cuda::Address;
@@ -67,6 +75,14 @@ static bool isScalar(const pcx_port_t &port) {
   return !port.per_sample && elementCount(port) == 1;
 }
 
+/// For one program.
+struct pcx::HeldData {
+  Address inputs = 0; ///< a pcx_gather_t for each of them
+  uint32_t inputCount = 0;
+  Address order = 0; ///< 0: samples as they come
+  int64_t first = 0; ///< position of what lies there
+};
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -85,6 +101,8 @@ public:
                                 unsigned slot) const override {
     return programs[program].staging[slot];
   }
+  const HeldData *hold(uint32_t program, const pcx_data_t &data,
+                       std::span<const uint32_t> order, int64_t first) override;
   void begin(const ProgramCall &call, unsigned slot) override;
   void finish(unsigned slot) override;
   void readStorage(uint32_t entry, void *dense) override;
@@ -131,9 +149,20 @@ private:
   struct Recording {
     uint32_t program;
     int64_t n;
+    const HeldData *held;
     std::vector<Step> steps;
     cuda::GraphExec exec = nullptr;
     uint64_t lastUse = 0;
+  };
+  /// A data set on the device.
+  struct Resident {
+    /// pcx_data_t::identity. Expired: nobody will ask for it any more.
+    std::weak_ptr<const char> data;
+    /// Of each column: sample 0, and the values of bytes or 0.
+    std::vector<Address> rows, values;
+    std::map<uint32_t, HeldData> held; ///< by the program
+    std::vector<Address> memory;
+    uint64_t bytes = 0;
   };
   /// The context belongs to the calling thread in a scope.
   class Scope {
@@ -163,11 +192,23 @@ private:
                   Launch &launch);
   uint32_t blocksOf(const pcx_launch_t &info, const Launch &launch,
                     int64_t n) const;
+  void openGather();
   void openStaging();
 
   Address allocate(uint64_t size, const std::string &purpose);
+  void release(Address address);
   void *allocateHost(uint64_t size, const std::string &purpose);
   void reserveScalars(uint64_t count);
+
+  // Data sets.
+  Resident *keep(const pcx_data_t &data);
+  Result copyColumn(const Column &column, int64_t samples, Resident &resident);
+  Result copyUp(Resident &resident, uint64_t size, const void *from,
+                Address &to);
+  void drop(Resident &resident);
+  Result describeInputs(Resident &resident, uint32_t program,
+                        const pcx_data_t &data, HeldData &held);
+  Result copyOrder(std::span<const uint32_t> samples);
 
   // What the host's part calls.
   static void append(void *self, const uint64_t *scalars, int64_t count);
@@ -175,11 +216,16 @@ private:
   void runHost(const ProgramCall &call);
 
   Result launchKernel(uint32_t program, const Step &step, int64_t n);
-  void launchDirectly(uint32_t program, int64_t n);
-  void enqueue(uint32_t program, int64_t n);
+  Result launchGather(const HeldData &held, int64_t n);
+  void launchDirectly(uint32_t program, int64_t n, const HeldData *held);
+  void enqueue(uint32_t program, int64_t n, const HeldData *held);
   bool record(Recording &recording);
   void forget(Recording &recording);
-  void profileLaunch(uint32_t program, const Step &step, int64_t n);
+  /// Launches and waits: what runs at once cannot be told apart. `index` is the
+  /// launch's, or their number for the batch.
+  template <typename Enqueue>
+  void profileLaunch(uint32_t program, uint32_t index, uint32_t blocks,
+                     Enqueue enqueue);
 
   /// Throws Error with the device's name in front of `what`.
   void check(Result result, const char *what) const;
@@ -214,8 +260,17 @@ private:
   Address scalars = 0;
   uint64_t scalarCapacity = 0;
 
+  /// The artifact's kernel that makes batches. Null: it has none, or data sets
+  /// are to stay with the host.
+  cuda::Function gather = nullptr;
+  std::list<Resident> residents;
+  Address order = 0;
+  uint64_t orderCapacity = 0;
+
   // The call under preparation.
   std::vector<uint64_t> collected;
+  /// The first ones say which samples a batch has.
+  static constexpr uint64_t gatherScalars = 2;
   uint64_t firstScalar = 0; ///< of the next launch
   std::vector<Step> steps;
   uint32_t current = 0;
@@ -228,8 +283,7 @@ private:
   bool waitsForEach = false; ///< PCX_CUDA_SYNC
   std::string broken;
 
-  /// Times of the launches of a program; the last entry stays empty, as nothing
-  /// runs that is no launch.
+  /// Times of the launches of a program; the last entry is what makes batches.
   struct Totals {
     uint64_t calls = 0, samples = 0;
     double seconds = 0;
@@ -263,10 +317,11 @@ void DeviceExecutor::stop(Result result, uint32_t program, int64_t launch) {
   const pcx_program_t &info = module.info().programs[program];
   if (launch < 0 && info.device->launch_count == 1)
     launch = 0;
-  std::string what =
-      launch < 0
-          ? "a kernel"
-          : fmt::format("kernel '{}'", info.device->launches[launch].kernel);
+  std::string what = "a kernel";
+  if (launch >= 0)
+    what = fmt::format("kernel '{}'", launch < info.device->launch_count
+                                          ? info.device->launches[launch].kernel
+                                          : PCX_GATHER_SYMBOL);
   std::string why = driver->describe(result), cure;
   const char *fault = nullptr;
   if (driver->simulated && driver->pcxSimLastFault(&fault) == cuda::Success &&
@@ -391,6 +446,7 @@ void DeviceExecutor::open(const DeviceChoice &choice) {
   for (uint32_t p = 0; p < info.program_count; ++p)
     if (info.programs[p].device)
       openProgram(p);
+  openGather();
   openStaging();
   reserveScalars(512);
   check(driver->cuStreamSynchronize(stream), "cannot set the arrays up");
@@ -462,6 +518,32 @@ void DeviceExecutor::loadImage() {
   }
   fail(PCX_ERROR_DEVICE, "{} cannot load the kernels of '{}': {}", label,
        module.name, first);
+}
+
+/// The kernel that makes batches, if the artifact has it.
+void DeviceExecutor::openGather() {
+  const char *given = getenv("PCX_DEVICE_DATA");
+  std::string_view place = given ? given : "";
+  if (place == "host")
+    return;
+  if (!place.empty() && place != "device")
+    fail(PCX_ERROR_ARGUMENT,
+         "PCX_DEVICE_DATA is '{}' in the environment, expected 'host' or "
+         "'device' for where data sets are to be",
+         place);
+  Result result =
+      driver->cuModuleGetFunction(&gather, kernels, PCX_GATHER_SYMBOL);
+  if (result == cuda::NotFound) {
+    gather = nullptr;
+    return;
+  }
+  check(result, "cannot find a kernel");
+}
+
+void DeviceExecutor::release(Address address) {
+  auto found = std::find(deviceMemory.begin(), deviceMemory.end(), address);
+  deviceMemory.erase(found);
+  check(driver->cuMemFree_v2(address), "cannot give memory back");
 }
 
 Address DeviceExecutor::allocate(uint64_t size, const std::string &purpose) {
@@ -730,6 +812,232 @@ void DeviceExecutor::reserveScalars(uint64_t count) {
 }
 
 //===----------------------------------------------------------------------===//
+// Data sets
+//===----------------------------------------------------------------------===//
+
+/// Allocates `size` bytes for a data set and fills them.
+Result DeviceExecutor::copyUp(Resident &resident, uint64_t size,
+                              const void *from, Address &to) {
+  if (Result result = driver->cuMemAlloc_v2(&to, size))
+    return result;
+  deviceMemory.push_back(to);
+  resident.memory.push_back(to);
+  bytes += size;
+  resident.bytes += size;
+  if (!from)
+    return cuda::Success;
+  return driver->cuMemcpyHtoDAsync_v2(to, from, size, stream);
+}
+
+/// Bytes of a column on the device: as it is with the host, but class indices
+/// are int32_t, and floats that change are what they become.
+static uint64_t residentBytes(const Column &column, int64_t samples) {
+  if (!column.perSample)
+    return 0;
+  uint64_t row = column.sourceBytes;
+  if (column.encoding == PCX_ENCODE_ONE_HOT)
+    row = sizeof(int32_t);
+  else if (column.encoding == PCX_ENCODE_AFFINE && column.sourceDtype != PCX_U8)
+    row = column.rowBytes;
+  return row * uint64_t(samples);
+}
+
+Result DeviceExecutor::copyColumn(const Column &column, int64_t samples,
+                                  Resident &resident) {
+  Address &rows = resident.rows.emplace_back(0);
+  Address &values = resident.values.emplace_back(0);
+  if (!column.perSample)
+    return cuda::Success;
+  uint64_t size = residentBytes(column, samples);
+  if (column.encoding == PCX_ENCODE_ONE_HOT) {
+    std::vector<int32_t> classes(static_cast<size_t>(samples));
+    for (int64_t sample = 0; sample < samples; ++sample)
+      classes[size_t(sample)] = int32_t(column.classOf(sample));
+    Result result = copyUp(resident, size, classes.data(), rows);
+    return result ? result : driver->cuStreamSynchronize(stream);
+  }
+  if (column.encoding == PCX_ENCODE_NONE)
+    return copyUp(resident, size, column.data, rows);
+  if (column.sourceDtype == PCX_U8) {
+    const void *table = column.tableF32.data();
+    if (column.dtype == PCX_F64)
+      table = column.tableF64.data();
+    Result result = copyUp(resident, size, column.data, rows);
+    return result ? result
+                  : copyUp(resident, 256 * dtypeBytes(column.dtype), table,
+                           values);
+  }
+  // Computed here, by what makes batches on the host.
+  Result result = copyUp(resident, size, nullptr, rows);
+  constexpr uint64_t chunkBytes = 1 << 20;
+  int64_t chunk = std::max<int64_t>(1, int64_t(chunkBytes / column.rowBytes));
+  std::vector<std::byte> made(uint64_t(std::min(chunk, samples)) *
+                              column.rowBytes);
+  for (int64_t first = 0; first < samples && !result; first += chunk) {
+    int64_t count = std::min(chunk, samples - first);
+    column.gather(nullptr, first, 0, count, made.data());
+    result = driver->cuMemcpyHtoDAsync_v2(
+        rows + uint64_t(first) * column.rowBytes, made.data(),
+        uint64_t(count) * column.rowBytes, stream);
+    if (!result)
+      result = driver->cuStreamSynchronize(stream);
+  }
+  return result;
+}
+
+/// Gives the memory of a data set back.
+void DeviceExecutor::drop(Resident &resident) {
+  for (auto &[program, held] : resident.held)
+    std::erase_if(recordings, [&](Recording &recording) {
+      bool gone = recording.held == &held;
+      if (gone)
+        forget(recording);
+      return gone;
+    });
+  for (Address address : std::exchange(resident.memory, {}))
+    release(address);
+  bytes -= resident.bytes;
+}
+
+/// The data set on the device, copied if it is not there yet. Null if there is
+/// no room.
+DeviceExecutor::Resident *DeviceExecutor::keep(const pcx_data_t &data) {
+  auto isData = [&](const Resident &resident) {
+    return resident.data.lock() == data.identity;
+  };
+  auto found = std::find_if(residents.begin(), residents.end(), isData);
+  if (found != residents.end())
+    return &*found;
+  std::erase_if(residents, [&](Resident &resident) {
+    bool gone = resident.data.expired();
+    if (gone)
+      drop(resident);
+    return gone;
+  });
+  // Something is left for other sessions and for what the driver needs.
+  constexpr uint64_t keptFree = 16;
+  uint64_t needed = 0;
+  for (const Column &column : data.columns)
+    needed += residentBytes(column, data.samples);
+  size_t free = 0, total = 0;
+  check(driver->cuMemGetInfo_v2(&free, &total), "cannot tell its free memory");
+  if (needed > free || free - needed < total / keptFree)
+    return nullptr;
+  Resident &made = residents.emplace_back();
+  made.data = data.identity;
+  Result result = cuda::Success;
+  for (const Column &column : data.columns)
+    if (!result)
+      result = copyColumn(column, data.samples, made);
+  if (!result)
+    result = driver->cuStreamSynchronize(stream);
+  if (!result)
+    return &made;
+  drop(made);
+  residents.pop_back();
+  if (result != cuda::OutOfMemory)
+    check(result, "cannot copy a data set");
+  return nullptr;
+}
+
+/// How a column's rows become those of a batch.
+static pcx_gather_form_t formOf(const Column &column) {
+  bool wide = column.dtype == PCX_F64;
+  if (column.encoding == PCX_ENCODE_ONE_HOT)
+    return wide ? PCX_GATHER_CLASS_8 : PCX_GATHER_CLASS_4;
+  if (column.encoding == PCX_ENCODE_AFFINE && column.sourceDtype == PCX_U8)
+    return wide ? PCX_GATHER_LOOKUP_8 : PCX_GATHER_LOOKUP_4;
+  if (column.rowBytes % 16 == 0)
+    return PCX_GATHER_COPY_16;
+  return column.rowBytes % 4 == 0 ? PCX_GATHER_COPY_4 : PCX_GATHER_COPY_1;
+}
+
+/// Units or elements of a row of a batch.
+static int64_t unitsOf(const Column &column, pcx_gather_form_t form) {
+  switch (form) {
+  case PCX_GATHER_COPY_1:
+    return int64_t(column.rowBytes);
+  case PCX_GATHER_COPY_4:
+    return int64_t(column.rowBytes / 4);
+  case PCX_GATHER_COPY_16:
+    return int64_t(column.rowBytes / 16);
+  default:
+    return column.elements;
+  }
+}
+
+/// Tells the kernel of the program's inputs.
+Result DeviceExecutor::describeInputs(Resident &resident, uint32_t program,
+                                      const pcx_data_t &data, HeldData &held) {
+  const pcx_program_t &info = module.info().programs[program];
+  std::vector<pcx_gather_t> inputs;
+  for (uint32_t i = 0; i < info.input_count; ++i) {
+    const Column &column = data.columnFor(info.inputs[i], info);
+    if (!column.perSample)
+      continue;
+    size_t index = size_t(&column - data.columns.data());
+    pcx_gather_form_t form = formOf(column);
+    inputs.push_back({resident.rows[index], programs[program].inputs[i],
+                      resident.values[index], unitsOf(column, form), form});
+  }
+  held.inputCount = uint32_t(inputs.size());
+  Result result = copyUp(resident, inputs.size() * sizeof(pcx_gather_t),
+                         inputs.data(), held.inputs);
+  return result ? result : driver->cuStreamSynchronize(stream);
+}
+
+Result DeviceExecutor::copyOrder(std::span<const uint32_t> samples) {
+  if (samples.size() > orderCapacity) {
+    if (order)
+      release(order);
+    bytes -= orderCapacity * sizeof(uint32_t);
+    order = 0;
+    orderCapacity = 0;
+    if (Result result = driver->cuMemAlloc_v2(&order, samples.size_bytes())) {
+      order = 0;
+      return result;
+    }
+    deviceMemory.push_back(order);
+    orderCapacity = samples.size();
+    bytes += samples.size_bytes();
+  }
+  return driver->cuMemcpyHtoDAsync_v2(order, samples.data(),
+                                      samples.size_bytes(), stream);
+}
+
+const HeldData *DeviceExecutor::hold(uint32_t program, const pcx_data_t &data,
+                                     std::span<const uint32_t> samples,
+                                     int64_t first) {
+  requireWorking();
+  const pcx_program_t &info = module.info().programs[program];
+  bool perSample =
+      std::any_of(info.inputs, info.inputs + info.input_count,
+                  [](const pcx_port_t &port) { return port.per_sample != 0; });
+  if (!gather || !perSample)
+    return nullptr;
+  Scope scope(*this);
+  Resident *resident = keep(data);
+  if (!resident)
+    return nullptr;
+  auto fits = [&](Result result) {
+    if (result != cuda::OutOfMemory)
+      check(result, "cannot copy a data set");
+    return result == cuda::Success;
+  };
+  auto [entry, inserted] = resident->held.try_emplace(program);
+  HeldData &held = entry->second;
+  if (inserted && !fits(describeInputs(*resident, program, data, held))) {
+    resident->held.erase(entry);
+    return nullptr;
+  }
+  if (!samples.empty() && !fits(copyOrder(samples)))
+    return nullptr;
+  held.order = samples.empty() ? 0 : order;
+  held.first = samples.empty() ? 0 : first;
+  return &held;
+}
+
+//===----------------------------------------------------------------------===//
 // Calls
 //===----------------------------------------------------------------------===//
 
@@ -776,9 +1084,9 @@ int32_t DeviceExecutor::launch(void *self, uint32_t index) {
 /// Collects launches and scalars of a call.
 void DeviceExecutor::runHost(const ProgramCall &call) {
   const pcx_program_t &program = module.info().programs[call.program];
-  collected.clear();
+  collected.assign(gatherScalars, 0);
   steps.clear();
-  firstScalar = 0;
+  firstScalar = gatherScalars;
   current = call.program;
   hostError.clear();
   pcx_device_host_t host = {};
@@ -843,18 +1151,40 @@ Result DeviceExecutor::launchKernel(uint32_t program, const Step &step,
                                 info.shared_bytes, stream, parameters, nullptr);
 }
 
-void DeviceExecutor::launchDirectly(uint32_t program, int64_t n) {
-  for (const Step &step : steps) {
-    if (profiled) {
-      profileLaunch(program, step, n);
-      continue;
-    }
-    Result result = launchKernel(program, step, n);
+/// Blocks of each input.
+static uint32_t gatherBlocks(int64_t n) {
+  constexpr int64_t most = 1024;
+  return uint32_t(std::min(n, most));
+}
+
+Result DeviceExecutor::launchGather(const HeldData &held, int64_t n) {
+  Address inputs = held.inputs, first = scalars;
+  void *parameters[] = {&inputs, &first, &n};
+  return driver->cuLaunchKernel(gather, gatherBlocks(n), held.inputCount, 1,
+                                PCX_GATHER_THREADS, 1, 1, 0, stream, parameters,
+                                nullptr);
+}
+
+void DeviceExecutor::launchDirectly(uint32_t program, int64_t n,
+                                    const HeldData *held) {
+  const pcx_device_variant_t &variant = *module.info().programs[program].device;
+  auto one = [&](uint32_t index, uint32_t blocks, auto enqueue) {
+    if (profiled)
+      return profileLaunch(program, index, blocks, enqueue);
+    Result result = enqueue();
     if (result == cuda::Success && waitsForEach)
       result = driver->cuStreamSynchronize(stream);
     if (result)
-      stop(result, program, step.launch);
-  }
+      stop(result, program, index);
+  };
+  if (held)
+    one(variant.launch_count, gatherBlocks(n) * held->inputCount,
+        [&] { return launchGather(*held, n); });
+  for (const Step &step : steps)
+    one(step.launch,
+        blocksOf(variant.launches[step.launch],
+                 programs[program].launches[step.launch], n),
+        [&] { return launchKernel(program, step, n); });
 }
 
 void DeviceExecutor::forget(Recording &recording) {
@@ -869,6 +1199,8 @@ bool DeviceExecutor::record(Recording &recording) {
       driver->cuStreamBeginCapture_v2(stream, cuda::captureThreadLocal);
   if (result)
     return false;
+  if (recording.held && !result)
+    result = launchGather(*recording.held, recording.n);
   for (const Step &step : steps)
     if (!result)
       result = launchKernel(recording.program, step, recording.n);
@@ -883,14 +1215,16 @@ bool DeviceExecutor::record(Recording &recording) {
   return recording.exec != nullptr;
 }
 
-void DeviceExecutor::enqueue(uint32_t program, int64_t n) {
-  // A single launch is not faster as a graph.
+void DeviceExecutor::enqueue(uint32_t program, int64_t n,
+                             const HeldData *held) {
+  // A single launch is not faster as a graph, with a batch before it or not.
   if (!canRecord || profiled || waitsForEach || steps.size() < 2)
-    return launchDirectly(program, n);
-  auto found = std::find_if(
-      recordings.begin(), recordings.end(), [&](const Recording &recording) {
-        return recording.program == program && recording.n == n;
-      });
+    return launchDirectly(program, n, held);
+  auto found = std::find_if(recordings.begin(), recordings.end(),
+                            [&](const Recording &recording) {
+                              return recording.program == program &&
+                                     recording.n == n && recording.held == held;
+                            });
   if (found == recordings.end()) {
     // Batch sizes come and go; the one that was used last goes first.
     constexpr size_t mostRecordings = 16;
@@ -904,8 +1238,8 @@ void DeviceExecutor::enqueue(uint32_t program, int64_t n) {
                                });
       forget(*found);
     }
-    *found = {program, n, steps, nullptr, ++uses};
-    return launchDirectly(program, n);
+    *found = {program, n, held, steps, nullptr, ++uses};
+    return launchDirectly(program, n, held);
   }
   found->lastUse = ++uses;
   // What comes once may not come again, and recording takes longer than to
@@ -913,11 +1247,11 @@ void DeviceExecutor::enqueue(uint32_t program, int64_t n) {
   if (found->steps != steps) {
     forget(*found);
     found->steps = steps;
-    return launchDirectly(program, n);
+    return launchDirectly(program, n, held);
   }
   if (!found->exec && !record(*found)) {
     canRecord = false;
-    return launchDirectly(program, n);
+    return launchDirectly(program, n, held);
   }
   if (Result result = driver->cuGraphLaunch(found->exec, stream))
     stop(result, program, -1);
@@ -932,6 +1266,10 @@ void DeviceExecutor::begin(const ProgramCall &call, unsigned slot) {
   Program &own = programs[call.program];
   Slot &place = slotStates[slot];
   runHost(call);
+  if (call.held) {
+    collected[0] = call.held->order;
+    collected[1] = uint64_t(call.position - call.held->first);
+  }
   reserveScalars(collected.size());
 
   auto rows = [&](const pcx_port_t &port) {
@@ -942,15 +1280,16 @@ void DeviceExecutor::begin(const ProgramCall &call, unsigned slot) {
       stop(result, call.program, -1);
   };
   for (uint32_t i = 0; i < info.input_count; ++i)
-    enqueued(driver->cuMemcpyHtoDAsync_v2(own.inputs[i], call.inputs[i],
-                                          rows(info.inputs[i]), stream));
-  if (!collected.empty()) {
+    if (!call.held || !info.inputs[i].per_sample)
+      enqueued(driver->cuMemcpyHtoDAsync_v2(own.inputs[i], call.inputs[i],
+                                            rows(info.inputs[i]), stream));
+  if (call.held || collected.size() > gatherScalars) {
     size_t size = collected.size() * sizeof(uint64_t);
     std::memcpy(place.scalars, collected.data(), size);
     enqueued(
         driver->cuMemcpyHtoDAsync_v2(scalars, place.scalars, size, stream));
   }
-  enqueue(call.program, call.n);
+  enqueue(call.program, call.n, call.held);
   bool scalarWanted = false;
   for (uint32_t i = 0; i < info.output_count; ++i) {
     if (!call.wanted[i])
@@ -1064,13 +1403,13 @@ void DeviceExecutor::startProfile(uint32_t kept) {
   profileBegin = Clock::now();
 }
 
-/// Launches and waits: what runs at once cannot be told apart.
-void DeviceExecutor::profileLaunch(uint32_t program, const Step &step,
-                                   int64_t n) {
+template <typename Enqueue>
+void DeviceExecutor::profileLaunch(uint32_t program, uint32_t index,
+                                   uint32_t blocks, Enqueue enqueue) {
   std::chrono::duration<double> since = Clock::now() - profileBegin;
   Result result = driver->cuEventRecord(launchBegin, stream);
   if (!result)
-    result = launchKernel(program, step, n);
+    result = enqueue();
   if (!result)
     result = driver->cuEventRecord(launchEnd, stream);
   if (!result)
@@ -1079,12 +1418,9 @@ void DeviceExecutor::profileLaunch(uint32_t program, const Step &step,
   if (!result)
     result = driver->cuEventElapsedTime(&milliseconds, launchBegin, launchEnd);
   if (result)
-    stop(result, program, step.launch);
+    stop(result, program, index);
   double seconds = 1e-3 * double(milliseconds);
-  const pcx_launch_t &info =
-      module.info().programs[program].device->launches[step.launch];
-  uint32_t blocks = blocksOf(info, programs[program].launches[step.launch], n);
-  pcx_profile_stage_t &total = totals[program].launches[step.launch];
+  pcx_profile_stage_t &total = totals[program].launches[index];
   ++total.runs;
   total.tasks += blocks;
   total.seconds += seconds;
@@ -1092,8 +1428,8 @@ void DeviceExecutor::profileLaunch(uint32_t program, const Step &step,
   total.busiest += seconds;
   if (eventsKept)
     events[eventsSeen++ % eventsKept] = {
-        since.count(), seconds,     PCX_EVENT_STAGE, 0,
-        program,       step.launch, int64_t(blocks)};
+        since.count(), seconds, PCX_EVENT_STAGE, 0,
+        program,       index,   int64_t(blocks)};
 }
 
 const pcx_profile_t &DeviceExecutor::stopProfile() {

@@ -31,6 +31,9 @@ struct ProgramStaging {
   std::vector<std::byte *> outputs;
 };
 
+/// A data set that lies where programs run, with an order of its samples.
+struct HeldData;
+
 /// One call of a program.
 struct ProgramCall {
   uint32_t program;
@@ -38,6 +41,10 @@ struct ProgramCall {
   /// Aligned and padded: places of the staging, or others that stay as they are
   /// until the call has ended.
   const std::byte *const *inputs;
+  /// Unless null, where per-sample inputs come from instead: the samples from
+  /// `position` of the order.
+  const HeldData *held = nullptr;
+  int64_t position = 0;
   /// Outputs that will be looked at, by index.
   std::span<const uint8_t> wanted;
   const double *hypers;
@@ -63,6 +70,16 @@ public:
   virtual unsigned slots() const = 0;
   virtual const ProgramStaging &staging(uint32_t program,
                                         unsigned slot) const = 0;
+  /// Keeps a data set where programs run, and `order` from position `first`
+  /// (empty: the samples as they come), so that no batch is made here. Null if
+  /// it cannot. Valid until the next call; none of the program's is under way.
+  /// Throws Error when a device failed.
+  virtual const HeldData *hold(uint32_t program, const pcx_data_t &data,
+                               std::span<const uint32_t> order, int64_t first) {
+    (void)program, (void)data, (void)order, (void)first;
+    return nullptr;
+  }
+
   /// Starts a call in a slot whose last one has ended. Throws Error; a failed
   /// call did not happen, unless a device failed.
   virtual void begin(const ProgramCall &call, unsigned slot) = 0;

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <utility>
 
 using namespace pcx;
@@ -209,6 +210,8 @@ private:
   std::vector<const Column *> columns;
   std::vector<pcx_report_t> last;
   uint64_t gatherBytes = 0; ///< of the per-sample inputs of one sample
+  /// The data set and the order where programs run; null: batches are made here
+  const HeldData *held = nullptr;
 };
 
 } // namespace
@@ -347,6 +350,13 @@ bool StepLoop::settle(const Pending &pending, int64_t &done) {
 
 void StepLoop::run(int64_t &done) {
   unsigned slots = executor.slots();
+  if (steps.steps > 0) {
+    int64_t end = std::min(positions, steps.first + steps.steps * steps.batch);
+    std::span<const uint32_t> order;
+    if (steps.order)
+      order = {steps.order + steps.first, steps.order + end};
+    held = executor.hold(program, data, order, steps.first);
+  }
   for (unsigned slot = 0; slot < slots; ++slot)
     for (size_t i = 0; i < columns.size(); ++i)
       if (!columns[i]->perSample && steps.steps > 0)
@@ -357,9 +367,10 @@ void StepLoop::run(int64_t &done) {
   for (const Total &total : totals)
     session.wanted[total.output] = 1;
   // A step that may be the last one is looked at before the next one begins;
-  // where none may, the next one begins first. Its batch is gathered before
-  // that in any case, while the device is at work.
-  bool mayEnd = slots == 1 || steps.check_finite || steps.callback;
+  // where none may, or one more does not matter, the next one begins first. Its
+  // batch is gathered before that in any case, while the device is at work.
+  bool mayEnd =
+      slots == 1 || steps.check_finite || (steps.callback && !steps.overlap);
   std::optional<Pending> before;
   auto settleBefore = [&] {
     return !before || settle(*std::exchange(before, std::nullopt), done);
@@ -368,20 +379,24 @@ void StepLoop::run(int64_t &done) {
     int64_t position = steps.first + step * steps.batch;
     int64_t n = std::min(steps.batch, positions - position);
     Pending now = {step, position, n, unsigned(step % slots)};
-    gather(now);
+    if (!held)
+      gather(now);
     if (mayEnd && !settleBefore())
       return;
     try {
       session.begin(program, n,
-                    executor.staging(program, now.slot).inputs.data(),
-                    now.slot);
+                    executor.staging(program, now.slot).inputs.data(), now.slot,
+                    held, position);
     } catch (...) {
       // The session is as after the steps that are counted.
       settleBefore();
       throw;
     }
-    settleBefore();
+    bool goesOn = settleBefore();
     before = now;
+    // One step later than asked for, as the caller knows.
+    if (!goesOn)
+      break;
     if (slots == 1 && !settleBefore())
       return;
   }

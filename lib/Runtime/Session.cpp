@@ -48,8 +48,10 @@ pcx_session_t::pcx_session_t(const pcx_module_t &module, unsigned threads,
 }
 
 void pcx_session_t::begin(uint32_t program, int64_t n,
-                          const std::byte *const *inputs, unsigned slot) {
-  ProgramCall call = {program, n, inputs, wanted, hypers.data(), counters};
+                          const std::byte *const *inputs, unsigned slot,
+                          const HeldData *held, int64_t position) {
+  ProgramCall call = {program,  n,      inputs,        held,
+                      position, wanted, hypers.data(), counters};
   executor->begin(call, slot);
   ++counters.call;
 }

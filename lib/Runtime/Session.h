@@ -30,7 +30,8 @@ struct pcx_session_t {
   /// Starts a call of program `program` on `n` samples, see Executor::begin;
   /// `wanted` says which outputs will be looked at. Throws Error.
   void begin(uint32_t program, int64_t n, const std::byte *const *inputs,
-             unsigned slot);
+             unsigned slot, const pcx::HeldData *held = nullptr,
+             int64_t position = 0);
 
   void initialise(uint64_t seed);
 

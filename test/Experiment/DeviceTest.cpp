@@ -104,6 +104,23 @@ TEST_F(OnDevice, TrainingWritesTheCheckpointOfTheCpu) {
   EXPECT_EQ(readText(dir / "whole.safetensors"), expected);
 }
 
+TEST_F(OnDevice, ANumberThatIsNoneIsToldOfItsStep) {
+  // In the last sample, of one shuffled batch of four.
+  x.as<float>()[117] = std::numeric_limits<float>::infinity();
+  ASSERT_TRUE(data::writeNpz(dir / "x.npz", {{"x", &x}}));
+  for (const char *seed : {"1", "2", "3", "4"}) {
+    RunResult here = train("cpu", "a.safetensors", {"--seed", seed});
+    RunResult there = train("sim", "a.safetensors", {"--seed", seed});
+    auto message = [](const RunResult &result) {
+      return result.err.substr(
+          std::min(result.err.find("error: "), result.err.size()));
+    };
+    EXPECT_THAT(message(here), AllOf(HasSubstr("inf (a report of each"),
+                                     HasSubstr("of epoch 1")));
+    EXPECT_EQ(message(there), message(here));
+  }
+}
+
 TEST_F(OnDevice, ExecWritesTheArraysOfTheCpu) {
   Array few = Array::zeros(DType::F32, {5, 4});
   few.as<float>()[3] = 2;

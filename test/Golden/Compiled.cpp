@@ -25,8 +25,8 @@ using namespace pcx;
 using namespace pcx::test;
 
 std::string Build::name() const {
-  std::string cpuName = cpu.substr(cpu.rfind('-') + 1);
-  return type + "_" + level.substr(1) + "_" + cpuName;
+  std::string place = device.empty() ? cpu.substr(cpu.rfind('-') + 1) : device;
+  return type + "_" + level.substr(1) + "_" + place;
 }
 
 //===----------------------------------------------------------------------===//
@@ -81,6 +81,8 @@ std::unique_ptr<Compiled> Compiled::create(const std::string &source,
                                       "--batch=" + std::to_string(build.batch)};
   if (build.trace)
     command.push_back("--trace");
+  if (!build.device.empty())
+    command.insert(command.end(), {"--target=cuda", "--gpu-arch=sim"});
   command.insert(command.end(), build.more.begin(), build.more.end());
   if (int code = runCommand(command, folder + "/log")) {
     std::stringstream log;
@@ -95,7 +97,10 @@ std::unique_ptr<Compiled> Compiled::create(const std::string &source,
     error = status == PCX_ERROR_CPU ? "" : pcx_last_error();
     return nullptr;
   }
-  if (pcx_session_create(compiled->module, nullptr, &compiled->session)) {
+  pcx_session_options_t options = {};
+  options.struct_size = sizeof(options);
+  options.device = build.device.empty() ? "cpu" : build.device.c_str();
+  if (pcx_session_create(compiled->module, &options, &compiled->session)) {
     error = pcx_last_error();
     return nullptr;
   }

@@ -28,8 +28,10 @@ struct Build {
   bool trace = true;
   int64_t batch = 128;
   std::vector<std::string> more = {}; ///< further flags
+  /// Where it runs: empty for the CPU, or "sim", which it is then compiled for.
+  std::string device = {};
 
-  /// "f64_O3_v4", the name of a test.
+  /// "f64_O3_v4" or "f64_O3_sim", the name of a test.
   std::string name() const;
 };
 

@@ -27,8 +27,7 @@ void PrintTo(const Parameter &parameter, std::ostream *stream) {
 
 class CompiledTest : public testing::TestWithParam<Parameter> {};
 
-TEST_P(CompiledTest, AgreesWithPCX) {
-  Parameter parameter = GetParam();
+void compare(const Parameter &parameter) {
   if (parameter.golden.empty())
     GTEST_SKIP() << "no golden files: set PCX_SHARED_DIR";
   std::string error;
@@ -40,8 +39,13 @@ TEST_P(CompiledTest, AgreesWithPCX) {
   ASSERT_TRUE(compiled) << error;
   Policy policy;
   policy.single = parameter.build.type == "f32";
+  // What takes seconds a batch. With iPC one has many weight steps.
+  if (!parameter.build.device.empty())
+    policy.mostBatches = file->setting.algorithm == "ipc" ? 1 : 2;
   compareWithGolden(*file, *compiled, policy);
 }
+
+TEST_P(CompiledTest, AgreesWithPCX) { compare(GetParam()); }
 
 std::vector<Parameter> parameters() {
   std::vector<std::string> names = goldenNames();
@@ -55,6 +59,52 @@ std::vector<Parameter> parameters() {
           result.push_back({name, {type, level, cpu}});
   return result;
 }
+
+//===----------------------------------------------------------------------===//
+// On the simulated device
+//===----------------------------------------------------------------------===//
+
+/// What the simulator does in about a minute: not the benchmark's network, runs
+/// in f32, whose second batch reads moments, and steps in f64, those with the
+/// squared error in f32 as well. A launch for every group of operations is
+/// simulated in less time than one kernel whose blocks wait for each other,
+/// which one file has.
+std::vector<Parameter> deviceParameters() {
+  std::vector<Parameter> result;
+  auto add = [&](const std::string &name, const char *type,
+                 const char *strategy) {
+    Build build = {type, "-O3", "x86-64-v3", true, 32, {strategy}, "sim"};
+    result.push_back({name, build});
+  };
+  for (const std::string &name : goldenNames()) {
+    if (name == "mlp_paper_pc_se")
+      continue;
+    bool isRun = name.starts_with("run_");
+    if (!isRun)
+      add(name, "f64",
+          name == "mlp_small_pc_se_leaky_relu" ? "--gpu-strategy=persistent"
+                                               : "--gpu-strategy=graph");
+    if (isRun || name.find("_se_") != std::string::npos)
+      add(name, "f32", "--gpu-strategy=graph");
+  }
+  if (result.empty())
+    add("", "f64", "--gpu-strategy=graph");
+  return result;
+}
+
+class DeviceTest : public CompiledTest {
+protected:
+  void SetUp() override {
+#ifndef PCX_TEST_SIMULATOR
+    GTEST_SKIP() << "the simulated device was not built";
+#endif
+    // Each thread of a grid whose blocks wait has a stack.
+    setenv("PCX_SIM_SMS", "2", 1);
+  }
+  void TearDown() override { unsetenv("PCX_SIM_SMS"); }
+};
+
+TEST_P(DeviceTest, AgreesWithPCX) { compare(GetParam()); }
 
 /// States that go on from call to call: a sample's slot that a call does not
 /// use keeps what it held, although blocks of eight compute on it.
@@ -103,12 +153,14 @@ pc.program @train on @net (%x: tensor<4xf32>, %y: tensor<2xf32>) {
     EXPECT_EQ(found[i].data, found[i + 5].data) << "call " << i;
 }
 
+std::string nameOf(const testing::TestParamInfo<Parameter> &info) {
+  return (info.param.golden.empty() ? "none" : info.param.golden) + "_" +
+         info.param.build.name();
+}
+
 INSTANTIATE_TEST_SUITE_P(Golden, CompiledTest, testing::ValuesIn(parameters()),
-                         [](const auto &info) {
-                           return (info.param.golden.empty()
-                                       ? "none"
-                                       : info.param.golden) +
-                                  "_" + info.param.build.name();
-                         });
+                         nameOf);
+INSTANTIATE_TEST_SUITE_P(Golden, DeviceTest,
+                         testing::ValuesIn(deviceParameters()), nameOf);
 
 } // namespace

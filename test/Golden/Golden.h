@@ -94,6 +94,9 @@ public:
 struct Policy {
   /// Element type of what is tested.
   bool single = false;
+  /// Batches of a run that are taken and compared, the first ones: for what is
+  /// slow.
+  int64_t mostBatches = INT64_MAX;
 };
 
 /// Runs the steps of a golden file and compares everything that it has with

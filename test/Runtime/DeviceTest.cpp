@@ -95,24 +95,33 @@ struct StepOptions {
   bool callback = false, outputs = false;
   bool finite = false;
   int64_t stopAfter = -1;
+  int64_t first = 0; ///< 0: four steps, otherwise two
+  bool overlap = false;
 };
 
-Steps runSteps(const Session &session, std::vector<float> x,
-               const StepOptions &options, std::vector<uint32_t> order = {}) {
+/// A data set of a column for the input `x`; `values` must outlive it.
+template <typename T>
+Data makeData(const Session &session, const std::vector<T> &values,
+              uint32_t dtype, uint32_t encoding, double scale = 1,
+              double mean = 0, double std = 1) {
   pcx_column_t column = {sizeof(column),
                          "x",
-                         x.data(),
-                         x.size() * 4,
-                         PCX_F32,
-                         PCX_ENCODE_NONE,
-                         1,
-                         0,
-                         1};
+                         values.data(),
+                         values.size() * sizeof(T),
+                         dtype,
+                         encoding,
+                         scale,
+                         mean,
+                         std};
   pcx_data_t *made = nullptr;
   EXPECT_EQ(pcx_data_create(session.get(), 0, samples, &column, 1, &made),
             PCX_OK)
       << pcx_last_error();
-  Data data(made);
+  return Data(made);
+}
+
+Steps runSteps(const Session &session, const Data &data,
+               const StepOptions &options, std::vector<uint32_t> order = {}) {
   Steps found;
   struct User {
     Steps *found;
@@ -143,6 +152,11 @@ Steps runSteps(const Session &session, std::vector<float> x,
     steps.outputs = outputs;
     steps.output_count = 2;
   }
+  steps.overlap = options.overlap;
+  if (options.first) {
+    steps.first = options.first;
+    steps.steps = 2;
+  }
   pcx_report_t report = {};
   uint32_t count = 0;
   found.status = pcx_run_steps(session.get(), 0, data.get(), &steps, &report, 1,
@@ -150,6 +164,12 @@ Steps runSteps(const Session &session, std::vector<float> x,
   EXPECT_EQ(count, 1u);
   found.energy = report.value;
   return found;
+}
+
+Steps runSteps(const Session &session, const std::vector<float> &x,
+               const StepOptions &options, std::vector<uint32_t> order = {}) {
+  Data data = makeData(session, x, PCX_F32, PCX_ENCODE_NONE);
+  return runSteps(session, data, options, std::move(order));
 }
 
 } // namespace
@@ -235,6 +255,8 @@ protected:
       ASSERT_EQ(pcx_session_initialise(session->get(), 5), PCX_OK);
 #endif
   }
+
+public:
   uint64_t count(const char *counter, const char *kernel = nullptr) {
     unsigned long long value = 0;
     EXPECT_EQ(driver->pcxSimCount(kernel, counter, &value), cuda::Success)
@@ -242,6 +264,7 @@ protected:
     return value;
   }
 
+protected:
   std::unique_ptr<cuda::Driver> driver;
   Module module;
   Session cpu, sim;
@@ -371,6 +394,50 @@ TEST_F(SimulatedDevice, ManyStepsAreAsOnTheCpu) {
   }
 }
 
+TEST_F(SimulatedDevice, ACallbackMayComeWhenTheNextStepHasBegun) {
+  std::vector<float> x = numbers(samples * width, -1);
+  Data data = makeData(cpu, x, PCX_F32, PCX_ENCODE_NONE);
+  Steps here = runSteps(cpu, data, {.callback = true, .outputs = true});
+  EXPECT_EQ(
+      runSteps(sim, data, {.callback = true, .outputs = true, .overlap = true}),
+      here);
+  EXPECT_EQ(Arrays(sim), Arrays(cpu));
+  // How many have begun when the second one is told.
+  struct User {
+    SimulatedDevice *test;
+    uint64_t before;
+    std::vector<uint64_t> begun;
+  };
+  for (uint32_t overlap : {0u, 1u}) {
+    User user = {this, count("launches", "finish"), {}};
+    pcx_steps_t steps = {};
+    steps.struct_size = sizeof(steps);
+    steps.batch = maxBatch;
+    steps.steps = 4;
+    steps.overlap = overlap;
+    steps.user = &user;
+    steps.callback = [](void *given, int64_t step, const pcx_report_t *,
+                        uint32_t) -> int {
+      User &own = *static_cast<User *>(given);
+      own.begun.push_back(own.test->count("launches", "finish") - own.before);
+      return step == 1;
+    };
+    int64_t done = 0;
+    ASSERT_EQ(pcx_run_steps(sim.get(), 0, data.get(), &steps, nullptr, 0,
+                            nullptr, &done),
+              PCX_OK);
+    EXPECT_EQ(done, overlap ? 3 : 2);
+    EXPECT_EQ(user.begun, overlap ? (std::vector<uint64_t>{2, 3, 3})
+                                  : (std::vector<uint64_t>{1, 2}));
+    // The CPU stops where it is asked to.
+    user = {this, 0, {}};
+    ASSERT_EQ(pcx_run_steps(cpu.get(), 0, data.get(), &steps, nullptr, 0,
+                            nullptr, &done),
+              PCX_OK);
+    EXPECT_EQ(done, 2);
+  }
+}
+
 TEST_F(SimulatedDevice, OnlyWantedOutputsAreCopied) {
   std::vector<float> x = numbers(samples * width, -1);
   runSteps(sim, x, {});
@@ -391,6 +458,200 @@ TEST_F(SimulatedDevice, AStepThatIsNotFiniteIsTheLast) {
   EXPECT_EQ(there.done, here.done);
   EXPECT_EQ(Arrays(sim).count, Arrays(cpu).count);
 }
+
+//===----------------------------------------------------------------------===//
+// Data sets on the device
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// With an artifact that makes batches on the device.
+class ResidentData : public SimulatedDevice {
+protected:
+  void SetUp() override {
+    SimulatedDevice::SetUp();
+    if (IsSkipped())
+      return;
+    module = loadDevice(PCX_TEST_DEVICE_GATHER);
+    cpu = makeSession(module, 1);
+    sim = makeSession(module, 2, "sim");
+    ASSERT_TRUE(cpu && sim);
+    for (const Session *session : {&cpu, &sim})
+      ASSERT_EQ(pcx_session_initialise(session->get(), 5), PCX_OK);
+    order.resize(samples);
+    pcx_permutation(3, PCX_STREAM_USER, order.data(), samples);
+  }
+
+  /// Steps over the same data with and without an order, on both.
+  template <typename T>
+  void compare(const std::vector<T> &values, uint32_t dtype, uint32_t encoding,
+               double scale = 1, double mean = 0, double std = 1) {
+    Data data = makeData(cpu, values, dtype, encoding, scale, mean, std);
+    for (const auto &some : {std::vector<uint32_t>(), order}) {
+      uint64_t before = count("launches", "pcx_gather");
+      Steps here = runSteps(cpu, data, {.outputs = true}, some);
+      EXPECT_EQ(here.status, PCX_OK) << pcx_last_error();
+      EXPECT_EQ(runSteps(sim, data, {.outputs = true}, some), here);
+      EXPECT_EQ(Arrays(sim), Arrays(cpu));
+      EXPECT_EQ(count("launches", "pcx_gather") - before, 4u);
+    }
+  }
+
+  std::vector<uint32_t> order;
+  std::vector<float> x = numbers(samples * width, -1);
+};
+} // namespace
+
+TEST_F(ResidentData, StepsAreAsOnTheCpu) {
+  Data data = makeData(cpu, x, PCX_F32, PCX_ENCODE_NONE);
+  for (StepOptions options :
+       {StepOptions{}, StepOptions{.callback = true},
+        StepOptions{.outputs = true}, StepOptions{.finite = true},
+        StepOptions{.callback = true, .outputs = true, .stopAfter = 1},
+        // In the middle, as after --resume, and to the ragged end.
+        StepOptions{.outputs = true, .first = 8},
+        StepOptions{.outputs = true, .first = 16}})
+    for (const auto &some : {std::vector<uint32_t>(), order}) {
+      Steps here = runSteps(cpu, data, options, some);
+      EXPECT_EQ(here.status, PCX_OK) << pcx_last_error();
+      EXPECT_EQ(runSteps(sim, data, options, some), here);
+      EXPECT_EQ(Arrays(sim), Arrays(cpu));
+    }
+  EXPECT_GT(count("launches", "pcx_gather"), 30u);
+}
+
+TEST_F(ResidentData, EncodingsAreAsOnTheCpu) {
+  std::vector<uint8_t> bytes(samples * width);
+  std::vector<double> doubles(samples * width);
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = uint8_t(i * 37);
+    doubles[i] = 0.1 * double(i % 17);
+  }
+  compare(x, PCX_F32, PCX_ENCODE_NONE);
+  compare(x, PCX_F32, PCX_ENCODE_AFFINE, 0.3, 0.7, 1.3);
+  compare(doubles, PCX_F64, PCX_ENCODE_AFFINE, 0.3, 0.7, 1.3);
+  compare(bytes, PCX_U8, PCX_ENCODE_AFFINE, 1.0 / 255, 0.5, 0.3);
+  std::vector<uint8_t> small(samples);
+  std::vector<int32_t> classes(samples);
+  std::vector<int64_t> wide(samples);
+  for (size_t i = 0; i < small.size(); ++i)
+    small[i] = uint8_t(classes[i] = int32_t(wide[i] = (i * 7) % width));
+  compare(small, PCX_U8, PCX_ENCODE_ONE_HOT);
+  compare(classes, PCX_I32, PCX_ENCODE_ONE_HOT);
+  compare(wide, PCX_I64, PCX_ENCODE_ONE_HOT);
+}
+
+TEST_F(ResidentData, IsCopiedOnce) {
+  Data data = makeData(cpu, x, PCX_F32, PCX_ENCODE_NONE);
+  runSteps(sim, data, {}, order);
+  uint64_t before = count("uploads"), bytes = count("uploadedBytes");
+  runSteps(sim, data, {}, order);
+  // The order, and the scalars of four steps: those of two sweeps and of the
+  // end, and which samples.
+  EXPECT_EQ(count("uploads") - before, 5u);
+  EXPECT_EQ(count("uploadedBytes") - bytes, 4u * samples + 4 * 8 * (2 + 2 + 2));
+}
+
+TEST_F(ResidentData, BatchesAreRecordedWithTheLaunches) {
+  Data data = makeData(cpu, x, PCX_F32, PCX_ENCODE_NONE);
+  for (int run = 0; run < 4; ++run) {
+    Steps here = runSteps(cpu, data, {.outputs = true}, order);
+    EXPECT_EQ(runSteps(sim, data, {.outputs = true}, order), here) << run;
+    std::rotate(order.begin(), order.begin() + 7, order.end());
+  }
+  // Of eight samples and of six; the first launches of each were not played.
+  EXPECT_EQ(count("captures"), 2u);
+  EXPECT_EQ(count("replays"), 14u);
+  EXPECT_EQ(count("launches", "pcx_gather"), 16u);
+  EXPECT_EQ(Arrays(sim), Arrays(cpu));
+}
+
+TEST_F(ResidentData, RecordingsAreOfOneDataSet) {
+  std::vector<float> other = numbers(samples * width, 3);
+  Data data[] = {makeData(cpu, x, PCX_F32, PCX_ENCODE_NONE),
+                 makeData(cpu, other, PCX_F32, PCX_ENCODE_NONE)};
+  for (int run = 0; run < 6; ++run) {
+    const Data &one = data[run % 2];
+    Steps here = runSteps(cpu, one, {.outputs = true}, order);
+    EXPECT_EQ(runSteps(sim, one, {.outputs = true}, order), here) << run;
+    // And of none.
+    std::vector<float> batch = numbers(maxBatch * width, float(run));
+    EXPECT_EQ(trainOnce(sim, batch), trainOnce(cpu, batch)) << run;
+  }
+  EXPECT_EQ(count("captures"), 5u);
+}
+
+TEST_F(ResidentData, MemoryOfPastDataIsGivenBack) {
+  std::vector<float> other = numbers(samples * width, 3);
+  Data first = makeData(cpu, x, PCX_F32, PCX_ENCODE_NONE);
+  runSteps(sim, first, {}, order);
+  runSteps(sim, first, {}, order);
+  uint64_t used = count("allocatedBytes"), bytes = pcx_session_bytes(sim.get());
+  // Another one, at the same address more often than not.
+  for (const std::vector<float> *values : {&other, &x, &other}) {
+    first.reset();
+    first = makeData(cpu, *values, PCX_F32, PCX_ENCODE_NONE);
+    ASSERT_EQ(pcx_session_initialise(sim.get(), 5), PCX_OK);
+    ASSERT_EQ(pcx_session_initialise(cpu.get(), 5), PCX_OK);
+    Steps here = runSteps(cpu, first, {.outputs = true}, order);
+    EXPECT_EQ(runSteps(sim, first, {.outputs = true}, order), here);
+    EXPECT_EQ(count("allocatedBytes"), used);
+    EXPECT_EQ(pcx_session_bytes(sim.get()), bytes);
+  }
+  // Two at once have room for two.
+  Data second = makeData(cpu, x, PCX_F32, PCX_ENCODE_NONE);
+  runSteps(sim, second, {}, order);
+  EXPECT_GT(count("allocatedBytes"), used + samples * width * 4 - 1);
+}
+
+TEST_F(ResidentData, WhatDoesNotFitStaysWithTheHost) {
+  uint64_t used = count("allocatedBytes");
+  // A sixteenth is kept free: there is room for half of the data.
+  std::string limit = std::to_string((used + samples * width * 2) * 16 / 15);
+  Environment memory("PCX_SIM_MEMORY", limit.c_str());
+  Data data = makeData(cpu, x, PCX_F32, PCX_ENCODE_NONE);
+  Steps here = runSteps(cpu, data, {.outputs = true}, order);
+  EXPECT_EQ(runSteps(sim, data, {.outputs = true}, order), here);
+  EXPECT_EQ(count("launches", "pcx_gather"), 0u);
+  EXPECT_EQ(count("allocatedBytes"), used);
+}
+
+TEST_F(ResidentData, TheEnvironmentLeavesItWithTheHost) {
+  Environment place("PCX_DEVICE_DATA", "host");
+  Session session = makeSession(module, 1, "sim");
+  ASSERT_EQ(pcx_session_initialise(session.get(), 5), PCX_OK);
+  Steps here = runSteps(cpu, x, {.outputs = true}, order);
+  EXPECT_EQ(runSteps(session, x, {.outputs = true}, order), here);
+  EXPECT_EQ(count("launches", "pcx_gather"), 0u);
+}
+
+TEST_F(ResidentData, WrongPlacesAreMistakes) {
+  Environment place("PCX_DEVICE_DATA", "disk");
+  EXPECT_TRUE(failedWith(create(module, "sim"), PCX_ERROR_ARGUMENT,
+                         {"PCX_DEVICE_DATA is 'disk'", "'host'", "'device'"}));
+}
+
+TEST_F(ResidentData, TheProfileHasWhatMakesBatches) {
+  pcx_profile_options_t options = {sizeof(options), 100};
+  ASSERT_EQ(pcx_profile_start(sim.get(), &options), PCX_OK) << pcx_last_error();
+  runSteps(sim, x, {}, order);
+  const pcx_profile_t *profile = nullptr;
+  ASSERT_EQ(pcx_profile_stop(sim.get(), &profile), PCX_OK) << pcx_last_error();
+  const pcx_profile_program_t &train = profile->programs[0];
+  ASSERT_EQ(train.stage_count, 3u);
+  EXPECT_EQ(train.stages[2].runs, 4u);
+  EXPECT_EQ(train.stages[2].tasks, 3 * 8u + 6u); // a block a sample
+  EXPECT_GT(train.stages[2].seconds, 0);
+  EXPECT_EQ(profile->event_count, 4u * 5);
+}
+
+TEST_F(SimulatedDevice, ArtifactsWithoutItsKernelMakeBatchesOnTheHost) {
+  runSteps(sim, numbers(samples * width, -1), {});
+  EXPECT_EQ(count("launches", "pcx_gather"), 0u);
+}
+
+//===----------------------------------------------------------------------===//
+// The session on the device
+//===----------------------------------------------------------------------===//
 
 TEST_F(SimulatedDevice, CheckpointsMoveBetweenDevices) {
   TemporaryFolder folder;

@@ -107,9 +107,11 @@ struct AnalysisResult {
 /// session of its own.
 class Analyser {
 public:
-  /// Errors: the artifact has no analysis of the program.
+  /// With as many threads as `session` has; on the CPU, or on the session's
+  /// device where the artifact has no code for the CPU. Errors: the artifact
+  /// has no analysis of the program.
   static Result<Analyser> create(const Module &module, uint32_t program,
-                                 uint32_t threads);
+                                 const pcx_session_t *session);
   /// Whether the artifact has one.
   static bool available(const Module &module, uint32_t program);
 

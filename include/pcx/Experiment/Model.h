@@ -47,6 +47,8 @@ Result<Session> createSession(const Module &module, uint32_t threads,
                               const std::string &device);
 /// Whether its programs run elsewhere than on the CPU.
 bool isOnDevice(const pcx_session_t *session);
+/// What --device calls it: without the GPU's name.
+std::string deviceName(const pcx_session_t *session);
 
 /// The program called `name` or, without a name, the only one with `role`. The
 /// messages name the nearest match, or the candidates and `flag`, which chooses

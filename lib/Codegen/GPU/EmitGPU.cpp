@@ -19,6 +19,7 @@
 
 #include "../CPU/EntryAttributes.h"
 #include "../Programs.h"
+#include "EmitGather.h"
 #include "GroupEmitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -1254,6 +1255,7 @@ struct EmitGPUPass : public pc::impl::EmitGPUPassBase<EmitGPUPass> {
           .run();
       program.erase();
     }
+    emitGather(kernels);
     module->setAttr(kStorageAttrName, b.getArrayAttr(tables.storage));
     module->setAttr(kHypersAttrName, b.getArrayAttr(tables.hypers));
   }

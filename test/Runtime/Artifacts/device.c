@@ -16,7 +16,9 @@
 //   mistaken   asks for a launch that there is not (nothing on the CPU)
 //
 // DEVICE_ONLY leaves out the CPU's code, DEVICE_NONE the other's, and
-// DEVICE_PTX has an image that only a GPU could run.
+// DEVICE_PTX has an image that only a GPU could run. DEVICE_GATHER has the
+// kernel that makes batches as well, for what these programs take: each row is
+// made by one thread.
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,6 +42,7 @@ static const char kernels[] =
     "@dynamic = external addrspace(3) global [0 x i8], align 16\n"
     "declare i32 @llvm.nvvm.read.ptx.sreg.tid.x()\n"
     "declare i32 @llvm.nvvm.read.ptx.sreg.ctaid.x()\n"
+    "declare i32 @llvm.nvvm.read.ptx.sreg.ctaid.y()\n"
     "declare i32 @llvm.nvvm.read.ptx.sreg.ntid.x()\n"
     "declare i32 @llvm.nvvm.read.ptx.sreg.nctaid.x()\n"
     "declare void @llvm.nvvm.barrier.cta.sync.aligned.all(i32)\n"
@@ -207,7 +210,76 @@ static const char kernels[] =
     "  %v = load float, ptr %p, align 4\n"
     "  store float %v, ptr %x, align 4\n"
     "  ret void\n"
-    "}\n";
+    "}\n"
+#ifdef DEVICE_GATHER
+    "define ptx_kernel void @pcx_gather(ptr %inputs, ptr %scalars, i64 %n) {\n"
+    "entry:\n"
+    "  %y = call i32 @llvm.nvvm.read.ptx.sreg.ctaid.y()\n"
+    "  %input = getelementptr [5 x i64], ptr %inputs, i32 %y\n"
+    "  %from = load ptr, ptr %input, align 8\n"
+    "  %to = call ptr @entry(ptr %input, i64 1)\n"
+    "  %values = call ptr @entry(ptr %input, i64 2)\n"
+    "  %fp = getelementptr i64, ptr %input, i64 4\n"
+    "  %form = load i64, ptr %fp, align 8\n"
+    "  %order = load ptr, ptr %scalars, align 8\n"
+    "  %pp = getelementptr i64, ptr %scalars, i64 1\n"
+    "  %position = load i64, ptr %pp, align 8\n"
+    "  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()\n"
+    "  %b = call i32 @llvm.nvvm.read.ptx.sreg.ctaid.x()\n"
+    "  %d = call i32 @llvm.nvvm.read.ptx.sreg.ntid.x()\n"
+    "  %o = mul i32 %b, %d\n"
+    "  %r32 = add i32 %o, %t\n"
+    "  %r = zext i32 %r32 to i64\n"
+    "  %inside = icmp ult i64 %r, %n\n"
+    "  br i1 %inside, label %place, label %done\n"
+    "place:\n"
+    "  %at = add i64 %position, %r\n"
+    "  %none = icmp eq ptr %order, null\n"
+    "  br i1 %none, label %row, label %ordered\n"
+    "ordered:\n"
+    "  %np = getelementptr i32, ptr %order, i64 %at\n"
+    "  %named32 = load i32, ptr %np, align 4\n"
+    "  %named = zext i32 %named32 to i64\n"
+    "  br label %row\n"
+    "row:\n"
+    "  %sample = phi i64 [ %at, %place ], [ %named, %ordered ]\n"
+    "  %target = getelementptr [4 x float], ptr %to, i64 %r\n"
+    "  br label %element\n"
+    "element:\n"
+    "  %i = phi i64 [ 0, %row ], [ %next, %store ]\n"
+    "  switch i64 %form, label %done [ i64 2, label %copy\n"
+    "    i64 3, label %lookup\n"
+    "    i64 5, label %class ]\n"
+    "copy:\n"
+    "  %cp = getelementptr [4 x float], ptr %from, i64 %sample, i64 %i\n"
+    "  %cv = load float, ptr %cp, align 4\n"
+    "  br label %store\n"
+    "lookup:\n"
+    "  %bp = getelementptr [4 x i8], ptr %from, i64 %sample, i64 %i\n"
+    "  %byte = load i8, ptr %bp, align 1\n"
+    "  %code = zext i8 %byte to i64\n"
+    "  %vp = getelementptr float, ptr %values, i64 %code\n"
+    "  %lv = load float, ptr %vp, align 4\n"
+    "  br label %store\n"
+    "class:\n"
+    "  %kp = getelementptr i32, ptr %from, i64 %sample\n"
+    "  %class32 = load i32, ptr %kp, align 4\n"
+    "  %this = zext i32 %class32 to i64\n"
+    "  %same = icmp eq i64 %this, %i\n"
+    "  %kv = select i1 %same, float 1.0, float 0.0\n"
+    "  br label %store\n"
+    "store:\n"
+    "  %value = phi float [ %cv, %copy ], [ %lv, %lookup ], [ %kv, %class ]\n"
+    "  %sp = getelementptr float, ptr %target, i64 %i\n"
+    "  store float %value, ptr %sp, align 4\n"
+    "  %next = add i64 %i, 1\n"
+    "  %more = icmp ult i64 %next, 4\n"
+    "  br i1 %more, label %element, label %done\n"
+    "done:\n"
+    "  ret void\n"
+    "}\n"
+#endif
+    ;
 #endif
 
 //===----------------------------------------------------------------------===//
