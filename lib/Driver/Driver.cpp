@@ -451,7 +451,7 @@ LogicalResult Driver::checkTargets() {
   if (options.gpuArchs.empty())
     for (StringRef arch : {"sm_80", "sm_90"})
       gpus.push_back(*GPUTarget::parse(arch));
-  if (options.cubins) {
+  if (options.cubins && !gpus.empty()) {
     assembler = findAssembler();
     if (assembler.empty())
       return success(error("--gpu-cubins needs ptxas, which is neither in "
@@ -475,6 +475,12 @@ LogicalResult Driver::checkTargets() {
     return success(error("--gpu-strategy takes auto, persistent or graph, "
                          "found '" +
                          options.strategy + "'"));
+  // A kernel for each group has all samples.
+  if (options.strategy == "graph" && options.sampleBlock)
+    return success(error("--sample-block is for --gpu-strategy=persistent; "
+                         "leave it out, or name that"));
+  if (options.strategy == "auto" && options.sampleBlock && forDevice)
+    options.strategy = "persistent";
   if (options.strategy != "auto")
     pipeline.strategy = options.strategy;
   if (!forDevice && options.precision == "tf32")
@@ -1076,13 +1082,19 @@ LogicalResult Driver::runTarget(ModuleOp module, StringRef target,
 }
 
 /// Compiles a copy of `module` either way and chooses the one that is predicted
-/// to take less time, of all programs together on the first of the GPUs. With
-/// --emit=work both are reported.
+/// to take less time, of all programs together on the GPUs that are known of
+/// those that code is for, or on all that are known. With --emit=work both are
+/// reported.
 LogicalResult Driver::chooseStrategy(ModuleOp module, TimingScope &timing) {
   bool given = options.strategy != "auto";
   if (given && !work)
     return success();
   TimingScope scope = timing.nest("Choose a strategy");
+  auto isNamed = [&](const GPUMachine &machine) {
+    return llvm::any_of(
+        gpus, [&](const GPUTarget &gpu) { return gpu.arch == machine.arch; });
+  };
+  bool named = llvm::any_of(getGPUMachines(), isNamed);
   std::vector<DeviceWork> all;
   double least = 0;
   std::string chosen;
@@ -1100,7 +1112,10 @@ LogicalResult Driver::chooseStrategy(ModuleOp module, TimingScope &timing) {
     double seconds = 0;
     for (DeviceWork &entry :
          describeDeviceWork(getModuleInfo(*copy), options.batch)) {
-      seconds += entry.costs.front().getSeconds();
+      for (auto [machine, cost] :
+           llvm::zip_equal(getGPUMachines(), entry.costs))
+        if (!named || isNamed(machine))
+          seconds += cost.getSeconds();
       all.push_back(std::move(entry));
     }
     if (chosen.empty() || seconds < least) {

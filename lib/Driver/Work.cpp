@@ -373,6 +373,7 @@ void WorkReport::writeText(raw_ostream &os) const {
   table.front().push_back("+ meetings");
   table.front().push_back("+ launches");
   for (const DeviceWork &work : devices) {
+    std::string atLeast = work.exact ? "" : "at least ";
     std::vector<std::string> &row = table.emplace_back();
     row = {"@" + work.program,
            work.strategy + (work.chosen ? " *" : ""),
@@ -380,10 +381,10 @@ void WorkReport::writeText(raw_ostream &os) const {
            std::to_string(work.blocks),
            std::to_string(work.sharedBytes),
            formatCount(work.meets),
-           formatCount(work.flops),
-           formatCount(work.bytes)};
+           atLeast + formatCount(work.flops),
+           atLeast + formatCount(work.bytes)};
     for (const DeviceCost &cost : work.costs)
-      row.push_back(formatSeconds(cost.getSeconds()));
+      row.push_back(atLeast + formatSeconds(cost.getSeconds()));
     const DeviceCost &last = work.costs.back();
     for (double part : {last.work, last.waits, last.meets, last.launches})
       row.push_back(formatSeconds(part));
@@ -405,7 +406,9 @@ std::vector<DeviceWork> pc::describeDeviceWork(const ModuleInfo &info,
       work.sharedBytes = std::max(work.sharedBytes, launch.sharedBytes);
       for (auto [index, calls] : launch.uses) {
         const KernelInfo &kernel = entry.kernels[index];
-        double times = calls * launch.runs;
+        // Loops with a bound that only the call knows run once, at least.
+        work.exact &= calls > 0 && launch.runs > 0;
+        double times = std::max(calls, 1.0) * std::max(launch.runs, 1.0);
         work.flops +=
             times * (kernel.flopsBase + batch * kernel.flopsPerSample);
         work.bytes +=
@@ -460,6 +463,7 @@ void WorkReport::writeJSON(raw_ostream &os) const {
           json.attribute("program", work.program);
           json.attribute("strategy", work.strategy);
           json.attribute("chosen", work.chosen);
+          json.attribute("exact", work.exact);
           json.attribute("launches", work.launches);
           json.attribute("blocks", work.blocks);
           json.attribute("shared_bytes", work.sharedBytes);

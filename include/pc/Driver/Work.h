@@ -87,6 +87,8 @@ struct Machine {
 struct DeviceWork {
   std::string program, strategy;
   bool chosen = false;
+  /// No loop has a bound that only the call knows.
+  bool exact = true;
   int64_t launches = 0, blocks = 0, sharedBytes = 0;
   double meets = 0, flops = 0, bytes = 0;
   /// By machine, as getGPUMachines() has them.

@@ -72,7 +72,7 @@ ModuleInfo pc::getModuleInfo(ModuleOp module) {
         continue;
       ArrayRef<double> units = cast<DenseF64ArrayAttr>(pair[3]).asArrayRef();
       entry.kernels.back().units = {units[0],
-                                    units[1] != 0,
+                                    units[1],
                                     units[2],
                                     units[3],
                                     static_cast<int64_t>(units[4]),

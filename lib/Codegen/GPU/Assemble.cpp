@@ -42,7 +42,8 @@ pc::assemble(StringRef assembler, StringRef ptx, const GPUTarget &target,
        llvm::zip_equal(paths, removers, ArrayRef{"ptx", "cubin", "log"})) {
     if (std::error_code error =
             llvm::sys::fs::createTemporaryFile("pcc", suffix, path))
-      return emitError("cannot make a temporary file: " + error.message());
+      return emitError("cannot make a temporary file: " + error.message() +
+                       "; set TMPDIR to a folder that can be written to");
     remover.setFile(path);
   }
   {
@@ -52,7 +53,8 @@ pc::assemble(StringRef assembler, StringRef ptx, const GPUTarget &target,
     os.close();
     if (error || os.has_error())
       return emitError("cannot write " + paths[0] + ": " +
-                       (error ? error : os.error()).message());
+                       (error ? error : os.error()).message() +
+                       "; set TMPDIR to a folder with room");
   }
   std::string arch = "-arch=" + target.getName();
   std::string level = "-O" + std::to_string(optLevel);
@@ -65,7 +67,10 @@ pc::assemble(StringRef assembler, StringRef ptx, const GPUTarget &target,
     auto log = llvm::MemoryBuffer::getFile(paths[2]);
     StringRef said = log ? (*log)->getBuffer().trim() : StringRef(message);
     return emitError(assembler + " has no machine code for " +
-                     target.getName() + ": " + (said.empty() ? message : said));
+                     target.getName() + ": " +
+                     (said.empty() ? StringRef(message) : said) +
+                     "; use a newer CUDA toolkit, name another --gpu-arch, or "
+                     "leave --gpu-cubins out");
   }
   auto made = llvm::MemoryBuffer::getFile(paths[1]);
   if (!made)

@@ -11,6 +11,7 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "pc/Dialect/PC/Transforms/Buffers.h"
 #include "pc/Dialect/PC/Transforms/Structured.h"
 
 using namespace mlir;
@@ -41,19 +42,14 @@ static int64_t getTermUnit(Multiply multiply) {
 
 ResidentMatrix::ResidentMatrix(RankedTensorType type)
     : rows(type.getDimSize(0)), columns(type.getDimSize(1)),
-      element(type.getElementType()) {}
-
-int64_t ResidentMatrix::getPitch() const {
-  return llvm::alignTo(columns, kFragmentColumns) +
-         kVectorBytes / bytesOf(element);
-}
+      pitch(getPaddedRow(type)), element(type.getElementType()) {}
 
 int64_t ResidentMatrix::getRows() const {
-  return llvm::alignTo(rows, kFragmentColumns);
+  return llvm::alignTo(rows, kRowUnit);
 }
 
 int64_t ResidentMatrix::getBytes() const {
-  return getRows() * getPitch() * bytesOf(element);
+  return getRows() * pitch * bytesOf(element);
 }
 
 int64_t ResidentMatrix::getCopiedBytes() const {
@@ -155,6 +151,9 @@ static void assignThreads(ContractionPlan &plan) {
   }
 }
 
+static_assert(kRowUnit % 16 == 0,
+              "terms of every tensor-core product end where zeros do");
+
 ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
                                     const GroupChoices &choices,
                                     ArrayPlace left, ArrayPlace right,
@@ -217,6 +216,9 @@ ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
     slice.lines = index == 0 ? plan.rows : plan.columns;
     slice.terms = plan.depth;
     layOut(slice, plan.multiply, index);
+    // Zeros follow the rows of an array, which are lines of A.
+    assert((!slice.resident || index == 1 || slice.termsTogether) &&
+           "what a block computes has the terms of a line together");
     // Chunks are wholly inside of the array or wholly outside.
     int64_t extent = slice.termsTogether ? plan.k
                      : index == 0        ? plan.m
@@ -244,13 +246,18 @@ int64_t ContractionPlan::getSharedBytes() const {
          bytesOf(elementType);
 }
 
+bool ContractionPlan::hasPartialSlices() const {
+  if (ShapedType::isDynamic(k))
+    return true;
+  return (left.resident || right.resident) && k % depth != 0;
+}
+
 int64_t ContractionPlan::getTiles(int64_t count) const {
   return llvm::divideCeil(count, rows) * llvm::divideCeil(n, columns);
 }
 
 double ContractionPlan::getFlops(int64_t count, int64_t terms) const {
-  // Of a sum over samples a slice need not be full.
-  int64_t unit = ShapedType::isDynamic(k) ? getTermUnit(multiply) : depth;
+  int64_t unit = hasPartialSlices() ? getTermUnit(multiply) : depth;
   return 2.0 * parts * llvm::alignTo(count, rows) * llvm::alignTo(n, columns) *
          llvm::alignTo(terms, unit);
 }
@@ -264,10 +271,6 @@ double ContractionPlan::getBytes(int64_t count, int64_t terms) const {
     lines += double(n) * llvm::divideCeil(count, rows);
   return lines * terms * bytesOf(elementType);
 }
-
-//===----------------------------------------------------------------------===//
-// Code
-//===----------------------------------------------------------------------===//
 
 double ContractionPlan::getWaits(int64_t terms) const {
   if (left.resident && right.resident)
@@ -306,6 +309,10 @@ double ContractionPlan::getSharedPasses(int64_t terms) const {
   perUnit = words * (2 * rowFragments + 4 * columnFragments);
   return perUnit * units * acrossRows * acrossColumns;
 }
+
+//===----------------------------------------------------------------------===//
+// Code
+//===----------------------------------------------------------------------===//
 
 namespace {
 
@@ -517,9 +524,10 @@ SmallVector<Value> ContractionEmitter::multiply(Value k, Value buffer,
     if (plan.depth == unit)
       return isExact(plan) ? multiplyExact(left, right, before)
                            : multiplyMatrix(left, right, before);
-    // Of a sum over samples, which may be few, as many terms as there are.
+    // As many terms as there are: samples may be few, and behind a resident
+    // matrix there are no zeros for the rest of a slice.
     Value depth = number(plan.depth);
-    if (ShapedType::isDynamic(plan.k)) {
+    if (plan.hasPartialSlices()) {
       Value rest = arith::SubIOp::create(b, loc, arguments.terms, k);
       depth = arith::MinSIOp::create(b, loc, depth, rest);
     }
@@ -814,7 +822,7 @@ void pc::emitResidentCopy(OpBuilder &b, Location loc,
   while (matrix.columns % chunk)
     chunk /= 2;
   int64_t bytes = chunk * elementBytes;
-  int64_t perRow = llvm::alignTo(matrix.columns, kFragmentColumns) / chunk;
+  int64_t perRow = llvm::alignTo(matrix.columns, kRowUnit) / chunk;
   code.loop(
       thread, code.number(matrix.getRows() * perRow), code.number(kThreads), {},
       [&](Value index, ValueRange) {
@@ -830,8 +838,8 @@ void pc::emitResidentCopy(OpBuilder &b, Location loc,
           return code.elementAt(base, matrix.element,
                                 code.add(code.scaled(row, pitch), column));
         };
-        code.copyAsync(at(to, matrix.getPitch()), at(from, matrix.columns),
-                       bytes, exists, from);
+        code.copyAsync(at(to, matrix.pitch), at(from, matrix.columns), bytes,
+                       exists, from);
         return SmallVector<Value>();
       });
 }

@@ -44,12 +44,12 @@ enum class Multiply {
 /// elements apart, with zeros behind them and below.
 struct ResidentMatrix {
   int64_t rows = 0, columns = 0;
+  /// Elements between rows: getPaddedRow. Of float32 it is 4 or 20 modulo 32,
+  /// so lanes that read a fragment meet different banks.
+  int64_t pitch = 0;
   mlir::Type element;
 
   explicit ResidentMatrix(mlir::RankedTensorType type);
-  /// Lanes that read a fragment meet different banks: this is 4 or 20
-  /// modulo 32.
-  int64_t getPitch() const;
   int64_t getRows() const;
   int64_t getBytes() const;
   /// Bytes that copying it reads.
@@ -105,6 +105,9 @@ struct ContractionPlan {
   int64_t acrossRows = 0, acrossColumns = 0;
 
   int64_t getSharedBytes() const;
+  /// The last slice is multiplied as far as there are terms, to a multiple of
+  /// what one turn multiplies; otherwise to its end, which is zeros.
+  bool hasPartialSlices() const;
   /// Tiles of C with `count` rows.
   int64_t getTiles(int64_t count) const;
   /// Floating-point operations of C with `count` rows and `terms` terms, with
@@ -112,8 +115,8 @@ struct ContractionPlan {
   double getFlops(int64_t count, int64_t terms) const;
   /// Bytes of A and B that are copied.
   double getBytes(int64_t count, int64_t terms) const;
-  /// Slices of a tile that copies are waited for, beyond the first; as many as
-  /// are copied at a time count once.
+  /// How often the copies of a tile are waited for: once for the first slice,
+  /// then once for as many as are on their way together.
   double getWaits(int64_t terms) const;
   /// Passes over the banks of shared memory that reading a tile's operands
   /// takes.

@@ -55,13 +55,10 @@ DeviceCost pc::predictCost(const EntryInfo &entry, const GPUMachine &machine) {
       const KernelUnits &units = kernel.units;
       if (units.count == 0)
         continue;
-      // Blocks of samples, or of the launch, that are at work together.
-      double blocksOfSamples =
-          launch.samplesPerBlock
-              ? std::ceil(double(entry.maxBatch) / launch.samplesPerBlock)
-              : 1;
+      // Blocks that are at work together.
+      bool byBlock = units.blocksOfSamples > 0;
       double together =
-          std::min(resident, units.byBlock ? blocksOfSamples : units.count);
+          std::min(resident, byBlock ? units.blocksOfSamples : units.count);
       double rate = std::min(machine.bytes, machine.allBytes / together);
       double tensor = units.bits == 16 ? machine.bf16 : machine.tf32;
       double work = std::max(
@@ -69,14 +66,14 @@ DeviceCost pc::predictCost(const EntryInfo &entry, const GPUMachine &machine) {
            units.sharedPasses, units.bytes / rate});
       double wait = units.trips * machine.latency + kBarrier;
       // Blocks that share units even them out, but for the last one.
-      double rounds = units.byBlock
-                          ? units.count * std::ceil(blocksOfSamples / together)
-                      : launch.cooperative ? units.count / resident
-                                           : std::ceil(units.count / together);
+      double rounds =
+          byBlock ? units.count * std::ceil(units.blocksOfSamples / together)
+          : launch.cooperative ? units.count / resident
+                               : std::ceil(units.count / together);
       double times = std::max(calls, 1.0) * std::max(launch.runs, 1.0);
       cost.work += times * rounds * work / clock;
       cost.waits += times * rounds * wait / clock;
-      if (!units.byBlock)
+      if (!byBlock)
         longest = std::max(longest, (work + wait) / clock);
     }
     if (launch.cooperative)

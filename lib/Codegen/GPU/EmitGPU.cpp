@@ -562,7 +562,7 @@ ArrayPlace ProgramEmitter::getPlace(Value array) {
   BufferAttr buffer = getBuffer(program, array);
   auto resident = residents.find(buffer);
   if (resident != residents.end())
-    return {resident->second.matrix.getPitch(), true};
+    return {resident->second.matrix.pitch, true};
   if (buffer.getSpace() != BufferSpace::Scratch)
     return {};
   auto type = cast<RankedTensorType>(array.getType());
@@ -594,6 +594,7 @@ int64_t ProgramEmitter::getMostSlices(StageOp stage) {
 /// far as they fit beside the slices of other operands.
 void ProgramEmitter::chooseResidents(StageOp stage) {
   scratchShared = paddedRows;
+  stages = 2;
   if (scratchShared && blockBytes + getMostSlices(stage) > sharedBytes)
     scratchShared = false;
   struct Candidate {
@@ -651,8 +652,11 @@ void ProgramEmitter::chooseResidents(StageOp stage) {
     return residents.size();
   };
   size_t most = take(kMostStages);
-  if (most < order.size() && take(2) <= most)
+  bool fits = residentBytes + getMostSlices(stage) <= sharedBytes;
+  if (fits && most < order.size() && take(2) <= most)
     take(kMostStages);
+  else if (!fits)
+    take(2);
 }
 
 /// All threads of a block that has samples copy the resident matrices.
@@ -661,7 +665,8 @@ void ProgramEmitter::copyResidents(Value blocksOfSamples) {
     return;
   ThreadCode code(b, loc);
   GroupWork work;
-  work.units.byBlock = true;
+  work.units.blocksOfSamples =
+      std::min<int64_t>(llvm::divideCeil(maxBatch, sampleBlock), mostBlocks);
   work.units.trips = 1;
   code.doIf(code.isLess(block, blocksOfSamples), [&]() {
     OpBuilder::InsertionGuard guard(b);
@@ -845,7 +850,7 @@ int64_t ProgramEmitter::addKernel(const Twine &what, const GroupWork &work) {
        b.getDenseF64ArrayAttr({work.flopsBase, work.flopsPerSample,
                                work.bytesBase, work.bytesPerSample}),
        b.getI64IntegerAttr(0),
-       b.getDenseF64ArrayAttr({units.count, double(units.byBlock), units.flops,
+       b.getDenseF64ArrayAttr({units.count, units.blocksOfSamples, units.flops,
                                units.tensorFlops, double(units.bits),
                                units.bytes, units.sharedPasses,
                                units.trips})}));
@@ -1175,30 +1180,38 @@ static LogicalResult checkBlocks(func::FuncOp program) {
          << most << ", found " << rows;
 }
 
-/// Points are numbered in 32 bits.
+/// Points are numbered in 32 bits, and loops go on to the first number that is
+/// none.
 static LogicalResult checkSizes(func::FuncOp program) {
   int64_t maxBatch =
       program->getAttrOfType<IntegerAttr>(PCDialect::kMaxBatchAttrName)
           .getInt();
-  WalkResult checked = program.walk([&](Operation *op) {
-    for (Type type : op->getResultTypes()) {
+  constexpr double most = 2147483648.0 - kMostBlocks * kThreads * 2;
+  auto check = [&](Operation *op, TypeRange types) {
+    for (Type type : types) {
       auto tensor = dyn_cast<RankedTensorType>(type);
       if (!tensor)
         continue;
       double elements = 1;
       for (int64_t dim : tensor.getShape())
         elements *= ShapedType::isDynamic(dim) ? maxBatch : dim;
-      if (elements < 2147483648.0)
+      if (elements < most)
         continue;
       op->emitError("an array of ")
           << llvm::formatv("{0:f0}", elements).str()
-          << " elements is too large for a device, expected less than 2^31; "
-             "use a smaller --batch or narrower layers";
+          << " elements is too large for a device, expected less than "
+          << llvm::formatv("{0:f0}", most).str()
+          << "; use a smaller --batch or narrower layers";
       return WalkResult::interrupt();
     }
     return WalkResult::advance();
-  });
-  return failure(checked.wasInterrupted());
+  };
+  if (check(program, program.getArgumentTypes()).wasInterrupted())
+    return failure();
+  return failure(
+      program
+          .walk([&](Operation *op) { return check(op, op->getResultTypes()); })
+          .wasInterrupted());
 }
 
 /// Tensor cores multiply float32 numbers that are rounded.

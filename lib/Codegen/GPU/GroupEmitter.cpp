@@ -27,6 +27,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "pc/Dialect/PC/Transforms/Buffers.h"
 #include "pc/Dialect/PC/Transforms/Structured.h"
 
 using namespace mlir;
@@ -107,6 +108,25 @@ static int64_t getNeighbours(GroupOp group, StageKind stage) {
   return together;
 }
 
+/// Whether blocks that share a group's parts can take some rows each: every
+/// part has all rows, in the order of its first loop.
+static bool updatesByRows(GroupOp group, StageKind stage,
+                          const GroupChoices &choices) {
+  if (choices.persistent && stage == StageKind::Samples)
+    return false;
+  auto type = cast<RankedTensorType>(group.getResultTypes().front());
+  return type.getRank() > 1 &&
+         llvm::all_of(group.getBody().getOps<linalg::GenericOp>(),
+                      [&](linalg::GenericOp op) {
+                        AffineMap map =
+                            op.getIndexingMapMatchingResult(op->getResult(0));
+                        return map.getResult(0) ==
+                                   getAffineDimExpr(0, op.getContext()) &&
+                               op.getStaticLoopRanges()[0] ==
+                                   type.getDimSize(0);
+                      });
+}
+
 int64_t pc::getBlocks(GroupOp group, StageKind stage,
                       const GroupChoices &choices, int64_t rows) {
   auto [space, parallel] = getPoints(group);
@@ -121,7 +141,7 @@ int64_t pc::getBlocks(GroupOp group, StageKind stage,
   bool reduces = parallel < space.size();
   for (auto op : group.getBody().getOps<linalg::GenericOp>())
     if (getStructuredKind(op) == StructuredKind::Update)
-      return 1;
+      return updatesByRows(group, stage, choices) ? space[0] : 1;
   return llvm::divideCeil(
       units, reduces ? kWarps : kThreads * getNeighbours(group, stage));
 }
@@ -238,10 +258,10 @@ GroupWork pc::estimateWork(GroupOp group, StageKind stage,
       break;
     case StructuredKind::RowReduction: {
       // The lanes' sums are added pairwise, every lane doing it.
-      double units = elements;
+      double sums = elements;
       for (int64_t dim : ArrayRef(space).drop_front(op.getNumParallelLoops()))
-        units /= dim;
-      flops += units * kWarp * llvm::Log2_64(kWarp);
+        sums /= dim;
+      flops += sums * kWarp * llvm::Log2_64(kWarp);
       [[fallthrough]];
     }
     case StructuredKind::Elementwise:
@@ -259,9 +279,11 @@ GroupWork pc::estimateWork(GroupOp group, StageKind stage,
     work.bytesBase = bytes;
     work.bytesPerSample = bytesPerSample;
   }
-  units.byBlock = choices.persistent && stage == StageKind::Samples;
+  bool byBlock = choices.persistent && stage == StageKind::Samples;
+  if (byBlock)
+    units.blocksOfSamples = llvm::divideCeil(batch, rows);
   if (!isContraction(root)) {
-    units.count = units.byBlock ? 1 : getBlocks(group, stage, choices, rows);
+    units.count = byBlock ? 1 : getBlocks(group, stage, choices, rows);
     // One addition of a sum waits for the one before, and for its operand.
     if (root)
       units.trips += batch / 8.0;
@@ -322,6 +344,9 @@ private:
   void emitRowSums();
   void emitBatchSum(ArrayRef<Value> indices);
   void emitUpdates();
+  void emitUpdates(
+      function_ref<void(ArrayRef<int64_t>, function_ref<void(ArrayRef<Value>)>)>
+          each);
   void emitContraction();
   void emitZeros();
 
@@ -753,8 +778,41 @@ void GroupEmitter::emitBatchSum(ArrayRef<Value> indices) {
 }
 
 /// Each operation writes its part; a fill in front of the first one sets the
-/// rest.
+/// rest. Parts follow each other and what is around them: one block does all of
+/// them, or, where they keep to rows, all of some rows.
 void GroupEmitter::emitUpdates() {
+  if (!updatesByRows(group, stage, choices)) {
+    Value isFirst = isEqual(team, number(0));
+    teams = number(1);
+    return doIf(isFirst, [&]() {
+      emitUpdates([&](ArrayRef<int64_t> extents,
+                      function_ref<void(ArrayRef<Value>)> body) {
+        forPoints(extents, body);
+      });
+    });
+  }
+  Value count = rowsInFront ? rows : number(space[0]);
+  loop(team, count, teams, {}, [&](Value row, ValueRange) {
+    emitUpdates([&](ArrayRef<int64_t> extents,
+                    function_ref<void(ArrayRef<Value>)> body) {
+      ArrayRef<int64_t> inner = extents.drop_front();
+      Value points = number(ShapedType::getNumElements(inner));
+      loop(thread, points, number(kThreads), {}, [&](Value point, ValueRange) {
+        SmallVector<Value> indices{row};
+        indices.append(split(point, inner));
+        body(indices);
+        return SmallVector<Value>();
+      });
+    });
+    return SmallVector<Value>();
+  });
+}
+
+/// `each` runs its second argument for the points, of a space of the first,
+/// that the thread has of what its block does.
+void GroupEmitter::emitUpdates(
+    function_ref<void(ArrayRef<int64_t>, function_ref<void(ArrayRef<Value>)>)>
+        each) {
   auto yield = cast<YieldOp>(group.getBody().front().getTerminator());
   auto type = cast<RankedTensorType>(yield.getValues().front().getType());
   Value pointer = func.getArgument(binding.resultPointers.front());
@@ -765,7 +823,7 @@ void GroupEmitter::emitUpdates() {
       Access to{
           getLinearAccess(type, identity, type.getRank(), getPitch(pointer)),
           pointer};
-      forPoints(type.getShape(), [&](ArrayRef<Value> indices) {
+      each(type.getShape(), [&](ArrayRef<Value> indices) {
         store(getInitial(op), getAddress(to, indices));
       });
       barrier();
@@ -775,7 +833,7 @@ void GroupEmitter::emitUpdates() {
                               op.getIndexingMapMatchingResult(op->getResult(0)),
                               extents.size(), getPitch(pointer)),
               pointer};
-    forPoints(extents, [&](ArrayRef<Value> indices) {
+    each(extents, [&](ArrayRef<Value> indices) {
       SmallVector<Value> arguments;
       for (OpOperand *input : op.getDpsInputOperands()) {
         Value array = getPointer(input->get());
@@ -843,10 +901,7 @@ void GroupEmitter::run() {
   teams = numbers[4];
   thread = NVVM::ThreadIdXOp::create(b, loc, b.getI32Type());
   if (getStructuredKind(ops.front()) == StructuredKind::Update) {
-    // Parts follow each other and what is around them: one block does them all.
-    Value isFirst = isEqual(team, number(0));
-    teams = number(1);
-    doIf(isFirst, [&]() { emitUpdates(); });
+    emitUpdates();
   } else {
     prepareAccesses();
     if (isContraction(root)) {

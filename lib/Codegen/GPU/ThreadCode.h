@@ -22,8 +22,7 @@ inline constexpr int64_t kWarps = kThreads / kWarp;
 /// Address spaces of the device's memory and of what a block shares.
 inline constexpr unsigned kGlobalSpace = 1;
 inline constexpr unsigned kSharedSpace = 3;
-/// Rows of matrices in shared memory have zeros up to a multiple of it.
-inline constexpr int64_t kRowUnit = 16;
+
 /// Bytes that one thread moves with one instruction, at most.
 inline constexpr int64_t kVectorBytes = 16;
 

@@ -37,8 +37,9 @@ struct PortInfo {
 struct KernelUnits {
   /// Units of one call.
   double count = 1;
-  /// One block does them all, for its samples; otherwise blocks share them.
-  bool byBlock = false;
+  /// Blocks of samples, for each of which one block does them all; 0 where all
+  /// blocks share them.
+  double blocksOfSamples = 0;
   /// Of one unit: floating-point operations on ordinary units and on tensor
   /// cores, on operands of so many bits; bytes of the device's memory; passes
   /// over the banks of shared memory; and how often it waits for memory.

@@ -515,7 +515,7 @@ static int64_t getStoredElements(RankedTensorType type) {
 int64_t pc::getPaddedRow(RankedTensorType type) {
   int64_t elements = type.getNumElements() / type.getDimSize(0);
   int64_t bytes = type.getElementTypeBitWidth() / 8;
-  return llvm::alignTo(elements, 16) + 16 / bytes;
+  return llvm::alignTo(elements, kRowUnit) + 16 / bytes;
 }
 
 /// Whether all reshapes in stages over samples keep rows as they are.

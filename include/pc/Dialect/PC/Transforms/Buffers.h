@@ -17,8 +17,12 @@ namespace pc {
 /// move nothing.
 mlir::Value getRootArray(mlir::Value value);
 
+/// Rows that are kept apart have room for zeros up to a multiple of so many
+/// elements.
+inline constexpr int64_t kRowUnit = 16;
+
 /// Elements from one row of an array of rank 2 or more to the next where rows
-/// are kept apart: room for zeros up to a multiple of 16 elements, and 16 bytes
+/// are kept apart: room for those zeros, and 16 bytes
 /// so that the rows of a matrix begin in different banks of memory.
 int64_t getPaddedRow(mlir::RankedTensorType type);
 
