@@ -220,3 +220,19 @@ void pc::addLinear(AffineExpr expr, int64_t factor,
               strides, offset);
   }
 }
+
+scf::ForOp
+pc::buildLoop(OpBuilder &b, Location loc, Value from, Value to, Value step,
+              ValueRange carried,
+              function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+  auto op = scf::ForOp::create(b, loc, from, to, step, carried);
+  OpBuilder::InsertionGuard guard(b);
+  Block *block = op.getBody();
+  // Without carried values the builder made a terminator.
+  if (!block->empty())
+    block->back().erase();
+  b.setInsertionPointToEnd(block);
+  SmallVector<Value> next = body(op.getInductionVar(), op.getRegionIterArgs());
+  scf::YieldOp::create(b, loc, next);
+  return op;
+}

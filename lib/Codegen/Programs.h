@@ -10,6 +10,7 @@
 #define PC_LIB_CODEGEN_PROGRAMS_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "pc/Dialect/PC/IR/PC.h"
 #include "llvm/ADT/StringMap.h"
 
@@ -46,6 +47,15 @@ std::string getKernelName(GroupOp group);
 /// the strides of its dimensions and to the offset.
 void addLinear(mlir::AffineExpr expr, int64_t factor,
                llvm::MutableArrayRef<int64_t> strides, int64_t &offset);
+
+/// Emits a loop; `body` is called with `b` in it, makes of the index and the
+/// carried values the next ones, and returns these.
+mlir::scf::ForOp
+buildLoop(mlir::OpBuilder &b, mlir::Location loc, mlir::Value from,
+          mlir::Value to, mlir::Value step, mlir::ValueRange carried,
+          llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value,
+                                                            mlir::ValueRange)>
+              body);
 
 /// Levels of a params stage: a group is one above what it reads of the stage.
 llvm::SmallVector<llvm::SmallVector<GroupOp>> getLevels(StageOp stage);

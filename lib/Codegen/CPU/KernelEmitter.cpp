@@ -598,16 +598,7 @@ void KernelEmitter::store(Value value, Value pointer, const Lanes &active) {
 scf::ForOp
 KernelEmitter::loop(Value from, Value to, int64_t step, ValueRange carried,
                     function_ref<SmallVector<Value>(Value, ValueRange)> body) {
-  auto op = scf::ForOp::create(b, loc, from, to, number(step), carried);
-  OpBuilder::InsertionGuard guard(b);
-  Block *block = op.getBody();
-  // Without carried values the builder made a terminator.
-  if (!block->empty())
-    block->back().erase();
-  b.setInsertionPointToEnd(block);
-  SmallVector<Value> next = body(op.getInductionVar(), op.getRegionIterArgs());
-  scf::YieldOp::create(b, loc, next);
-  return op;
+  return buildLoop(b, loc, from, to, number(step), carried, body);
 }
 
 void KernelEmitter::ifLess(Value lhs, Value rhs, function_ref<void()> body) {

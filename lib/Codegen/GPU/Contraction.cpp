@@ -90,16 +90,15 @@ static void layOut(OperandSlice &slice, Multiply multiply, int64_t line) {
   }
   slice.vector = kVectorBytes / elementBytes;
   int64_t inner = slice.termsTogether ? slice.terms : slice.lines;
-  int64_t vector = kVectorBytes / elementBytes;
-  int64_t banks = kWarp * 4 / elementBytes;
-  int64_t beyond = vector;
-  if (multiply != Multiply::Exact &&
-      slice.termsTogether == (multiply == Multiply::BF16))
-    beyond = 2 * vector;
-  slice.pitch = llvm::alignTo(inner, banks) + beyond;
-  // Few lines need no whole row of banks.
-  if (multiply == Multiply::Exact)
-    slice.pitch = llvm::alignTo(inner, vector) + vector;
+  if (multiply == Multiply::Exact) {
+    slice.pitch = llvm::alignTo(inner, slice.vector) + slice.vector;
+  } else {
+    // Four or eight words beyond a whole row of banks.
+    bool pairs = multiply == Multiply::BF16;
+    int64_t beyond = slice.termsTogether == pairs ? 2 : 1;
+    slice.pitch =
+        llvm::alignTo(inner, kWarp * 4 / elementBytes) + beyond * slice.vector;
+  }
   slice.lineStride = slice.termsTogether ? slice.pitch : 1;
   slice.termStride = slice.termsTogether ? 1 : slice.pitch;
   // Copies move elements that lie together in both places.
@@ -107,7 +106,7 @@ static void layOut(OperandSlice &slice, Multiply multiply, int64_t line) {
   int64_t outerStride = slice.termsTogether ? lineStride : termStride;
   slice.chunk = 1;
   if (innerStride == 1)
-    while (slice.chunk < vector && outerStride % (2 * slice.chunk) == 0 &&
+    while (slice.chunk < slice.vector && outerStride % (2 * slice.chunk) == 0 &&
            slice.access.offset % (2 * slice.chunk) == 0)
       slice.chunk *= 2;
 }
@@ -172,12 +171,11 @@ ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
   }
   bool exact = plan.multiply == Multiply::Exact;
 
-  int64_t leastRows = kFragmentRows;
-  int64_t leastColumns = kFragmentColumns;
-  plan.rows = std::clamp<int64_t>(llvm::PowerOf2Ceil(plan.m), leastRows, 64);
+  plan.rows =
+      std::clamp<int64_t>(llvm::PowerOf2Ceil(plan.m), kFragmentRows, 64);
   int64_t mostColumns = !exact || plan.rows <= 16 ? 128 : 64;
-  plan.columns = std::clamp<int64_t>(llvm::PowerOf2Ceil(plan.n), leastColumns,
-                                     mostColumns);
+  plan.columns = std::clamp<int64_t>(llvm::PowerOf2Ceil(plan.n),
+                                     kFragmentColumns, mostColumns);
   // A block of samples has one block of threads.
   if (!choices.persistent || stage != StageKind::Samples)
     while (plan.getTiles(plan.m) < kManyTiles) {
@@ -280,15 +278,12 @@ double ContractionPlan::getWaits(int64_t terms) const {
 }
 
 double ContractionPlan::getSharedPasses(int64_t terms) const {
-  int64_t units = llvm::divideCeil(llvm::alignTo(terms, getTermUnit(multiply)),
-                                   getTermUnit(multiply));
-  int64_t bankBytes = kWarp * 4;
-  double perUnit = 0;
+  int64_t unitTerms = getTermUnit(multiply);
+  int64_t units = llvm::divideCeil(terms, unitTerms);
   if (multiply == Multiply::Exact) {
     // A warp's lanes that have the same line read the same words.
     int64_t bytes = bytesOf(elementType);
     int64_t lanesAcross = std::min(kWarp, acrossColumns);
-    int64_t unitTerms = getTermUnit(multiply);
     auto passes = [&](const OperandSlice &slice, int64_t perThread,
                       int64_t lanes) {
       int64_t together = slice.termsTogether
@@ -296,17 +291,17 @@ double ContractionPlan::getSharedPasses(int64_t terms) const {
                              : std::min<int64_t>(slice.vector, perThread);
       double instructions = double(perThread) * unitTerms / together;
       return instructions *
-             llvm::divideCeil(lanes * together * bytes, bankBytes);
+             llvm::divideCeil(lanes * together * bytes, kWarp * 4);
     };
-    perUnit = passes(left, rows / acrossRows, kWarp / lanesAcross) +
-              passes(right, columns / acrossColumns, lanesAcross);
+    double perUnit = passes(left, rows / acrossRows, kWarp / lanesAcross) +
+                     passes(right, columns / acrossColumns, lanesAcross);
     return perUnit * units * kWarps;
   }
   // A register of a fragment is read in one pass; of bfloat16 it is a pair.
   int64_t words = multiply == Multiply::BF16 ? 2 : 1;
   double rowFragments = double(rows) / kFragmentRows / acrossRows;
   double columnFragments = double(columns) / kFragmentColumns / acrossColumns;
-  perUnit = words * (2 * rowFragments + 4 * columnFragments);
+  double perUnit = words * (2 * rowFragments + 4 * columnFragments);
   return perUnit * units * acrossRows * acrossColumns;
 }
 

@@ -154,16 +154,7 @@ void ThreadCode::awaitCopies(int64_t groups) {
 SmallVector<Value>
 ThreadCode::loop(Value from, Value to, Value step, ValueRange carried,
                  function_ref<SmallVector<Value>(Value, ValueRange)> body) {
-  auto op = scf::ForOp::create(b, loc, from, to, step, carried);
-  OpBuilder::InsertionGuard guard(b);
-  Block *block = op.getBody();
-  // Without carried values the builder made a terminator.
-  if (!block->empty())
-    block->back().erase();
-  b.setInsertionPointToEnd(block);
-  SmallVector<Value> next = body(op.getInductionVar(), op.getRegionIterArgs());
-  scf::YieldOp::create(b, loc, next);
-  return op.getResults();
+  return buildLoop(b, loc, from, to, step, carried, body).getResults();
 }
 
 void ThreadCode::doIf(Value condition, function_ref<void()> body) {
