@@ -24,8 +24,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../EntryAttributes.h"
 #include "../Programs.h"
-#include "EntryAttributes.h"
 #include "FixedPoint.h"
 #include "KernelEmitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -17,7 +17,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../CPU/EntryAttributes.h"
+#include "../EntryAttributes.h"
 #include "../Programs.h"
 #include "EmitGather.h"
 #include "GroupEmitter.h"
@@ -178,7 +178,7 @@ private:
     std::string kernel;
     int64_t sharedBytes = 0;
     bool cooperative = false;
-    int64_t blocks = 0, samplesPerBlock = 0;
+    int64_t blocks = 0;
     double runs = 1;
     llvm::MapVector<int64_t, double> calls; ///< by the kernel's index
     /// What tells one group's launch from another's.
@@ -1140,7 +1140,7 @@ void ProgramEmitter::run() {
         {b.getStringAttr(launch.kernel),
          b.getDenseI64ArrayAttr({kThreads, launch.sharedBytes,
                                  launch.cooperative, 1, launch.blocks,
-                                 launch.samplesPerBlock}),
+                                 /*samplesPerBlock=*/0}),
          b.getF64FloatAttr(launch.runs), b.getDenseI64ArrayAttr(used),
          b.getDenseF64ArrayAttr(calls)}));
   }

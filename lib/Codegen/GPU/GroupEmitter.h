@@ -12,7 +12,7 @@
 #include "Contraction.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "pc/Codegen/CPU/EntryInfo.h"
+#include "pc/Codegen/EntryInfo.h"
 #include "pc/Dialect/PC/IR/PC.h"
 
 namespace pc {

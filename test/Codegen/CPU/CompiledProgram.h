@@ -17,7 +17,7 @@
 
 #include "mlir/ExecutionEngine/ExecutionEngine.h"
 #include "mlir/IR/OwningOpRef.h"
-#include "pc/Codegen/CPU/EntryInfo.h"
+#include "pc/Codegen/EntryInfo.h"
 #include "pc/Pipelines/Pipelines.h"
 #include "pc/Reference/Interpreter.h"
 #include "pcx/abi.h"

@@ -23,7 +23,7 @@ def EmitCPUPass : Pass<"pc-emit-cpu", "::mlir::ModuleOp"> {
     one for every distinct kernel, all `llvm.func`s whose bodies are loops over
     vectors on raw pointers. Register tiles follow from the CPU. What the
     artifact's table needs stands in attributes: see
-    pc/Codegen/CPU/EntryInfo.h.
+    pc/Codegen/EntryInfo.h.
   }];
   let options = [
     ListOption<"cpus", "cpus", "std::string",

@@ -9,7 +9,7 @@
 #ifndef PC_CODEGEN_GPU_COSTMODEL_H
 #define PC_CODEGEN_GPU_COSTMODEL_H
 
-#include "pc/Codegen/CPU/EntryInfo.h"
+#include "pc/Codegen/EntryInfo.h"
 
 namespace pc {
 

@@ -30,7 +30,7 @@ def EmitGPUPass : Pass<"pc-emit-gpu", "::mlir::ModuleOp"> {
     * `graph`: one kernel for every group, launched one after another.
 
     What the artifact's table needs stands in attributes: see
-    pc/Codegen/CPU/EntryInfo.h.
+    pc/Codegen/EntryInfo.h.
   }];
   let options = [
     Option<"strategy", "strategy", "std::string", /*default=*/"\"persistent\"",

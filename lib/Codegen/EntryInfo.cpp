@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "pc/Codegen/CPU/EntryInfo.h"
+#include "pc/Codegen/EntryInfo.h"
 #include "EntryAttributes.h"
 
 using namespace mlir;

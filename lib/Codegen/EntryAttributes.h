@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef PC_LIB_CODEGEN_CPU_ENTRYATTRIBUTES_H
-#define PC_LIB_CODEGEN_CPU_ENTRYATTRIBUTES_H
+#ifndef PC_LIB_CODEGEN_ENTRYATTRIBUTES_H
+#define PC_LIB_CODEGEN_ENTRYATTRIBUTES_H
 
 #include "llvm/ADT/StringRef.h"
 
@@ -21,4 +21,4 @@ inline constexpr llvm::StringLiteral kEntryAttrName = "pc.entry";
 
 } // namespace pc
 
-#endif // PC_LIB_CODEGEN_CPU_ENTRYATTRIBUTES_H
+#endif // PC_LIB_CODEGEN_ENTRYATTRIBUTES_H

@@ -13,8 +13,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef PC_CODEGEN_CPU_ENTRYINFO_H
-#define PC_CODEGEN_CPU_ENTRYINFO_H
+#ifndef PC_CODEGEN_ENTRYINFO_H
+#define PC_CODEGEN_ENTRYINFO_H
 
 #include "mlir/IR/BuiltinOps.h"
 #include "pc/Dialect/PC/IR/PC.h"
@@ -119,4 +119,4 @@ ModuleInfo getModuleInfo(mlir::ModuleOp module);
 
 } // namespace pc
 
-#endif // PC_CODEGEN_CPU_ENTRYINFO_H
+#endif // PC_CODEGEN_ENTRYINFO_H
