@@ -31,8 +31,10 @@ import sys
 
 import gpu_machine
 from cases import SECTIONS, Case, cpus, select
+from options import ROOT, add_options, complete
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Folders of results, of a quick run the second.
+OUTPUTS = ("build/benchmarks/gpu", "build/benchmarks/gpu-quick")
 CONTENDERS = {
     "mlp": ["pcc-gpu", "pcc-gpu-graph", "pcc-gpu-tf32", "pcc-gpu-bf16", "pcx-gpu",
             "pcx-gpu-unrolled", "pcx-gpu-tf32", "torch-graph"],
@@ -49,10 +51,6 @@ def parse() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=list(CONTENDERS),
                         help="sections to measure")
-    parser.add_argument("--blocks", type=int, help="blocks of a case (10; quick 2)")
-    parser.add_argument("--seconds", type=float,
-                        help="length of a block (0.5; quick 0.1)")
-    parser.add_argument("--quick", action="store_true", help="a few small cases")
     parser.add_argument("--dry-run", action="store_true",
                         help="say what would be measured and stop")
     parser.add_argument("--networks", type=pathlib.Path, metavar="FOLDER",
@@ -61,21 +59,11 @@ def parse() -> argparse.Namespace:
                         help="only whether there is a GPU; exits with 1 if not")
     parser.add_argument("--pcc-flags", nargs="+", default=[], metavar="FLAG",
                         help="further flags of pcc, as gpu-strategy=graph")
-    parser.add_argument("--timeout", type=float, default=600,
-                        help="seconds for an answer of a peer (%(default)s)")
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release",
-                        help="folder with bin/pcc and bin/pcx-run (build/release, "
-                        "which is built first)")
-    parser.add_argument("--output", type=pathlib.Path,
-                        help="folder of results (build/benchmarks/gpu; quick "
-                        "build/benchmarks/gpu-quick)")
+    add_options(parser, *OUTPUTS)
     options = parser.parse_args()
     options.whole = not (options.quick or options.only or options.output)
     options.only = options.only or list(CONTENDERS)
-    options.output = options.output or ROOT / (
-        "build/benchmarks/gpu-quick" if options.quick else "build/benchmarks/gpu")
-    options.blocks = options.blocks or (2 if options.quick else 10)
-    options.seconds = options.seconds or (0.1 if options.quick else 0.5)
+    complete(options, *OUTPUTS)
     return options
 
 

@@ -6,7 +6,7 @@ import sys
 
 from contenders import KINDS
 from gpu_machine import median_limits
-from report import geometric_mean, names_in, number, spread, table
+from report import geometric_mean, left_out, names_in, number, spread, table
 
 OWN = "pcc-gpu"
 TITLES = {
@@ -107,15 +107,9 @@ def means(rows: list[dict]) -> str:
 
 
 def missing(rows: list[dict], wrong: list[str]) -> str:
-    reasons: dict[str, set[str]] = {}
-    for row in rows:
-        for name, reason in row["missing"].items():
-            reasons.setdefault(f"{KINDS[name].title}: {reason}", set()).add(
-                row["case"]["label"])
-    lines = [f"- Left out: {text} ({', '.join(sorted(labels))})."
-             for text, labels in reasons.items()]
-    lines += [f"- Left out, it does other work: {line}." for line in wrong]
-    return "\n".join(lines)
+    return "\n".join([
+        *left_out(rows),
+        *(f"- Left out, it does other work: {line}." for line in wrong)])
 
 
 def text(results: dict) -> str:

@@ -226,6 +226,17 @@ def cores_table(rows: list[dict]) -> str:
     return "\n\n".join([*result, table(header, body)])
 
 
+def left_out(rows: list[dict]) -> list[str]:
+    """A line for each reason why a contender was not measured."""
+    missing: dict[str, set[str]] = {}
+    for row in rows:
+        for name, reason in row["missing"].items():
+            missing.setdefault(f"{KINDS[name].title}: {reason}", set()).add(
+                row["case"]["label"])
+    return [f"- Left out: {text} ({', '.join(sorted(labels))})."
+            for text, labels in missing.items()]
+
+
 def conditions(rows: list[dict]) -> str:
     """When and how a section was measured, and who is missing."""
     day = max(row["day"] for row in rows)
@@ -234,13 +245,7 @@ def conditions(rows: list[dict]) -> str:
             f"{' or '.join(map(str, blocks))} interleaved block"
             f"{'' if blocks == [1] else 's'} of {rows[0]['settings']['seconds']:g} s"
             f" of each; medians, ± half the distance between the quartiles.")
-    missing: dict[str, set[str]] = {}
-    for row in rows:
-        for name, reason in row["missing"].items():
-            missing.setdefault(f"{KINDS[name].title}: {reason}", set()).add(
-                row["case"]["label"])
-    lines = [f"- Left out: {text} ({', '.join(sorted(labels))})."
-             for text, labels in missing.items()]
+    lines = left_out(rows)
     return "\n".join([text, *([""] if lines else []), *lines])
 
 

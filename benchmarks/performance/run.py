@@ -33,13 +33,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import pathlib
 import shutil
 import sys
 
 from cases import SECTIONS, cpus
+from options import ROOT, add_options, complete
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Folders of results, of a quick run the second.
+OUTPUTS = ("build/benchmarks", "build/benchmarks/quick")
 
 
 def parse() -> argparse.Namespace:
@@ -54,10 +55,6 @@ def parse() -> argparse.Namespace:
                         help="contenders beside pcc; 'none' for pcc alone")
     parser.add_argument("--threads", nargs="+", type=int,
                         help="numbers of threads (1 and all; quick all)")
-    parser.add_argument("--blocks", type=int, help="blocks of a case (10; quick 2)")
-    parser.add_argument("--seconds", type=float,
-                        help="length of a block (0.5; quick 0.1)")
-    parser.add_argument("--quick", action="store_true", help="a few small cases")
     parser.add_argument("--check", action="store_true",
                         help="compare the first steps and stop; exits with 1 "
                         "where one differs")
@@ -69,21 +66,11 @@ def parse() -> argparse.Namespace:
                         help="only write the report of performance.json anew")
     parser.add_argument("--write-docs", action="store_true",
                         help="put the report into docs/")
-    parser.add_argument("--timeout", type=float, default=600,
-                        help="seconds for an answer of a peer (%(default)s)")
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release",
-                        help="folder with bin/pcc and bin/pcx-run (build/release, "
-                        "which is built first)")
-    parser.add_argument("--output", type=pathlib.Path,
-                        help="folder of results (build/benchmarks; quick "
-                        "build/benchmarks/quick)")
+    add_options(parser, *OUTPUTS)
     options = parser.parse_args()
     everyone = [len(cpus())] if options.quick else [1, len(cpus())]
     options.threads = sorted(set(options.threads or everyone))
-    options.output = options.output or ROOT / (
-        "build/benchmarks/quick" if options.quick else "build/benchmarks")
-    options.blocks = options.blocks or (2 if options.quick else 10)
-    options.seconds = options.seconds or (0.1 if options.quick else 0.5)
+    complete(options, *OUTPUTS)
     return options
 
 

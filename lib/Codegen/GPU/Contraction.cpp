@@ -81,8 +81,7 @@ static void layOut(OperandSlice &slice, Multiply multiply, int64_t line) {
     slice.lineStride = lineStride;
     slice.termStride = termStride;
     int64_t outer = slice.termsTogether ? lineStride : termStride;
-    bool together = slice.termsTogether || slice.linesTogether();
-    while (together && slice.vector < kVectorBytes / elementBytes &&
+    while (slice.vector < kVectorBytes / elementBytes &&
            outer % (2 * slice.vector) == 0 &&
            slice.access.offset % (2 * slice.vector) == 0)
       slice.vector *= 2;
@@ -327,7 +326,7 @@ private:
   Value sliceBase(const OperandSlice &slice, Value buffer);
   Value operandBase(const OperandSlice &slice, Value array, Value k,
                     Value buffer);
-  void prepareResident();
+  void placeLines();
 
   SmallVector<Value> getLines(const OperandSlice &slice, Value place,
                               int64_t across);
@@ -351,13 +350,13 @@ private:
   Value firstRow, firstColumn, columnCount;
   /// Whether the thread multiplies anything, null if it does.
   Value active;
-  /// Where the thread's rows and columns are in the tile, and in slices at the
-  /// first term that it reads.
-  SmallVector<Value> rows, columns, leftLines, rightLines;
-  /// Rows that the thread reads of A.
-  SmallVector<Value> leftRows;
-  /// Where a lane's first terms are, behind the first of all lanes.
+  /// Rows and columns of the tile that the thread has sums of, rows that it
+  /// reads of A, and where a lane's first terms are, behind the first of all
+  /// lanes.
+  SmallVector<Value> rows, columns, leftRows;
   Value leftTerm, rightTerm;
+  /// Where lines are in an operand, at the first term that the thread reads.
+  SmallVector<Value> leftLines, rightLines;
   int64_t sumCount = 0;
 };
 
@@ -432,32 +431,32 @@ Value ContractionEmitter::operandBase(const OperandSlice &slice, Value array,
   return elementAt(array, plan.elementType, index);
 }
 
-/// Of a resident matrix, a tile's lines are where the matrix has them; those
+/// Finds a tile's lines: in slices, or where a resident matrix has them; those
 /// that it does not have are read from lines that it has.
-void ContractionEmitter::prepareResident() {
+void ContractionEmitter::placeLines() {
   auto least = [&](Value there, Value last) -> Value {
     return arith::MinSIOp::create(b, loc, there, last);
   };
-  if (plan.left.resident) {
-    // Lanes have a row of a fragment each where its sums have two.
-    Value last = add(arguments.rows, number(-1));
-    for (auto [line, row] : llvm::zip_equal(leftLines, leftRows))
-      line = add(scaled(least(add(firstRow, row), last), plan.left.lineStride),
-                 leftTerm);
+  leftLines.clear();
+  for (Value row : leftRows) {
+    if (plan.left.resident)
+      row = least(add(firstRow, row), add(arguments.rows, number(-1)));
+    leftLines.push_back(add(scaled(row, plan.left.lineStride), leftTerm));
   }
-  if (!plan.right.resident)
-    return;
-  bool allExist = plan.n % plan.columns == 0;
+  rightLines.clear();
+  // Neighbours are read together, from the first of them on.
   int64_t neighbours =
-      isExact(plan) && plan.right.linesTogether() ? columns.size() : 1;
-  Value last = number(llvm::alignTo(plan.n, neighbours) - neighbours);
+      isExact(plan) && !plan.right.termsTogether ? columns.size() : 1;
   for (size_t i = 0; i < columns.size(); i += neighbours) {
-    Value there = add(firstColumn, columns[i]);
-    if (!allExist)
-      there = least(there, last);
-    Value first = add(scaled(there, plan.right.lineStride), rightTerm);
+    Value column = columns[i];
+    if (plan.right.resident)
+      column = add(firstColumn, column);
+    if (plan.right.resident && plan.n % plan.columns != 0)
+      column =
+          least(column, number(llvm::alignTo(plan.n, neighbours) - neighbours));
+    Value first = add(scaled(column, plan.right.lineStride), rightTerm);
     for (int64_t j = 0; j < neighbours; ++j)
-      rightLines[i + j] = j ? add(first, number(j)) : first;
+      rightLines.push_back(j ? add(first, number(j)) : first);
   }
 }
 
@@ -562,10 +561,6 @@ void ContractionEmitter::prepareExact() {
                   plan.acrossRows);
   columns = getLines(plan.right, rest(arguments.thread, plan.acrossColumns),
                      plan.acrossColumns);
-  for (Value row : rows)
-    leftLines.push_back(scaled(row, plan.left.lineStride));
-  for (Value column : columns)
-    rightLines.push_back(scaled(column, plan.right.lineStride));
   leftRows = rows;
   leftTerm = rightTerm = number(0);
   sumCount = rows.size() * columns.size();
@@ -589,8 +584,7 @@ ContractionEmitter::loadTerms(const OperandSlice &slice, Value base,
           elements[term + offset].push_back(value);
     return elements;
   }
-  int64_t together =
-      slice.linesTogether() ? std::min<int64_t>(slice.vector, lines.size()) : 1;
+  int64_t together = std::min<int64_t>(slice.vector, lines.size());
   for (int64_t term = 0; term < terms; ++term)
     for (size_t line = 0; line < lines.size(); line += together)
       llvm::append_range(elements[term], loadMany(plan.elementType, together,
@@ -616,7 +610,7 @@ SmallVector<Value> ContractionEmitter::multiplyExact(Value left, Value right,
 /// Those of a row at once, where they exist together or not at all.
 void ContractionEmitter::finishRow(Value row, ArrayRef<Value> sums) {
   bool allExist = plan.n % plan.columns == 0;
-  bool neighbours = isExact(plan) && plan.right.linesTogether() &&
+  bool neighbours = isExact(plan) && !plan.right.termsTogether &&
                     plan.n % columns.size() == 0;
   size_t step = allExist || neighbours ? columns.size() : 1;
   Value there = add(firstRow, row);
@@ -664,25 +658,18 @@ void ContractionEmitter::prepareMatrix() {
   Value warpColumn = scaled(rest(warp, plan.acrossColumns), perColumn);
   // A lane's first term; neighbours are read in pairs where they are rounded.
   int64_t pair = plan.multiply == Multiply::BF16 ? 2 : 1;
-  auto place = [&](const OperandSlice &slice, Value line) {
-    return add(scaled(line, slice.lineStride),
-               scaled(member, pair * slice.termStride));
-  };
+  leftTerm = scaled(member, pair * plan.left.termStride);
+  rightTerm = scaled(member, pair * plan.right.termStride);
+  // Lanes read a row of a fragment each, of which they have sums of two.
   for (int64_t row = 0; row < perRow; row += kFragmentRows) {
     Value first = add(warpRow, number(row));
     leftRows.push_back(add(first, group));
-    leftLines.push_back(place(plan.left, leftRows.back()));
     for (int64_t half : {0, 1})
       rows.push_back(add(first, add(scaled(member, 2), number(half))));
   }
-  leftTerm = scaled(member, pair * plan.left.termStride);
-  rightTerm = scaled(member, pair * plan.right.termStride);
   for (int64_t column = 0; column < perColumn; column += kFragmentColumns)
-    for (int64_t half : {0, 8}) {
-      Value there = add(warpColumn, add(group, number(column + half)));
-      rightLines.push_back(place(plan.right, there));
-      columns.push_back(there);
-    }
+    for (int64_t half : {0, 8})
+      columns.push_back(add(warpColumn, add(group, number(column + half))));
   sumCount = rows.size() * columns.size();
 }
 
@@ -801,7 +788,7 @@ void ContractionEmitter::run() {
            doIf(isLess(arguments.team, index), [&]() { barrier(); });
          firstRow = scaled(divided(index, tileColumns), plan.rows);
          firstColumn = scaled(rest(index, tileColumns), plan.columns);
-         prepareResident();
+         placeLines();
          SmallVector<Value> sums = emitTile();
          isExact(plan) ? finishExact(sums) : finishMatrix(sums);
          return SmallVector<Value>();

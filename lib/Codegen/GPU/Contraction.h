@@ -82,8 +82,6 @@ struct OperandSlice {
   /// Elements between lines and between terms.
   int64_t lineStride = 0, termStride = 0;
 
-  /// A thread's lines are neighbours, and read together.
-  bool linesTogether() const { return !termsTogether && lineStride == 1; }
   /// Elements of a slice.
   int64_t getElements() const {
     return resident ? 0 : pitch * (termsTogether ? lines : terms);

@@ -463,15 +463,7 @@ LLVM::LLVMFuncOp ProgramEmitter::emitHost() {
 //===----------------------------------------------------------------------===//
 
 LLVM::LLVMFuncOp ProgramEmitter::beginKernel(StringRef name, Location at) {
-  OpBuilder end = OpBuilder::atBlockEnd(kernelModule.getBody());
-  auto kernel = LLVM::LLVMFuncOp::create(
-      end, at, name,
-      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
-                                  {globalType, globalType, b.getI64Type()}),
-      LLVM::Linkage::External);
-  kernel->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
-  kernel->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
-                  b.getDenseI32ArrayAttr({kThreads, 1, 1}));
+  LLVM::LLVMFuncOp kernel = createKernel(kernelModule, at, name);
   // Otherwise the assembler keeps registers for a second block of a
   // multiprocessor, and spills.
   kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
@@ -609,10 +601,7 @@ void ProgramEmitter::chooseResidents(StageOp stage) {
     linalg::GenericOp contraction = getContraction(group);
     if (!contraction)
       return;
-    auto right =
-        dyn_cast<BlockArgument>(contraction.getDpsInputOperand(1)->get());
-    if (!right)
-      return;
+    auto right = cast<BlockArgument>(contraction.getDpsInputOperand(1)->get());
     Value array = group.getInputs()[right.getArgNumber()];
     if (!canBeResident(contraction) || isBatched(array))
       return;

@@ -33,7 +33,7 @@ namespace {
 class GatherEmitter {
 public:
   explicit GatherEmitter(gpu::GPUModuleOp module)
-      : b(OpBuilder::atBlockEnd(module.getBody())), loc(module.getLoc()),
+      : module(module), b(module.getContext()), loc(module.getLoc()),
         pointerType(
             LLVM::LLVMPointerType::get(module.getContext(), kGlobalSpace)) {}
   void run();
@@ -66,6 +66,7 @@ private:
   void emitLookupOfFour(IntegerType type);
   void emitClass(IntegerType type, int64_t one);
 
+  gpu::GPUModuleOp module;
   OpBuilder b;
   Location loc;
   Type pointerType;
@@ -150,14 +151,7 @@ void GatherEmitter::emitClass(IntegerType type, int64_t one) {
 
 void GatherEmitter::run() {
   Type i32 = b.getI32Type(), i64 = b.getI64Type();
-  auto kernel = LLVM::LLVMFuncOp::create(
-      b, loc, PCX_GATHER_SYMBOL,
-      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
-                                  {pointerType, pointerType, i64}),
-      LLVM::Linkage::External);
-  kernel->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
-  kernel->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
-                  b.getDenseI32ArrayAttr({kThreads, 1, 1}));
+  LLVM::LLVMFuncOp kernel = createKernel(module, loc, PCX_GATHER_SYMBOL);
   Block *body = kernel.addEntryBlock(b);
   b.setInsertionPointToStart(body);
   Value inputs = body->getArgument(0), scalars = body->getArgument(1);

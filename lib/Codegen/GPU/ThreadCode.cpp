@@ -15,6 +15,22 @@
 using namespace mlir;
 using namespace pc;
 
+LLVM::LLVMFuncOp pc::createKernel(gpu::GPUModuleOp module, Location loc,
+                                  StringRef name) {
+  OpBuilder end = OpBuilder::atBlockEnd(module.getBody());
+  Type pointer = LLVM::LLVMPointerType::get(module.getContext(), kGlobalSpace);
+  auto kernel = LLVM::LLVMFuncOp::create(
+      end, loc, name,
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(module.getContext()),
+                                  {pointer, pointer, end.getI64Type()}),
+      LLVM::Linkage::External);
+  kernel->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
+                  end.getUnitAttr());
+  kernel->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
+                  end.getDenseI32ArrayAttr({kThreads, 1, 1}));
+  return kernel;
+}
+
 LinearAccess pc::getLinearAccess(RankedTensorType type, AffineMap map,
                                  unsigned rank, int64_t pitch) {
   LinearAccess access{type.getElementType(), SmallVector<int64_t>(rank, 0)};

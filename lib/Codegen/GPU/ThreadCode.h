@@ -9,6 +9,7 @@
 #ifndef PC_LIB_CODEGEN_GPU_THREADCODE_H
 #define PC_LIB_CODEGEN_GPU_THREADCODE_H
 
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Builders.h"
 
@@ -25,6 +26,10 @@ inline constexpr unsigned kSharedSpace = 3;
 
 /// Bytes that one thread moves with one instruction, at most.
 inline constexpr int64_t kVectorBytes = 16;
+
+/// Makes a kernel, a function of `(table, scalars, n)`, at the end of `module`.
+mlir::LLVM::LLVMFuncOp createKernel(mlir::gpu::GPUModuleOp module,
+                                    mlir::Location loc, llvm::StringRef name);
 
 /// Elements of an array as a linear function of the indices of a space.
 struct LinearAccess {
