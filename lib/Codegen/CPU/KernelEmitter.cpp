@@ -184,7 +184,7 @@ int64_t pc::getScratchBytes(GroupOp group, StageKind stage, int64_t maxBatch,
       // See emitNarrowContraction.
       int64_t lines = stage == StageKind::Samples
                           ? llvm::alignTo(ranges[0], kNarrowRows)
-                          : kNarrowRows;
+                          : kNarrowGradientRows;
       lines *= getNarrowParts(op);
       if (isPackedByKernel(*op.getDpsInputOperand(1)))
         lines += llvm::alignTo(ranges[1], kNarrowColumns);
@@ -223,7 +223,7 @@ GroupCost pc::estimateCost(GroupOp group, StageKind stage,
       else
         flops += 2 * elements * depth;
       cost.rowUnit = getNarrowParts(op) > 0
-                         ? kNarrowRows
+                         ? kNarrowGradientRows
                          : chooseTile(target, result.getDimSize(0)).rows;
       break;
     }
@@ -1772,7 +1772,7 @@ void KernelEmitter::roundRight(const Access &w, Value to) {
 
 /// A samples stage packs all its rows, and then passes over the weight once; a
 /// params stage, which may have any number of rows, packs B, whose columns
-/// every block of rows meets, and one block of rows at a time.
+/// every block of rows meets, and a few blocks of rows at a time.
 void KernelEmitter::emitNarrowContraction() {
   prepareSpace(/*mergeLoops=*/false);
   panelColumns = getPanelColumns(root);
@@ -1793,7 +1793,7 @@ void KernelEmitter::emitNarrowContraction() {
          "expected a rounded weight in panels of a register's pairs");
   if (isPackedByKernel(*rightUse)) {
     int64_t leftRows =
-        packsAll ? llvm::alignTo(space[0], kNarrowRows) : kNarrowRows;
+        packsAll ? llvm::alignTo(space[0], kNarrowRows) : kNarrowGradientRows;
     right = element(left, bf16, scaled(padded, parts * leftRows));
     roundRight(getRootAccess(1), right);
   }
@@ -1803,19 +1803,20 @@ void KernelEmitter::emitNarrowContraction() {
       LLVM::AllocaOp::create(b, loc, LLVM::LLVMPointerType::get(b.getContext()),
                              vectorType, number(kNarrowRows * panels), 64);
 
-  auto forRowBlocks = [&](function_ref<void(Value, Value)> body) {
-    loop(low, high, kNarrowRows, {}, [&](Value row, ValueRange) {
-      Value end =
-          arith::MinSIOp::create(b, loc, high, add(row, number(kNarrowRows)));
-      body(row, end);
+  using RowsBody = function_ref<void(Value row, Value end)>;
+  auto forRows = [&](Value from, Value to, int64_t count, RowsBody body) {
+    loop(from, to, count, {}, [&](Value row, ValueRange) {
+      body(row, arith::MinSIOp::create(b, loc, to, add(row, number(count))));
       return SmallVector<Value>();
     });
   };
+  // The first row that is packed.
+  Value origin = number(0);
   auto blockOf = [&](Value row) {
-    return packsAll ? element(left, bf16,
-                              scaled(arith::MulIOp::create(b, loc, row, padded),
-                                     parts))
-                    : left;
+    Value packed = arith::SubIOp::create(b, loc, row, origin);
+    return element(
+        left, bf16,
+        scaled(arith::MulIOp::create(b, loc, packed, padded), parts));
   };
   auto emitBlock = [&](Value row, Value end, const Columns &columns,
                        int64_t count) {
@@ -1860,24 +1861,22 @@ void KernelEmitter::emitNarrowContraction() {
     });
   };
 
-  int64_t width = panels * lanes;
-  if (packsAll) {
-    forRowBlocks(
-        [&](Value row, Value end) { roundLeft(a, row, end, blockOf(row)); });
-    forColumns(width, firstColumn, endColumn,
+  auto emitRows = [&](Value from, Value to, Value first, Value last) {
+    forRows(from, to, kNarrowRows, [&](Value row, Value end) {
+      roundLeft(a, row, end, blockOf(row));
+    });
+    forColumns(panels * lanes, first, last,
                [&](const Columns &columns, int64_t count) {
-                 forRowBlocks([&](Value row, Value end) {
+                 forRows(from, to, kNarrowRows, [&](Value row, Value end) {
                    emitBlock(row, end, columns, count);
                  });
                });
-    return;
-  }
-  forRowBlocks([&](Value row, Value end) {
-    roundLeft(a, row, end, blockOf(row));
-    forColumns(width, number(0), number(space[1]),
-               [&](const Columns &columns, int64_t count) {
-                 emitBlock(row, end, columns, count);
-               });
+  };
+  if (packsAll)
+    return emitRows(low, high, firstColumn, endColumn);
+  forRows(low, high, kNarrowGradientRows, [&](Value row, Value end) {
+    origin = row;
+    emitRows(row, end, number(0), number(space[1]));
   });
 }
 

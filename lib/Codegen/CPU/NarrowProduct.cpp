@@ -45,27 +45,33 @@ void pc::transposeSquare(OpBuilder &b, Location loc,
   }
 }
 
-/// Both vectors rounded, their elements in the order of `places`, in pairs.
-static Value roundPairs(OpBuilder &b, Location loc, Value first, Value second,
-                        ArrayRef<int64_t> places) {
-  auto narrow = VectorType::get({kNarrowColumns}, b.getBF16Type());
-  Value left = arith::TruncFOp::create(b, loc, narrow, first);
-  Value right = arith::TruncFOp::create(b, loc, narrow, second);
-  Value both = vector::ShuffleOp::create(b, loc, left, right, places);
+/// Both vectors rounded, one behind the other, by one instruction. Of two
+/// truncations LLVM makes two, which it moves behind any shuffle, and a third
+/// to join them.
+static Value roundBoth(OpBuilder &b, Location loc, Value first, Value second) {
+  return LLVM::CallIntrinsicOp::create(
+             b, loc, VectorType::get({kNarrowDepth}, b.getBF16Type()),
+             b.getStringAttr("llvm.x86.avx512bf16.cvtne2ps2bf16.512"),
+             ValueRange{second, first})
+      .getResult(0);
+}
+
+/// Numbers of bfloat16 in pairs.
+static Value asPairs(OpBuilder &b, Location loc, Value numbers) {
   return vector::BitCastOp::create(
-      b, loc, VectorType::get({kNarrowColumns}, b.getI32Type()), both);
+      b, loc, VectorType::get({kNarrowColumns}, b.getI32Type()), numbers);
 }
 
 Value pc::interleaveNarrow(OpBuilder &b, Location loc, Value even, Value odd) {
   SmallVector<int64_t> places;
   for (int64_t i = 0; i < kNarrowColumns; ++i)
     places.append({i, kNarrowColumns + i});
-  return roundPairs(b, loc, even, odd, places);
+  Value both = roundBoth(b, loc, even, odd);
+  return asPairs(b, loc, vector::ShuffleOp::create(b, loc, both, both, places));
 }
 
 Value pc::joinNarrow(OpBuilder &b, Location loc, Value first, Value second) {
-  return roundPairs(b, loc, first, second,
-                    llvm::to_vector(llvm::seq<int64_t>(0, kNarrowDepth)));
+  return asPairs(b, loc, roundBoth(b, loc, first, second));
 }
 
 Value pc::subtractNarrow(OpBuilder &b, Location loc, Value vector) {

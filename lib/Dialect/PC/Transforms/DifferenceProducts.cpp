@@ -17,6 +17,7 @@
 #include "pc/Dialect/PC/IR/PC.h"
 #include "pc/Dialect/PC/Transforms/MovedStates.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
+#include "pc/Dialect/PC/Transforms/RoundedProducts.h"
 
 using namespace mlir;
 
@@ -172,7 +173,8 @@ struct DifferenceProductsPass
     llvm::DenseMap<Value, SmallVector<DenseOp>> starts;
     SmallVector<std::pair<DenseOp, DenseOp>> moved;
     program.walk([&](DenseOp dense) {
-      if (dense.getDifference())
+      if (dense.getDifference() ||
+          !isWorthRounding(dense.getWeight().getType()))
         return;
       SmallVector<DenseOp> &known = starts[dense.getWeight()];
       if (!states.isMoved(dense.getInput())) {

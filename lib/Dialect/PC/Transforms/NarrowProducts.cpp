@@ -20,6 +20,7 @@
 #include "pc/Dialect/PC/IR/PC.h"
 #include "pc/Dialect/PC/Transforms/MovedStates.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
+#include "pc/Dialect/PC/Transforms/RoundedProducts.h"
 
 using namespace mlir;
 
@@ -72,9 +73,10 @@ struct NarrowProductsPass
             << "; leave --precision out or use --float=f32";
         return WalkResult::interrupt();
       }
-      if (auto dense = dyn_cast<DenseOp>(op))
-        products.push_back(dense);
-      else
+      if (auto dense = dyn_cast<DenseOp>(op)) {
+        if (isWorthRounding(dense.getWeight().getType()))
+          products.push_back(dense);
+      } else
         gradients.push_back(cast<BatchOuterOp>(op));
       return WalkResult::advance();
     });

@@ -194,8 +194,9 @@ def DifferenceProductsPass
     %a = pc.add %p, %a0
     ```
 
-    Weights that have changed since (incremental predictive coding) and states
-    that start from zero have no such product, and are left alone; so are states
+    Weights that have changed since (incremental predictive coding), those that
+    `pc-narrow-products` will not round, and states that start from zero have no
+    such product, and are left alone; so are states
     that anything but sums led to, in a loop too: those of a `pc.stop`, which stay
     where they are when their sample has stopped.
   }];
@@ -211,8 +212,9 @@ def NarrowProductsPass : Pass<"pc-narrow-products", "::mlir::func::FuncOp"> {
     numbers, unless the product is one of a `difference`. Weights are rounded
     once for each of their values (`pc.narrow`), in the order in which pairs of
     rows are multiplied; a transpose that only feeds products is then no array of
-    its own. Activations and errors are rounded by the kernels that multiply
-    them. Runs behind `pc-pack-weights`. A product of f64 is an error. Without
+    its own.     Activations and errors are rounded by the kernels that multiply
+    them. A weight with fewer than 16 rows or columns fills no instruction and is
+    left alone. Runs behind `pc-pack-weights`. A product of f64 is an error. Without
     `round-weights` kernels round weights, too, whatever their layout.
 
     ```mlir
