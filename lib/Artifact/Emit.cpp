@@ -14,6 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Parts.h"
 #include "pc/Artifact/Artifact.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -29,8 +30,10 @@
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/ThreadPool.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Target/TargetOptions.h"
+#include "llvm/Transforms/IPO/SCCP.h"
 
 using namespace mlir;
 using namespace pc::artifact;
@@ -225,8 +228,10 @@ static void restrictVisibility(llvm::Module &module, bool debugInfo) {
   }
 }
 
-void pc::artifact::optimize(llvm::Module &module, llvm::TargetMachine &machine,
-                            unsigned optLevel) {
+/// Runs the passes that `build` makes with `machine`'s cost model.
+static void
+runPasses(llvm::Module &module, llvm::TargetMachine &machine,
+          function_ref<llvm::ModulePassManager(llvm::PassBuilder &)> build) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager sccs;
@@ -239,12 +244,40 @@ void pc::artifact::optimize(llvm::Module &module, llvm::TargetMachine &machine,
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, sccs, modules);
+  build(builder).run(module, modules);
+}
+
+void pc::artifact::optimize(llvm::Module &module, llvm::TargetMachine &machine,
+                            unsigned optLevel) {
   constexpr const llvm::OptimizationLevel *levels[] = {
       &llvm::OptimizationLevel::O0, &llvm::OptimizationLevel::O1,
       &llvm::OptimizationLevel::O2, &llvm::OptimizationLevel::O3};
-  llvm::ModulePassManager passes =
-      builder.buildPerModuleDefaultPipeline(*levels[optLevel]);
-  passes.run(module, modules);
+  runPasses(module, machine, [&](llvm::PassBuilder &builder) {
+    return builder.buildPerModuleDefaultPipeline(*levels[optLevel]);
+  });
+}
+
+/// Tells functions what all their callers pass, which their parts cannot see.
+static void propagateArguments(llvm::Module &module,
+                               llvm::TargetMachine &machine) {
+  runPasses(module, machine, [](llvm::PassBuilder &) {
+    llvm::ModulePassManager passes;
+    passes.addPass(
+        llvm::IPSCCPPass(llvm::IPSCCPOptions(/*AllowFuncSpec=*/false)));
+    return passes;
+  });
+}
+
+/// Runs the back end.
+static void generateCode(llvm::Module &module, llvm::TargetMachine &machine,
+                         llvm::CodeGenFileType kind,
+                         llvm::raw_pwrite_stream &output) {
+  llvm::legacy::PassManager passes;
+  passes.add(new llvm::TargetLibraryInfoWrapperPass(getNoLibrary(module)));
+  [[maybe_unused]] bool none =
+      machine.addPassesToEmitFile(passes, output, /*DwoOut=*/nullptr, kind);
+  assert(!none && "x86-64 has assembly and objects");
+  passes.run(module);
 }
 
 LogicalResult pc::artifact::emit(ModuleOp module,
@@ -273,37 +306,57 @@ LogicalResult pc::artifact::emit(ModuleOp module,
   if (failed(emitTable(*llvmModule, description, emitError)))
     return failure();
   restrictVisibility(*llvmModule, options.debugInfo);
-  optimize(*llvmModule, *machine, options.optLevel);
-  setStageTasks(*llvmModule);
+  if (options.optLevel > 0)
+    propagateArguments(*llvmModule, *machine);
 
-  llvm::raw_svector_ostream stream(output);
-  if (kind == Emit::LLVMIR) {
-    llvmModule->print(stream, /*AAW=*/nullptr);
-    return success();
+  // Each part becomes an object where that is wanted, and stays LLVM IR where
+  // one text is to be made of all.
+  SmallVector<std::string> names;
+  for (const llvm::Function &function : *llvmModule)
+    names.push_back(function.getName().str());
+  std::vector<Bitcode> parts = splitModule(*llvmModule);
+  llvmModule.reset();
+  std::vector<std::unique_ptr<llvm::TargetMachine>> machines;
+  for (size_t part = 0; part < parts.size(); ++part)
+    machines.push_back(createTargetMachine(options.optLevel, emitError));
+  auto compile = [&](size_t index) {
+    llvm::LLVMContext own;
+    Bitcode &bytes = parts[index];
+    std::unique_ptr<llvm::Module> part = readPart(bytes, own);
+    optimize(*part, *machines[index], options.optLevel);
+    bool isFirst = index == 0;
+    if (isFirst)
+      setStageTasks(*part);
+    if (isFirst && kind != Emit::LLVMIR)
+      MemoryFunctions(*part).define();
+    if (kind != Emit::Artifact) {
+      bytes = writePart(*part);
+      return;
+    }
+    bytes.clear();
+    llvm::raw_svector_ostream object(bytes);
+    generateCode(*part, *machines[index], llvm::CodeGenFileType::ObjectFile,
+                 object);
+  };
+  {
+    llvm::DefaultThreadPool pool(llvm::hardware_concurrency(parts.size()));
+    for (size_t part = 0; part < parts.size(); ++part)
+      pool.async([&compile, part] { compile(part); });
   }
 
-  MemoryFunctions(*llvmModule).define();
-  SmallVector<char, 0> object;
-  llvm::raw_svector_ostream objectStream(object);
-  llvm::legacy::PassManager codegen;
-  codegen.add(
-      new llvm::TargetLibraryInfoWrapperPass(getNoLibrary(*llvmModule)));
-  bool text = kind == Emit::Assembly;
-  if (machine->addPassesToEmitFile(codegen, text ? stream : objectStream,
-                                   /*DwoOut=*/nullptr,
-                                   text ? llvm::CodeGenFileType::AssemblyFile
-                                        : llvm::CodeGenFileType::ObjectFile))
-    return emitError() << "this build of LLVM cannot emit code for "
-                       << machine->getTargetTriple().str();
-  codegen.run(*llvmModule);
-  if (text)
-    return success();
-  if (kind == Emit::Object) {
-    output.append(object.begin(), object.end());
+  if (kind != Emit::Artifact) {
+    llvmModule = joinParts(parts, names, context);
+    llvm::raw_svector_ostream stream(output);
+    if (kind == Emit::LLVMIR)
+      llvmModule->print(stream, /*AAW=*/nullptr);
+    else
+      generateCode(*llvmModule, *machine,
+                   kind == Emit::Assembly ? llvm::CodeGenFileType::AssemblyFile
+                                          : llvm::CodeGenFileType::ObjectFile,
+                   stream);
     return success();
   }
-
-  FailureOr<SmallVector<char, 0>> linked = linkObject(object, emitError);
+  FailureOr<SmallVector<char, 0>> linked = linkObjects(parts, emitError);
   if (failed(linked))
     return failure();
   addTrailer(*linked, description);

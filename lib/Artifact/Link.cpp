@@ -50,8 +50,8 @@ static std::error_code createTemporaryFolder(SmallVectorImpl<char> &path) {
 }
 
 FailureOr<SmallVector<char, 0>>
-pc::artifact::linkObject(ArrayRef<char> object,
-                         function_ref<InFlightDiagnostic()> emitError) {
+pc::artifact::linkObjects(ArrayRef<SmallVector<char, 0>> objects,
+                          function_ref<InFlightDiagnostic()> emitError) {
   // lld has one set of globals, and says after each run whether they are fit
   // for another one.
   static std::mutex mutex;
@@ -65,40 +65,45 @@ pc::artifact::linkObject(ArrayRef<char> object,
   if (std::error_code error = createTemporaryFolder(folder))
     return emitError() << "cannot create a temporary folder: "
                        << error.message();
-  SmallString<128> input = folder, output = folder;
-  llvm::sys::path::append(input, "module.o");
-  llvm::sys::path::append(output, "module.so");
-  llvm::sys::RemoveFileOnSignal(input);
-  llvm::sys::RemoveFileOnSignal(output);
+  SmallVector<std::string> files;
+  auto addFile = [&](const Twine &name) {
+    SmallString<128> path = folder;
+    llvm::sys::path::append(path, name);
+    llvm::sys::RemoveFileOnSignal(path);
+    return files.emplace_back(path.str());
+  };
   llvm::scope_exit cleanUp([&] {
     llvm::sys::fs::remove_directories(folder);
-    llvm::sys::DontRemoveFileOnSignal(input);
-    llvm::sys::DontRemoveFileOnSignal(output);
+    for (const std::string &file : files)
+      llvm::sys::DontRemoveFileOnSignal(file);
   });
-
-  if (failed(writeFile(input, object, emitError)))
-    return failure();
-  const char *arguments[] = {"ld.lld",
-                             "-m",
-                             "elf_x86_64",
-                             "-shared",
-                             "-nostdlib",
-                             "--no-undefined",
-                             "--gc-sections",
-                             "--hash-style=gnu",
-                             "--build-id=none",
-                             "--threads=1",
-                             "-z",
-                             "relro",
-                             "-z",
-                             "now",
-                             "-z",
-                             "noexecstack",
-                             "-z",
-                             "text",
-                             "-o",
-                             output.c_str(),
-                             input.c_str()};
+  std::string output = addFile("module.so");
+  for (auto [index, object] : llvm::enumerate(objects))
+    if (failed(writeFile(addFile("module" + Twine(index) + ".o"), object,
+                         emitError)))
+      return failure();
+  SmallVector<const char *> arguments = {"ld.lld",
+                                         "-m",
+                                         "elf_x86_64",
+                                         "-shared",
+                                         "-nostdlib",
+                                         "--no-undefined",
+                                         "--gc-sections",
+                                         "--hash-style=gnu",
+                                         "--build-id=none",
+                                         "--threads=1",
+                                         "-z",
+                                         "relro",
+                                         "-z",
+                                         "now",
+                                         "-z",
+                                         "noexecstack",
+                                         "-z",
+                                         "text",
+                                         "-o"};
+  // The first one is what "-o" is followed by.
+  for (const std::string &file : files)
+    arguments.push_back(file.c_str());
   std::string messages;
   llvm::raw_string_ostream stream(messages);
   lld::Result result =

@@ -77,11 +77,11 @@ mlir::LogicalResult emit(mlir::ModuleOp module, const Description &description,
                          Emit kind, const EmitOptions &options,
                          llvm::SmallVectorImpl<char> &output);
 
-/// Links one relocatable object into a shared object that exports the query
+/// Links relocatable objects into a shared object that exports the query
 /// function.
 mlir::FailureOr<llvm::SmallVector<char, 0>>
-linkObject(llvm::ArrayRef<char> object,
-           llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
+linkObjects(llvm::ArrayRef<llvm::SmallVector<char, 0>> objects,
+            llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 
 /// Marks a shared object as an artifact and appends the trailer.
 void addTrailer(llvm::SmallVectorImpl<char> &object,

@@ -14,6 +14,7 @@
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 #include "pc/Codegen/CPU/Passes.h"
@@ -21,17 +22,27 @@
 using namespace mlir;
 
 void pc::buildLowerToLLVMPipeline(OpPassManager &manager) {
-  manager.addPass(createExpandMathPass());
-  manager.addPass(createCanonicalizerPass());
-  manager.addPass(createCSEPass());
-  manager.addPass(createSCFToControlFlowPass());
-  manager.addPass(createConvertVectorToLLVMPass());
-  manager.addPass(createConvertMathToLLVMPass());
-  manager.addPass(createArithToLLVMConversionPass());
-  manager.addPass(createConvertIndexToLLVMPass());
+  // Functions are lowered on all cores, where the passes are not those of a
+  // module alone: none needs to know of another one.
+  auto addToFunctions = [&](function_ref<void(OpPassManager &)> add) {
+    add(manager.nest<LLVM::LLVMFuncOp>());
+    add(manager.nest<mlir::gpu::GPUModuleOp>().nest<LLVM::LLVMFuncOp>());
+  };
+  addToFunctions([](OpPassManager &functions) {
+    functions.addPass(createExpandMathPass());
+    functions.addPass(createCanonicalizerPass());
+    functions.addPass(createCSEPass());
+    functions.addPass(createSCFToControlFlowPass());
+    functions.addPass(createConvertVectorToLLVMPass());
+    functions.addPass(createConvertMathToLLVMPass());
+    functions.addPass(createArithToLLVMConversionPass());
+    functions.addPass(createConvertIndexToLLVMPass());
+  });
   manager.addPass(createConvertControlFlowToLLVMPass());
-  manager.addPass(createUBToLLVMConversionPass());
-  manager.addPass(createCanonicalizerPass());
-  manager.addPass(createCSEPass());
-  manager.addPass(createReconcileUnrealizedCastsPass());
+  addToFunctions([](OpPassManager &functions) {
+    functions.addPass(createUBToLLVMConversionPass());
+    functions.addPass(createCanonicalizerPass());
+    functions.addPass(createCSEPass());
+    functions.addPass(createReconcileUnrealizedCastsPass());
+  });
 }

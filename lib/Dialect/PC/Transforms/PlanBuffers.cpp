@@ -562,7 +562,9 @@ void Planner::layOut(bool padRows) {
   // Values that leave a samples stage, and rows of a batch.
   llvm::DenseSet<Value> crossing;
   llvm::DenseSet<Value> perSample;
+  SmallVector<Life> stages;
   func.walk([&](StageOp stage) {
+    stages.push_back(times[stage]);
     for (Value value :
          llvm::concat<Value>(stage.getInputs(), stage.getOutputs()))
       if (isTensor(value)) {
@@ -604,13 +606,11 @@ void Planner::layOut(bool padRows) {
       continue;
     }
     // Blocks of a stage are at different slots at one time.
-    func.walk([&](StageOp other) {
-      Life time = times[other];
+    for (Life time : stages)
       if (time.start <= part.end && part.start <= time.end) {
         part.start = std::min(part.start, time.start);
         part.end = std::max(part.end, time.end);
       }
-    });
     workspace.push_back(part);
   }
 
