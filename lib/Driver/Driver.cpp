@@ -1141,14 +1141,25 @@ LogicalResult Driver::serialize(ModuleOp module, TimingScope &timing) {
   std::vector<artifact::Image> cubins;
   for (auto kernels :
        llvm::make_early_inc_range(module.getOps<gpu::GPUModuleOp>())) {
+    SmallVector<KernelImage> forms;
     for (const GPUTarget &gpu :
-         ArrayRef(gpus).take_front(single ? 1 : gpus.size())) {
+         ArrayRef(gpus).take_front(single ? 1 : gpus.size()))
+      forms.push_back({gpu, /*bitcode=*/false, {}});
+    // The code of the oldest architecture, which all others run.
+    if (forSimulator && last != Phase::PTX)
+      forms.push_back({*GPUTarget::parse("sm_80"), /*bitcode=*/true, {}});
+    if (failed(serializeKernels(kernels, options.optLevel, forms)))
+      return failure();
+    for (KernelImage &form : forms) {
+      const GPUTarget &gpu = form.target;
       artifact::Image &image = images.emplace_back();
       image.arch = gpu.arch;
       image.exact = gpu.exact;
-      if (failed(serializeKernels(kernels, gpu, options.optLevel,
-                                  /*bitcode=*/false, image.data)))
-        return failure();
+      image.data = std::move(form.text);
+      if (form.bitcode) {
+        image.kind = PCX_IMAGE_LLVM;
+        continue;
+      }
       if (!assembler.empty() && last != Phase::PTX) {
         artifact::Image code = {PCX_IMAGE_CUBIN, image.arch, image.exact, {}};
         auto emitError = [&](const Twine &message) {
@@ -1165,16 +1176,6 @@ LogicalResult Driver::serialize(ModuleOp module, TimingScope &timing) {
       if (failed(artifact::writeFile(
               path, ArrayRef<char>(image.data.data(), image.data.size()),
               [&]() { return mlir::emitError(module.getLoc()); })))
-        return failure();
-    }
-    if (forSimulator && last != Phase::PTX) {
-      // The code of the oldest architecture, which all others run.
-      artifact::Image &image = images.emplace_back();
-      image.kind = PCX_IMAGE_LLVM;
-      GPUTarget gpu = *GPUTarget::parse("sm_80");
-      image.arch = gpu.arch;
-      if (failed(serializeKernels(kernels, gpu, options.optLevel,
-                                  /*bitcode=*/true, image.data)))
         return failure();
     }
     kernels.erase();

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "pc/Codegen/GPU/Serialize.h"
+#include "mlir/IR/Threading.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
@@ -57,22 +58,12 @@ createTargetMachine(const GPUTarget &target, unsigned optLevel,
       std::nullopt, levels[optLevel]));
 }
 
-LogicalResult pc::serializeKernels(gpu::GPUModuleOp kernels,
-                                   const GPUTarget &target, unsigned optLevel,
-                                   bool bitcode, std::string &text) {
-  MLIRContext &context = *kernels.getContext();
-  registerBuiltinDialectTranslation(context);
-  registerGPUDialectTranslation(context);
-  registerLLVMDialectTranslation(context);
-  registerNVVMDialectTranslation(context);
-  auto emitError = [&]() { return mlir::emitError(kernels.getLoc()); };
-  llvm::LLVMContext llvmContext;
-  std::unique_ptr<llvm::Module> module =
-      translateModuleToLLVMIR(kernels, llvmContext, "kernels");
-  if (!module)
-    return emitError() << "cannot translate the kernels to LLVM IR";
+/// Writes `image` of `module`.
+static LogicalResult serialize(std::unique_ptr<llvm::Module> module,
+                               unsigned optLevel, KernelImage &image,
+                               function_ref<InFlightDiagnostic()> emitError) {
   std::unique_ptr<llvm::TargetMachine> machine =
-      createTargetMachine(target, optLevel, emitError);
+      createTargetMachine(image.target, optLevel, emitError);
   if (!machine)
     return failure();
   module->setTargetTriple(machine->getTargetTriple());
@@ -82,7 +73,7 @@ LogicalResult pc::serializeKernels(gpu::GPUModuleOp kernels,
   llvm::raw_string_ostream problems(problem);
   if (llvm::verifyModule(*module, &problems))
     return emitError() << "the kernels are not valid LLVM IR: " << problem;
-  if (bitcode) {
+  if (image.bitcode) {
     // The back end begins with it: accesses that the optimiser took apart are
     // counted as they are in PTX.
     if (optLevel > 0) {
@@ -92,7 +83,7 @@ LogicalResult pc::serializeKernels(gpu::GPUModuleOp kernels,
       vectors.add(llvm::createLoadStoreVectorizerPass());
       vectors.run(*module);
     }
-    llvm::raw_string_ostream os(text);
+    llvm::raw_string_ostream os(image.text);
     llvm::WriteBitcodeToFile(*module, os);
     return success();
   }
@@ -103,6 +94,25 @@ LogicalResult pc::serializeKernels(gpu::GPUModuleOp kernels,
                                    llvm::CodeGenFileType::AssemblyFile))
     return emitError() << "LLVM cannot write PTX";
   emission.run(*module);
-  text = bytes.str().str();
+  image.text = bytes.str().str();
   return success();
+}
+
+LogicalResult pc::serializeKernels(gpu::GPUModuleOp kernels, unsigned optLevel,
+                                   MutableArrayRef<KernelImage> images) {
+  MLIRContext &context = *kernels.getContext();
+  registerBuiltinDialectTranslation(context);
+  registerGPUDialectTranslation(context);
+  registerLLVMDialectTranslation(context);
+  registerNVVMDialectTranslation(context);
+  auto emitError = [&]() { return mlir::emitError(kernels.getLoc()); };
+  // Translation, which takes no time, may change what it translates.
+  std::vector<llvm::LLVMContext> contexts(images.size());
+  SmallVector<std::unique_ptr<llvm::Module>> modules;
+  for (llvm::LLVMContext &own : contexts)
+    if (!modules.emplace_back(translateModuleToLLVMIR(kernels, own, "kernels")))
+      return emitError() << "cannot translate the kernels to LLVM IR";
+  return failableParallelForEachN(&context, 0, images.size(), [&](size_t i) {
+    return serialize(std::move(modules[i]), optLevel, images[i], emitError);
+  });
 }

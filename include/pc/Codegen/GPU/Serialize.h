@@ -14,12 +14,20 @@
 
 namespace pc {
 
+/// One form of kernels: PTX, or bitcode that the back end makes PTX from, for
+/// the simulated device.
+struct KernelImage {
+  GPUTarget target;
+  bool bitcode = false;
+  std::string text;
+};
+
 /// Translates kernels in the LLVM and NVVM dialects to LLVM IR, optimises them
-/// for `target` and writes them to `text`: as PTX, or with `bitcode` as what
-/// the back end makes PTX from, for the simulated device.
+/// for the target of each image and writes them to its text; all images on as
+/// many threads as the context has.
 mlir::LogicalResult serializeKernels(mlir::gpu::GPUModuleOp kernels,
-                                     const GPUTarget &target, unsigned optLevel,
-                                     bool bitcode, std::string &text);
+                                     unsigned optLevel,
+                                     llvm::MutableArrayRef<KernelImage> images);
 
 /// Path of NVIDIA's assembler, looked for in CUDA_HOME, CUDA_PATH, PATH and
 /// /usr/local/cuda, in this order; empty if it is in none of them.
