@@ -18,6 +18,7 @@
 #include "pc/Artifact/Artifact.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/Threading.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -30,7 +31,6 @@
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
-#include "llvm/Support/ThreadPool.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Target/TargetOptions.h"
 #include "llvm/Transforms/IPO/SCCP.h"
@@ -257,7 +257,8 @@ void pc::artifact::optimize(llvm::Module &module, llvm::TargetMachine &machine,
   });
 }
 
-/// Tells functions what all their callers pass, which their parts cannot see.
+/// Propagates constants into functions while all callers are in one module: a
+/// part does not see those of its functions.
 static void propagateArguments(llvm::Module &module,
                                llvm::TargetMachine &machine) {
   runPasses(module, machine, [](llvm::PassBuilder &) {
@@ -324,36 +325,33 @@ LogicalResult pc::artifact::emit(ModuleOp module,
     Bitcode &bytes = parts[index];
     std::unique_ptr<llvm::Module> part = readPart(bytes, own);
     optimize(*part, *machines[index], options.optLevel);
-    bool isFirst = index == 0;
-    if (isFirst)
+    if (index == 0)
       setStageTasks(*part);
-    if (isFirst && kind != Emit::LLVMIR)
-      MemoryFunctions(*part).define();
     if (kind != Emit::Artifact) {
       bytes = writePart(*part);
       return;
     }
+    if (index == 0)
+      MemoryFunctions(*part).define();
     bytes.clear();
     llvm::raw_svector_ostream object(bytes);
     generateCode(*part, *machines[index], llvm::CodeGenFileType::ObjectFile,
                  object);
   };
-  {
-    llvm::DefaultThreadPool pool(llvm::hardware_concurrency(parts.size()));
-    for (size_t part = 0; part < parts.size(); ++part)
-      pool.async([&compile, part] { compile(part); });
-  }
+  parallelFor(module.getContext(), 0, parts.size(), compile);
 
   if (kind != Emit::Artifact) {
     llvmModule = joinParts(parts, names, context);
     llvm::raw_svector_ostream stream(output);
-    if (kind == Emit::LLVMIR)
+    if (kind == Emit::LLVMIR) {
       llvmModule->print(stream, /*AAW=*/nullptr);
-    else
-      generateCode(*llvmModule, *machine,
-                   kind == Emit::Assembly ? llvm::CodeGenFileType::AssemblyFile
-                                          : llvm::CodeGenFileType::ObjectFile,
-                   stream);
+      return success();
+    }
+    MemoryFunctions(*llvmModule).define();
+    generateCode(*llvmModule, *machine,
+                 kind == Emit::Assembly ? llvm::CodeGenFileType::AssemblyFile
+                                        : llvm::CodeGenFileType::ObjectFile,
+                 stream);
     return success();
   }
   FailureOr<SmallVector<char, 0>> linked = linkObjects(parts, emitError);

@@ -101,7 +101,7 @@ pc::artifact::linkObjects(ArrayRef<SmallVector<char, 0>> objects,
                                          "-z",
                                          "text",
                                          "-o"};
-  // The first one is what "-o" is followed by.
+  // files[0] is the output, behind "-o".
   for (const std::string &file : files)
     arguments.push_back(file.c_str());
   std::string messages;

@@ -17,9 +17,9 @@
 using namespace mlir;
 using namespace pc::artifact;
 
-/// More parts than most machines have cores, so that the last one to be
-/// compiled is a small part of the work; and none for what is compiled in
-/// milliseconds.
+/// The most parts: more than most machines have cores, so that the last one to
+/// be compiled is a small piece of the work. Modules with fewer instructions than
+/// this a part are compiled in milliseconds and have fewer parts.
 static constexpr unsigned kMostParts = 12;
 static constexpr unsigned kLeastInstructions = 1000;
 
@@ -40,6 +40,7 @@ static unsigned dealFunctions(llvm::Module &module, PartMap &partOf) {
       rest += size;
   }
   unsigned parts = std::clamp(total / kLeastInstructions, 1U, kMostParts);
+  parts = std::min<unsigned>(parts, functions.size() + 1);
   llvm::sort(functions, [](const auto &a, const auto &b) {
     return std::make_pair(a.first, b.second->getName()) >
            std::make_pair(b.first, a.second->getName());
@@ -64,7 +65,7 @@ static bool isUsedElsewhere(const llvm::Value &value, const PartMap &partOf) {
   });
 }
 
-/// Shows what was local to the linker, and to nobody behind it.
+/// Makes a local symbol visible to the other parts, not outside of the artifact.
 static void hide(llvm::GlobalValue &value) {
   if (!value.hasLocalLinkage())
     return;
@@ -120,6 +121,7 @@ std::unique_ptr<llvm::Module>
 pc::artifact::joinParts(ArrayRef<Bitcode> parts, ArrayRef<std::string> names,
                         llvm::LLVMContext &context) {
   std::unique_ptr<llvm::Module> module = readPart(parts.front(), context);
+  module->setModuleIdentifier(module->getSourceFileName());
   for (const Bitcode &part : parts.drop_front())
     if (llvm::Linker::linkModules(*module, readPart(part, context)))
       llvm_unreachable("parts of a module define different names");

@@ -22,8 +22,8 @@
 using namespace mlir;
 
 void pc::buildLowerToLLVMPipeline(OpPassManager &manager) {
-  // Functions are lowered on all cores, where the passes are not those of a
-  // module alone: none needs to know of another one.
+  // Passes that look at one function run on functions, in parallel; that to the
+  // control flow of LLVM exists for modules only.
   auto addToFunctions = [&](function_ref<void(OpPassManager &)> add) {
     add(manager.nest<LLVM::LLVMFuncOp>());
     add(manager.nest<mlir::gpu::GPUModuleOp>().nest<LLVM::LLVMFuncOp>());

@@ -45,9 +45,9 @@ void pc::transposeSquare(OpBuilder &b, Location loc,
   }
 }
 
-/// Both vectors rounded, one behind the other, by one instruction. Of two
-/// truncations LLVM makes two, which it moves behind any shuffle, and a third
-/// to join them.
+/// Both vectors rounded, one behind the other, by one vcvtne2ps2bf16. Of two
+/// `arith.truncf` LLVM makes two vcvtneps2bf16 and a vinsertf64x4, and moves
+/// shuffles in front of them, where they take twice as many instructions.
 static Value roundBoth(OpBuilder &b, Location loc, Value first, Value second) {
   return LLVM::CallIntrinsicOp::create(
              b, loc, VectorType::get({kNarrowDepth}, b.getBF16Type()),

@@ -36,9 +36,9 @@ constexpr int64_t kNarrowColumns = 16;
 constexpr int64_t kNarrowDepth = 32;
 /// Panels of a tile of C, at most.
 constexpr int64_t kNarrowPanels = 2;
-/// Rows of a weight's gradient that share one rounded copy of B. More of them
-/// round less and read each panel from the nearest cache, fewer leave threads
-/// more pieces: 784 rows are twelve and a quarter.
+/// Rows of a weight's gradient that share one rounded copy of B, and are one
+/// piece of work. More of them round less and read each panel from the nearest
+/// cache; fewer make more pieces for threads to share (784 rows: thirteen).
 constexpr int64_t kNarrowGradientRows = 2 * kNarrowRows;
 
 /// Exchanges rows and columns of a square of as many vectors as each has

@@ -21,12 +21,17 @@
 #include "GroupEmitter.h"
 #include "../Programs.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Dominance.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/CSE.h"
+#include "mlir/Transforms/WalkPatternRewriteDriver.h"
+#include "pc/Codegen/CPU/Passes.h"
 #include "pc/Dialect/PC/Transforms/Buffers.h"
 #include "pc/Dialect/PC/Transforms/Structured.h"
 
@@ -146,20 +151,90 @@ int64_t pc::getBlocks(GroupOp group, StageKind stage,
       units, reduces ? kWarps : kThreads * getNeighbours(group, stage));
 }
 
-/// Arithmetic of a body, one for each operation on floats that differs from
-/// point to point.
-static int64_t getBodyFlops(linalg::GenericOp op) {
-  llvm::DenseSet<Value> varying(op.getBody()->args_begin(),
-                                op.getBody()->args_end());
-  int64_t flops = 0;
-  for (Operation &inner : op.getBody()->without_terminator()) {
-    if (!isa<linalg::IndexOp>(inner) &&
-        llvm::none_of(inner.getOperands(),
+/// Arithmetic of each operation of a group on one point, as the simulated
+/// device counts it: additions, products and quotients one, fused multiply-adds
+/// two, and nothing for what is the same in all points. The bodies are looked
+/// at as one block, as in the code: functions written as `pc-expand-math` will
+/// write them, and what two bodies have in common there once.
+static llvm::DenseMap<Operation *, int64_t> getPointFlops(GroupOp group) {
+  OwningOpRef<GroupOp> expanded(group.clone());
+  RewritePatternSet patterns(group.getContext());
+  populateExpandMathPatterns(patterns);
+  walkAndApplyPatterns(*expanded, std::move(patterns));
+
+  OpBuilder b(group.getContext());
+  Location loc = group.getLoc();
+  OwningOpRef<func::FuncOp> point(
+      func::FuncOp::create(loc, "point", b.getFunctionType({}, {})));
+  Block *block = point->addEntryBlock();
+  b.setInsertionPointToEnd(block);
+  llvm::DenseMap<Operation *, Operation *> owners;
+  llvm::DenseMap<Value, Value> known;
+  llvm::DenseMap<std::pair<Value, AffineMap>, Value> loaded;
+  llvm::DenseMap<Value, Value> scalars;
+  llvm::DenseSet<Value> varying;
+  for (auto [original, op] :
+       llvm::zip_equal(group.getBody().getOps<linalg::GenericOp>(),
+                       expanded->getBody().getOps<linalg::GenericOp>())) {
+    IRMapping values;
+    for (OpOperand &operand : op->getOpOperands()) {
+      BlockArgument argument = op.getMatchingBlockArgument(&operand);
+      Value &value =
+          known.contains(operand.get())
+              ? known[operand.get()]
+              : loaded[{operand.get(), op.getMatchingIndexingMap(&operand)}];
+      if (!value)
+        value = block->addArgument(argument.getType(), loc);
+      varying.insert(value);
+      values.map(argument, value);
+    }
+    auto bind = [&](Value value) {
+      if (values.contains(value))
+        return;
+      TypedAttr constant;
+      if (matchPattern(value, m_Constant(&constant))) {
+        values.map(value, arith::ConstantOp::create(b, loc, constant));
+        return;
+      }
+      Value &scalar = scalars[value];
+      if (!scalar)
+        scalar = block->addArgument(value.getType(), loc);
+      values.map(value, scalar);
+    };
+    for (Operation &inner : op.getBody()->without_terminator()) {
+      for (Value operand : inner.getOperands())
+        bind(operand);
+      if (isa<linalg::IndexOp>(inner)) {
+        Value index = block->addArgument(b.getIndexType(), loc);
+        varying.insert(index);
+        values.map(inner.getResult(0), index);
+        continue;
+      }
+      owners[b.clone(inner, values)] = original;
+    }
+    for (auto [result, yielded] : llvm::zip_equal(
+             op->getResults(), op.getBody()->getTerminator()->getOperands())) {
+      bind(yielded);
+      known[result] = values.lookup(yielded);
+    }
+  }
+  func::ReturnOp::create(b, loc, llvm::map_to_vector(known, [](auto &entry) {
+                           return entry.second;
+                         }));
+  IRRewriter rewriter(group.getContext());
+  DominanceInfo dominance(*point);
+  eliminateCommonSubExpressions(rewriter, dominance, *point);
+
+  llvm::DenseMap<Operation *, int64_t> flops;
+  for (Operation &inner : block->without_terminator()) {
+    if (llvm::none_of(inner.getOperands(),
                       [&](Value operand) { return varying.contains(operand); }))
       continue;
     varying.insert(inner.result_begin(), inner.result_end());
-    flops += isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp,
-                 math::SqrtOp>(inner);
+    int64_t own = 2 * isa<math::FmaOp>(inner);
+    own +=
+        isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp>(inner);
+    flops[owners.lookup(&inner)] += own;
   }
   return flops;
 }
@@ -215,6 +290,7 @@ GroupWork pc::estimateWork(GroupOp group, StageKind stage,
   double flops = 0, flopsPerSample = 0, bytesPerSample = 0;
   double bytes = getPointBytes(group, stage, binding);
   linalg::GenericOp root = getRoot(group);
+  llvm::DenseMap<Operation *, int64_t> pointFlops = getPointFlops(group);
   int64_t rows = 1;
   double tensorFlops = 0;
   // What is read from shared memory is there at once.
@@ -249,7 +325,7 @@ GroupWork pc::estimateWork(GroupOp group, StageKind stage,
       break;
     }
     case StructuredKind::BatchReduction:
-      flopsPerSample += elements * getBodyFlops(op);
+      flopsPerSample += elements * pointFlops.lookup(op);
       for (OpOperand *input : op.getDpsInputOperands())
         bytesPerSample += elements *
                           getElementTypeOrSelf(input->get().getType())
@@ -266,7 +342,7 @@ GroupWork pc::estimateWork(GroupOp group, StageKind stage,
     }
     case StructuredKind::Elementwise:
     case StructuredKind::Update:
-      flops += elements * getBodyFlops(op);
+      flops += elements * pointFlops.lookup(op);
       break;
     }
   }

@@ -106,7 +106,8 @@ LogicalResult pc::serializeKernels(gpu::GPUModuleOp kernels, unsigned optLevel,
   registerLLVMDialectTranslation(context);
   registerNVVMDialectTranslation(context);
   auto emitError = [&]() { return mlir::emitError(kernels.getLoc()); };
-  // Translation, which takes no time, may change what it translates.
+  // Translation may change what it translates, and takes no time: one after the
+  // other.
   std::vector<llvm::LLVMContext> contexts(images.size());
   SmallVector<std::unique_ptr<llvm::Module>> modules;
   for (llvm::LLVMContext &own : contexts)

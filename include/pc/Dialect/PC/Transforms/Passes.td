@@ -194,11 +194,11 @@ def DifferenceProductsPass
     %a = pc.add %p, %a0
     ```
 
-    Weights that have changed since (incremental predictive coding), those that
-    `pc-narrow-products` will not round, and states that start from zero have no
-    such product, and are left alone; so are states
+    Weights that have changed since (incremental predictive coding) and states
+    that start from zero have no such product, and are left alone; so are states
     that anything but sums led to, in a loop too: those of a `pc.stop`, which stay
-    where they are when their sample has stopped.
+    where they are when their sample has stopped. Weights that
+    `pc-narrow-products` will not round gain nothing by it.
   }];
   let dependentDialects = ["::mlir::scf::SCFDialect"];
 }
@@ -206,16 +206,16 @@ def DifferenceProductsPass
 def NarrowProductsPass : Pass<"pc-narrow-products", "::mlir::func::FuncOp"> {
   let summary = "Round the operands of products to bfloat16";
   let description = [{
-    Marks every product over samples and over the batch `bf16`: its operands are
-    rounded to bfloat16, its sums stay f32, and so does every array that the
-    program has. A state that inference has moved is rounded to the sum of two
-    numbers, unless the product is one of a `difference`. Weights are rounded
-    once for each of their values (`pc.narrow`), in the order in which pairs of
-    rows are multiplied; a transpose that only feeds products is then no array of
-    its own.     Activations and errors are rounded by the kernels that multiply
-    them. A weight with fewer than 16 rows or columns fills no instruction and is
-    left alone. Runs behind `pc-pack-weights`. A product of f64 is an error. Without
-    `round-weights` kernels round weights, too, whatever their layout.
+    Marks products `bf16`: those over samples, but for weights with fewer than 16
+    rows or columns, which fill no instruction, and all those over the batch.
+    Their operands are rounded to bfloat16, their sums stay f32, and so does every
+    array that the program has. A state that inference has moved is rounded to the
+    sum of two numbers, unless the product is one of a `difference`. Weights are
+    rounded once for each of their values (`pc.narrow`), in the order in which
+    pairs of rows are multiplied; a transpose that only feeds products is then no
+    array of its own. Activations and errors are rounded by the kernels that
+    multiply them. Runs behind `pc-pack-weights`. A product of f64 is an error.
+    Without `round-weights` kernels round weights, too, whatever their layout.
 
     ```mlir
     %n = pc.narrow %w : tensor<784x128xf32> -> tensor<784x128xbf16, #pc.pairs<16>>
