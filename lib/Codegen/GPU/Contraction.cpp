@@ -253,10 +253,25 @@ int64_t ContractionPlan::getTiles(int64_t count) const {
   return llvm::divideCeil(count, rows) * llvm::divideCeil(n, columns);
 }
 
+/// Lines that the threads with any of `count` lines have together, `across`
+/// threads of each `perTile`.
+static int64_t getThreadLines(int64_t count, int64_t perTile, int64_t across,
+                              bool strided) {
+  int64_t perThread = perTile / across, rest = count % perTile;
+  int64_t threads =
+      strided ? std::min(across, rest) : llvm::divideCeil(rest, perThread);
+  return count - rest + threads * perThread;
+}
+
 double ContractionPlan::getFlops(int64_t count, int64_t terms) const {
   int64_t unit = hasPartialSlices() ? getTermUnit(multiply) : depth;
-  return 2.0 * parts * llvm::alignTo(count, rows) * llvm::alignTo(n, columns) *
-         llvm::alignTo(terms, unit);
+  int64_t allRows = llvm::alignTo(count, rows);
+  int64_t allColumns = llvm::alignTo(n, columns);
+  if (multiply == Multiply::Exact) {
+    allRows = getThreadLines(count, rows, acrossRows, left.termsTogether);
+    allColumns = getThreadLines(n, columns, acrossColumns, right.termsTogether);
+  }
+  return 2.0 * parts * allRows * allColumns * llvm::alignTo(terms, unit);
 }
 
 double ContractionPlan::getBytes(int64_t count, int64_t terms) const {
@@ -331,6 +346,7 @@ private:
   SmallVector<Value> getLines(const OperandSlice &slice, Value place,
                               int64_t across);
   void prepareExact();
+  void findActive();
   void prepareMatrix();
   SmallVector<Value> multiply(Value k, Value buffer, ValueRange sums);
   SmallVector<Value> multiplyExact(Value left, Value right, ValueRange sums);
@@ -566,6 +582,16 @@ void ContractionEmitter::prepareExact() {
   sumCount = rows.size() * columns.size();
 }
 
+/// Threads without an element of the tile multiply nothing.
+void ContractionEmitter::findActive() {
+  active = Value();
+  if (plan.m % plan.rows != 0)
+    active = isLess(add(firstRow, rows.front()), arguments.rows);
+  if (plan.n % plan.columns != 0)
+    active =
+        both(active, isLess(add(firstColumn, columns.front()), columnCount));
+}
+
 /// Elements [term][line] of the next terms.
 SmallVector<SmallVector<Value>>
 ContractionEmitter::loadTerms(const OperandSlice &slice, Value base,
@@ -788,6 +814,8 @@ void ContractionEmitter::run() {
            doIf(isLess(arguments.team, index), [&]() { barrier(); });
          firstRow = scaled(divided(index, tileColumns), plan.rows);
          firstColumn = scaled(rest(index, tileColumns), plan.columns);
+         if (isExact(plan))
+           findActive();
          placeLines();
          SmallVector<Value> sums = emitTile();
          isExact(plan) ? finishExact(sums) : finishMatrix(sums);

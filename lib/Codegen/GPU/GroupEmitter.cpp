@@ -333,11 +333,14 @@ GroupWork pc::estimateWork(GroupOp group, StageKind stage,
                           8;
       break;
     case StructuredKind::RowReduction: {
-      // The lanes' sums are added pairwise, every lane doing it.
+      // The lanes' sums are added pairwise, every lane doing it, but for the
+      // last sum, which one lane needs. A largest number takes no arithmetic.
       double sums = elements;
       for (int64_t dim : ArrayRef(space).drop_front(op.getNumParallelLoops()))
         sums /= dim;
-      flops += sums * kWarp * llvm::Log2_64(kWarp);
+      bool adds = llvm::any_of(*op.getBody(), llvm::IsaPred<arith::AddFOp>);
+      if (adds)
+        flops += sums * (kWarp * (llvm::Log2_64(kWarp) - 1) + 1);
       [[fallthrough]];
     }
     case StructuredKind::Elementwise:
