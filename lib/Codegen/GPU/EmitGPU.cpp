@@ -801,13 +801,15 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
       addresses += !shares && isGlobal;
     }
     addresses += inWorkspace;
-    double own = getReadBytes(addresses * sizeof(void *));
+    int64_t own = addresses * sizeof(void *);
     if (!persistent)
-      own += getReadBytes(getScalarBytes(group.getInputs()));
+      own += getScalarBytes(group.getInputs());
     if (kind == StageKind::Params || !persistent)
-      work.bytesBase += own * getLaunchBlocks(group, kind);
+      work.bytesBase +=
+          double(own) *
+          getReadingThreads(group, kind, getLaunchBlocks(group, kind));
     else
-      work.bytesPerSample += own / sampleBlock;
+      work.bytesPerSample += getReadBytes(own) / sampleBlock;
     functions.push_back(
         {group, kind, binding,
          emitGroup(kernelModule, name, group, kind, choices, binding),

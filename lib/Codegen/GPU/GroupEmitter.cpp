@@ -151,6 +151,22 @@ int64_t pc::getBlocks(GroupOp group, StageKind stage,
       units, reduces ? kWarps : kThreads * getNeighbours(group, stage));
 }
 
+int64_t pc::getReadingThreads(GroupOp group, StageKind stage, int64_t blocks) {
+  auto [space, parallel] = getPoints(group);
+  bool updates = llvm::any_of(
+      group.getBody().getOps<linalg::GenericOp>(), [](linalg::GenericOp op) {
+        return getStructuredKind(op) == StructuredKind::Update;
+      });
+  if (stage == StageKind::Samples || getRoot(group) || updates ||
+      parallel < space.size())
+    return blocks * kThreads;
+  int64_t points = 1;
+  for (int64_t dim : space)
+    points *= dim;
+  return std::min<int64_t>(
+      blocks * kThreads, llvm::divideCeil(points, getNeighbours(group, stage)));
+}
+
 /// Arithmetic of each operation of a group on one point, as the simulated
 /// device counts it: additions, products and quotients one, fused multiply-adds
 /// two, and nothing for what is the same in all points. The bodies are looked
