@@ -18,8 +18,8 @@ using namespace mlir;
 using namespace pc::artifact;
 
 /// The most parts: more than most machines have cores, so that the last one to
-/// be compiled is a small piece of the work. Modules with fewer instructions than
-/// this a part are compiled in milliseconds and have fewer parts.
+/// be compiled is a small piece of the work. Modules with fewer instructions
+/// than this a part are compiled in milliseconds and have fewer parts.
 static constexpr unsigned kMostParts = 12;
 static constexpr unsigned kLeastInstructions = 1000;
 
@@ -65,7 +65,8 @@ static bool isUsedElsewhere(const llvm::Value &value, const PartMap &partOf) {
   });
 }
 
-/// Makes a local symbol visible to the other parts, not outside of the artifact.
+/// Makes a local symbol visible to the other parts, not outside of the
+/// artifact.
 static void hide(llvm::GlobalValue &value) {
   if (!value.hasLocalLinkage())
     return;

@@ -32,7 +32,8 @@ using Bitcode = llvm::SmallVector<char, 0>;
 /// Splits a module. The first part has all variables, and every function that
 /// may be inlined or whose address is taken; all other functions are dealt so
 /// that the parts are of about one size. What parts need of each other is no
-/// longer local, but hidden. With debug information each part is a compile unit.
+/// longer local, but hidden. With debug information each part is a compile
+/// unit.
 std::vector<Bitcode> splitModule(llvm::Module &module);
 
 Bitcode writePart(const llvm::Module &module);

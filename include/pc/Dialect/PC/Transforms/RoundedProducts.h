@@ -16,8 +16,8 @@ namespace pc {
 /// Whether a product with a weight of this type gains anything by operands of
 /// bfloat16. The instructions work on 16 rows or columns at least; with fewer
 /// they mostly multiply padding. Such weights are those of a network's output,
-/// where rounding costs most: the error there is what a prediction that is nearly
-/// right leaves of its target.
+/// where rounding costs most: the error there is what a prediction that is
+/// nearly right leaves of its target.
 bool isWorthRounding(mlir::RankedTensorType weight);
 
 } // namespace pc
