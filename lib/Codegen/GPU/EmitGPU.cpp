@@ -168,6 +168,7 @@ private:
     GroupOp group;
     StageKind stage;
     GroupBinding binding;
+    int64_t ownBytes; ///< that each thread reads before it begins
     LLVM::LLVMFuncOp func;
     int64_t info;
   };
@@ -777,43 +778,52 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
     binding.sliceOffset = residentBytes;
     binding.stages = stages;
   }
-  Function *function = nullptr;
+  // Every thread of a block reads the addresses of the arrays, of the workspace
+  // one for all, and a kernel of its own also its scalars.
+  int64_t addresses = 0;
+  bool inWorkspace = false;
+  for (auto &[buffer, pointer] : pointerOf) {
+    bool shares = buffer.getSpace() == BufferSpace::Workspace ||
+                  buffer.getSpace() == BufferSpace::Scratch;
+    bool isGlobal = !binding.places[pointer].shared;
+    inWorkspace |= shares && isGlobal;
+    addresses += !shares && isGlobal;
+  }
+  addresses += inWorkspace;
+  int64_t ownBytes = addresses * sizeof(void *);
+  if (!persistent)
+    ownBytes += getScalarBytes(group.getInputs());
+
+  // Code is shared where groups are alike, a row of the table where they also
+  // read as much.
+  LLVM::LLVMFuncOp code;
+  const Function *function = nullptr;
   for (Function &known : functions)
     if (known.stage == kind && known.binding == binding &&
         OperationEquivalence::isRegionEquivalentTo(
             &known.group.getBody(), &group.getBody(),
-            OperationEquivalence::IgnoreLocations))
-      function = &known;
+            OperationEquivalence::IgnoreLocations)) {
+      code = known.func;
+      if (known.ownBytes == ownBytes)
+        function = &known;
+    }
   if (!function) {
     std::string what = getKernelName(group);
-    std::string name =
-        (program.getName() + "_" + Twine(functions.size()) + "_" + what).str();
+    if (!code)
+      code = emitGroup(
+          kernelModule,
+          (program.getName() + "_" + Twine(functions.size()) + "_" + what)
+              .str(),
+          group, kind, choices, binding);
     GroupWork work = estimateWork(group, kind, choices, binding, maxBatch);
-    // Every thread of a block reads the addresses of the arrays, of the
-    // workspace one for all, and a kernel of its own also its scalars.
-    int64_t addresses = 0;
-    bool inWorkspace = false;
-    for (auto &[buffer, pointer] : pointerOf) {
-      bool shares = buffer.getSpace() == BufferSpace::Workspace ||
-                    buffer.getSpace() == BufferSpace::Scratch;
-      bool isGlobal = !binding.places[pointer].shared;
-      inWorkspace |= shares && isGlobal;
-      addresses += !shares && isGlobal;
-    }
-    addresses += inWorkspace;
-    int64_t own = addresses * sizeof(void *);
-    if (!persistent)
-      own += getScalarBytes(group.getInputs());
     if (kind == StageKind::Params || !persistent)
       work.bytesBase +=
-          double(own) *
+          double(ownBytes) *
           getReadingThreads(group, kind, getLaunchBlocks(group, kind));
     else
-      work.bytesPerSample += getReadBytes(own) / sampleBlock;
+      work.bytesPerSample += getReadBytes(ownBytes) / sampleBlock;
     functions.push_back(
-        {group, kind, binding,
-         emitGroup(kernelModule, name, group, kind, choices, binding),
-         addKernel(what, work)});
+        {group, kind, binding, ownBytes, code, addKernel(what, work)});
     function = &functions.back();
   }
   Launch &launch = launches.back();
