@@ -529,6 +529,82 @@ TEST_F(ArtifactTest, BringsItsOwnMemoryFunctions) {
   }
 }
 
+/// Functions that are not inlined are compiled in modules of their own; they
+/// still meet in variables, and in the functions that the artifact brings
+/// along.
+TEST_F(ArtifactTest, PartsAreOneProgram) {
+  std::string text = R"(
+  llvm.mlir.global internal @row(dense<0.0> : vector<4xf32>) : vector<4xf32>
+  llvm.func internal @copy(%out: !llvm.ptr, %in: !llvm.ptr, %bytes: i64) attributes {no_inline} {
+    "llvm.intr.memcpy"(%out, %in, %bytes) <{isVolatile = false}> : (!llvm.ptr, !llvm.ptr, i64) -> ()
+    llvm.return
+  }
+)";
+  constexpr int kernels = 4, additions = 1200;
+  std::string calls;
+  for (int kernel = 0; kernel < kernels; ++kernel) {
+    std::string body, last = "%x";
+    for (int i = 0; i < additions; ++i) {
+      std::string next = "%s" + std::to_string(i);
+      body += "    " + next + " = llvm.fadd " + last + ", %y : vector<4xf32>\n";
+      last = next;
+    }
+    std::string name = "@add" + std::to_string(kernel);
+    text += "  llvm.func internal " + name +
+            R"((%out: !llvm.ptr) attributes {no_inline} {
+    %from = llvm.mlir.addressof @row : !llvm.ptr
+    %y = llvm.load %from : !llvm.ptr -> vector<4xf32>
+    %x = llvm.load %out {alignment = 4 : i64} : !llvm.ptr -> vector<4xf32>
+)" + body + "    llvm.store " +
+            last + R"(, %out {alignment = 4 : i64} : vector<4xf32>, !llvm.ptr
+    llvm.return
+  }
+)";
+    calls += "    llvm.call " + name + "(%out) : (!llvm.ptr) -> ()\n";
+  }
+  text += R"(
+  llvm.func @sum(%args: !llvm.ptr) -> i32 {
+    %zero = llvm.mlir.constant(0 : i32) : i32
+    %size = llvm.mlir.constant(16 : i64) : i64
+    %pn = llvm.getelementptr %args[8] : (!llvm.ptr) -> !llvm.ptr, i8
+    %n = llvm.load %pn : !llvm.ptr -> i64
+    %bytes = llvm.mul %n, %size : i64
+    %pin = llvm.getelementptr %args[16] : (!llvm.ptr) -> !llvm.ptr, i8
+    %pout = llvm.getelementptr %args[24] : (!llvm.ptr) -> !llvm.ptr, i8
+    %ins = llvm.load %pin : !llvm.ptr -> !llvm.ptr
+    %outs = llvm.load %pout : !llvm.ptr -> !llvm.ptr
+    %in = llvm.load %ins : !llvm.ptr -> !llvm.ptr
+    %out = llvm.load %outs : !llvm.ptr -> !llvm.ptr
+    %x = llvm.load %in {alignment = 4 : i64} : !llvm.ptr -> vector<4xf32>
+    %row = llvm.mlir.addressof @row : !llvm.ptr
+    llvm.store %x, %row : vector<4xf32>, !llvm.ptr
+    llvm.call @copy(%out, %in, %bytes) : (!llvm.ptr, !llvm.ptr, i64) -> ()
+)" + calls +
+          "    llvm.return %zero : i32\n  }\n";
+
+  std::vector<float> x = iota(12), expected = x;
+  for (size_t i = 0; i < 4; ++i)
+    expected[i] *= kernels * additions + 1;
+  for (unsigned level : {0, 3}) {
+    EmitOptions options;
+    options.optLevel = level;
+    std::string bytes =
+        emitTo(text, describe({"sum"}), Emit::Artifact, options);
+    ASSERT_FALSE(bytes.empty()) << messages;
+    EXPECT_EQ(run(bytes, 0, x), expected) << "-O" << level;
+  }
+  // As text they are one module, in the order of the source.
+  std::string ir = emitTo(text, describe({"sum"}), Emit::LLVMIR);
+  SmallVector<StringRef> defined, lines;
+  StringRef(ir).split(lines, '\n');
+  for (StringRef line : lines)
+    if (line.consume_front("define internal "))
+      defined.push_back(line.split('@').second.split('(').first);
+  EXPECT_EQ(defined, (SmallVector<StringRef>{"copy", "add0", "add1", "add2",
+                                             "add3", "sum"}));
+  EXPECT_EQ(ir.find("hidden"), std::string::npos);
+}
+
 /// LLVM would like to make memset of this loop, and one multiplication of the
 /// call below; without a library it may not.
 TEST_F(ArtifactTest, LoopsStayLoops) {
