@@ -267,11 +267,14 @@ double ContractionPlan::getFlops(int64_t count, int64_t terms) const {
   int64_t unit = hasPartialSlices() ? getTermUnit(multiply) : depth;
   int64_t allRows = llvm::alignTo(count, rows);
   int64_t allColumns = llvm::alignTo(n, columns);
-  if (multiply == Multiply::Exact && stages == 1) {
-    // Without a loop over slices the back end adds up a sum where it is stored.
+  bool exact = multiply == Multiply::Exact;
+  int64_t sums = exact ? rows / acrossRows * (columns / acrossColumns) : 0;
+  constexpr int64_t mostUnrolled = 128;
+  if (exact && stages == 1 && sums * depth <= mostUnrolled) {
+    // Without a loop the back end adds up a sum where it is stored.
     allRows = count;
     allColumns = n;
-  } else if (multiply == Multiply::Exact) {
+  } else if (exact) {
     allRows = getThreadLines(count, rows, acrossRows, left.termsTogether);
     allColumns = getThreadLines(n, columns, acrossColumns, right.termsTogether);
   }

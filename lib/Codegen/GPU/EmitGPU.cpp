@@ -778,8 +778,8 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
     binding.sliceOffset = residentBytes;
     binding.stages = stages;
   }
-  // Every thread of a block reads the addresses of the arrays, of the workspace
-  // one for all, and a kernel of its own also its scalars.
+  // What a thread reads before it begins: the addresses of the arrays, of the
+  // workspace one for all, and in a kernel of its own also its scalars.
   int64_t addresses = 0;
   bool inWorkspace = false;
   for (auto &[buffer, pointer] : pointerOf) {

@@ -297,6 +297,12 @@ static double getPointBytes(GroupOp group, StageKind stage,
   return bytes;
 }
 
+/// Whether a reduction of rows keeps the largest number, not the sum.
+static bool takesLargest(linalg::GenericOp reduction) {
+  Value last = reduction.getBody()->getTerminator()->getOperand(0);
+  return isa_and_nonnull<arith::MaximumFOp>(last.getDefiningOp());
+}
+
 GroupWork pc::estimateWork(GroupOp group, StageKind stage,
                            const GroupChoices &choices,
                            const GroupBinding &binding, int64_t batch) {
@@ -354,8 +360,7 @@ GroupWork pc::estimateWork(GroupOp group, StageKind stage,
       double sums = elements;
       for (int64_t dim : ArrayRef(space).drop_front(op.getNumParallelLoops()))
         sums /= dim;
-      bool adds = llvm::any_of(*op.getBody(), llvm::IsaPred<arith::AddFOp>);
-      if (adds)
+      if (!takesLargest(op))
         flops += sums * (kWarp * (llvm::Log2_64(kWarp) - 1) + 1);
       [[fallthrough]];
     }
@@ -827,11 +832,9 @@ void GroupEmitter::emitRowSums() {
                        return next;
                      });
          for (auto [op, sum] : llvm::zip_equal(rowReductions, sums)) {
-           Operation *last =
-               op.getBody()->getTerminator()->getOperand(0).getDefiningOp();
            for (int32_t lanes = kWarp / 2; lanes >= 1; lanes /= 2) {
              Value other = shuffle(sum, lanes);
-             if (isa<arith::MaximumFOp>(last))
+             if (takesLargest(op))
                sum = arith::MaximumFOp::create(b, loc, sum, other);
              else
                sum = arith::AddFOp::create(b, loc, sum, other);
