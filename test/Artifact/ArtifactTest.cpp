@@ -74,6 +74,19 @@ static_assert(offsetof(pcx_run_args_t, n) == 8 &&
               offsetof(pcx_host_t, parallel_for) == 16 &&
               offsetof(pcx_host_t, mark) == 24);
 
+/// The bytes of all rows, and where input and output are.
+constexpr const char *arguments = R"(
+    %pn = llvm.getelementptr %args[8] : (!llvm.ptr) -> !llvm.ptr, i8
+    %n = llvm.load %pn : !llvm.ptr -> i64
+    %row = llvm.mlir.constant(16 : i64) : i64
+    %bytes = llvm.mul %n, %row : i64
+    %pin = llvm.getelementptr %args[16] : (!llvm.ptr) -> !llvm.ptr, i8
+    %pout = llvm.getelementptr %args[24] : (!llvm.ptr) -> !llvm.ptr, i8
+    %ins = llvm.load %pin : !llvm.ptr -> !llvm.ptr
+    %outs = llvm.load %pout : !llvm.ptr -> !llvm.ptr
+    %in = llvm.load %ins : !llvm.ptr -> !llvm.ptr
+    %out = llvm.load %outs : !llvm.ptr -> !llvm.ptr
+  )";
 class ArtifactTest : public ::testing::Test {
 protected:
   ArtifactTest() {
@@ -471,18 +484,6 @@ TEST_F(ArtifactTest, PanelsReachTheRuntime) {
 /// Copies and fills whose size nobody knows: the back end calls memcpy and its
 /// kin, which the artifact brings along.
 TEST_F(ArtifactTest, BringsItsOwnMemoryFunctions) {
-  constexpr const char *body = R"(
-    %pn = llvm.getelementptr %args[8] : (!llvm.ptr) -> !llvm.ptr, i8
-    %n = llvm.load %pn : !llvm.ptr -> i64
-    %row = llvm.mlir.constant(16 : i64) : i64
-    %bytes = llvm.mul %n, %row : i64
-    %pin = llvm.getelementptr %args[16] : (!llvm.ptr) -> !llvm.ptr, i8
-    %pout = llvm.getelementptr %args[24] : (!llvm.ptr) -> !llvm.ptr, i8
-    %ins = llvm.load %pin : !llvm.ptr -> !llvm.ptr
-    %outs = llvm.load %pout : !llvm.ptr -> !llvm.ptr
-    %in = llvm.load %ins : !llvm.ptr -> !llvm.ptr
-    %out = llvm.load %outs : !llvm.ptr -> !llvm.ptr
-  )";
   std::string text = llvm::formatv(R"(
   llvm.func @copy(%args: !llvm.ptr) -> i32 {{
     {0}
@@ -510,7 +511,7 @@ TEST_F(ArtifactTest, BringsItsOwnMemoryFunctions) {
     %zero = llvm.mlir.constant(0 : i32) : i32
     llvm.return %zero : i32
   })",
-                                   body)
+                                   arguments)
                          .str();
   for (unsigned level : {0, 3}) {
     EmitOptions options;
@@ -565,19 +566,11 @@ TEST_F(ArtifactTest, PartsAreOneProgram) {
   text += R"(
   llvm.func @sum(%args: !llvm.ptr) -> i32 {
     %zero = llvm.mlir.constant(0 : i32) : i32
-    %size = llvm.mlir.constant(16 : i64) : i64
-    %pn = llvm.getelementptr %args[8] : (!llvm.ptr) -> !llvm.ptr, i8
-    %n = llvm.load %pn : !llvm.ptr -> i64
-    %bytes = llvm.mul %n, %size : i64
-    %pin = llvm.getelementptr %args[16] : (!llvm.ptr) -> !llvm.ptr, i8
-    %pout = llvm.getelementptr %args[24] : (!llvm.ptr) -> !llvm.ptr, i8
-    %ins = llvm.load %pin : !llvm.ptr -> !llvm.ptr
-    %outs = llvm.load %pout : !llvm.ptr -> !llvm.ptr
-    %in = llvm.load %ins : !llvm.ptr -> !llvm.ptr
-    %out = llvm.load %outs : !llvm.ptr -> !llvm.ptr
+)" + std::string(arguments) +
+          R"(
     %x = llvm.load %in {alignment = 4 : i64} : !llvm.ptr -> vector<4xf32>
-    %row = llvm.mlir.addressof @row : !llvm.ptr
-    llvm.store %x, %row : vector<4xf32>, !llvm.ptr
+    %held = llvm.mlir.addressof @row : !llvm.ptr
+    llvm.store %x, %held : vector<4xf32>, !llvm.ptr
     llvm.call @copy(%out, %in, %bytes) : (!llvm.ptr, !llvm.ptr, i64) -> ()
 )" + calls +
           "    llvm.return %zero : i32\n  }\n";
