@@ -456,6 +456,10 @@ private:
                    function_ref<void(Value, int64_t)> body);
   void forRows(int64_t unit, int64_t rest,
                function_ref<void(Value, int64_t)> body);
+  /// Blocks of `count` rows, the last one with what there is: their first row
+  /// and the one behind them.
+  void forRowBlocks(Value from, Value to, int64_t count,
+                    function_ref<void(Value, Value)> body);
   void emitTile(const RegisterTile &tile, Value row, const Columns &columns,
                 int64_t tileRows, int64_t vectors, int64_t lastCount,
                 const Terms &terms);
@@ -1255,9 +1259,7 @@ void KernelEmitter::emitContraction() {
 void KernelEmitter::emitPackedContraction(const RegisterTile &tile) {
   Value left = getScratch();
   Value right = elementAt(left, elementType, kPackedRows * maxBatch);
-  loop(low, high, kPackedRows, {}, [&](Value firstRow, ValueRange) {
-    Value end = arith::MinSIOp::create(
-        b, loc, add(firstRow, number(kPackedRows)), high);
+  forRowBlocks(low, high, kPackedRows, [&](Value firstRow, Value end) {
     llvm::SaveAndRestore from(low, firstRow), to(high, end);
     packLeft(tile, left);
     Terms terms(number(0), samples);
@@ -1265,7 +1267,6 @@ void KernelEmitter::emitPackedContraction(const RegisterTile &tile) {
     terms.firstRow = firstRow;
     terms.packedRight = right;
     emitAllColumns(tile, number(0), number(space[1]), terms);
-    return SmallVector<Value>();
   });
 }
 
@@ -1433,6 +1434,14 @@ void KernelEmitter::forRows(int64_t unit, int64_t rest,
     });
   if (rest > 0)
     ifLess(until, high, [&]() { body(until, rest); });
+}
+
+void KernelEmitter::forRowBlocks(Value from, Value to, int64_t count,
+                                 function_ref<void(Value, Value)> body) {
+  loop(from, to, count, {}, [&](Value row, ValueRange) {
+    body(row, arith::MinSIOp::create(b, loc, add(row, number(count)), to));
+    return SmallVector<Value>();
+  });
 }
 
 void KernelEmitter::prefetch(Value address) {
@@ -1803,13 +1812,6 @@ void KernelEmitter::emitNarrowContraction() {
       LLVM::AllocaOp::create(b, loc, LLVM::LLVMPointerType::get(b.getContext()),
                              vectorType, number(kNarrowRows * panels), 64);
 
-  using RowsBody = function_ref<void(Value row, Value end)>;
-  auto forRows = [&](Value from, Value to, int64_t count, RowsBody body) {
-    loop(from, to, count, {}, [&](Value row, ValueRange) {
-      body(row, arith::MinSIOp::create(b, loc, to, add(row, number(count))));
-      return SmallVector<Value>();
-    });
-  };
   // The first row that is packed.
   Value origin = number(0);
   auto blockOf = [&](Value row) {
@@ -1862,19 +1864,19 @@ void KernelEmitter::emitNarrowContraction() {
   };
 
   auto emitRows = [&](Value from, Value to, Value first, Value last) {
-    forRows(from, to, kNarrowRows, [&](Value row, Value end) {
+    forRowBlocks(from, to, kNarrowRows, [&](Value row, Value end) {
       roundLeft(a, row, end, blockOf(row));
     });
     forColumns(panels * lanes, first, last,
                [&](const Columns &columns, int64_t count) {
-                 forRows(from, to, kNarrowRows, [&](Value row, Value end) {
+                 forRowBlocks(from, to, kNarrowRows, [&](Value row, Value end) {
                    emitBlock(row, end, columns, count);
                  });
                });
   };
   if (packsAll)
     return emitRows(low, high, firstColumn, endColumn);
-  forRows(low, high, kNarrowGradientRows, [&](Value row, Value end) {
+  forRowBlocks(low, high, kNarrowGradientRows, [&](Value row, Value end) {
     origin = row;
     emitRows(row, end, number(0), number(space[1]));
   });

@@ -265,20 +265,16 @@ static int64_t getThreadLines(int64_t count, int64_t perTile, int64_t across,
 
 double ContractionPlan::getFlops(int64_t count, int64_t terms) const {
   int64_t unit = hasPartialSlices() ? getTermUnit(multiply) : depth;
-  int64_t allRows = llvm::alignTo(count, rows);
-  int64_t allColumns = llvm::alignTo(n, columns);
-  bool exact = multiply == Multiply::Exact;
-  int64_t sums = exact ? rows / acrossRows * (columns / acrossColumns) : 0;
+  double flops = 2.0 * parts * llvm::alignTo(terms, unit);
+  if (multiply != Multiply::Exact)
+    return flops * llvm::alignTo(count, rows) * llvm::alignTo(n, columns);
+  // Without a loop the back end adds up a sum where it is stored.
   constexpr int64_t mostUnrolled = 128;
-  if (exact && stages == 1 && sums * depth <= mostUnrolled) {
-    // Without a loop the back end adds up a sum where it is stored.
-    allRows = count;
-    allColumns = n;
-  } else if (exact) {
-    allRows = getThreadLines(count, rows, acrossRows, left.termsTogether);
-    allColumns = getThreadLines(n, columns, acrossColumns, right.termsTogether);
-  }
-  return 2.0 * parts * allRows * allColumns * llvm::alignTo(terms, unit);
+  int64_t sums = rows / acrossRows * (columns / acrossColumns);
+  if (stages == 1 && sums * depth <= mostUnrolled)
+    return flops * count * n;
+  return flops * getThreadLines(count, rows, acrossRows, left.termsTogether) *
+         getThreadLines(n, columns, acrossColumns, right.termsTogether);
 }
 
 double ContractionPlan::getBytes(int64_t count, int64_t terms) const {

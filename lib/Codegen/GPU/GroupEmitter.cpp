@@ -132,6 +132,14 @@ static bool updatesByRows(GroupOp group, StageKind stage,
                       });
 }
 
+/// Whether the group writes parts of arrays, one operation after the other.
+static bool updates(GroupOp group) {
+  return llvm::any_of(group.getBody().getOps<linalg::GenericOp>(),
+                      [](linalg::GenericOp op) {
+                        return getStructuredKind(op) == StructuredKind::Update;
+                      });
+}
+
 int64_t pc::getBlocks(GroupOp group, StageKind stage,
                       const GroupChoices &choices, int64_t rows) {
   auto [space, parallel] = getPoints(group);
@@ -140,31 +148,22 @@ int64_t pc::getBlocks(GroupOp group, StageKind stage,
   linalg::GenericOp root = getRoot(group);
   if (isContraction(root))
     return planContraction(root, stage, choices).getTiles(space[0]);
-  int64_t units = 1;
-  for (int64_t dim : ArrayRef(space).take_front(parallel))
-    units *= dim;
+  int64_t units = llvm::product_of(ArrayRef(space).take_front(parallel));
   bool reduces = parallel < space.size();
-  for (auto op : group.getBody().getOps<linalg::GenericOp>())
-    if (getStructuredKind(op) == StructuredKind::Update)
-      return updatesByRows(group, stage, choices) ? space[0] : 1;
+  if (updates(group))
+    return updatesByRows(group, stage, choices) ? space[0] : 1;
   return llvm::divideCeil(
       units, reduces ? kWarps : kThreads * getNeighbours(group, stage));
 }
 
 int64_t pc::getReadingThreads(GroupOp group, StageKind stage, int64_t blocks) {
   auto [space, parallel] = getPoints(group);
-  bool updates = llvm::any_of(
-      group.getBody().getOps<linalg::GenericOp>(), [](linalg::GenericOp op) {
-        return getStructuredKind(op) == StructuredKind::Update;
-      });
-  if (stage == StageKind::Samples || getRoot(group) || updates ||
+  if (stage == StageKind::Samples || getRoot(group) || updates(group) ||
       parallel < space.size())
     return blocks * kThreads;
-  int64_t points = 1;
-  for (int64_t dim : space)
-    points *= dim;
   return std::min<int64_t>(
-      blocks * kThreads, llvm::divideCeil(points, getNeighbours(group, stage)));
+      blocks * kThreads,
+      llvm::divideCeil(llvm::product_of(space), getNeighbours(group, stage)));
 }
 
 /// Arithmetic of each operation of a group on one point, as the simulated
