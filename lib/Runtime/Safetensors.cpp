@@ -127,6 +127,9 @@ json Reader::parse(std::string_view text) const {
     return json::parse(text.begin(), text.end(), check);
   } catch (const json::parse_error &error) {
     bad("its header is no JSON at byte {}", lengthBytes + error.byte);
+  } catch (const json::out_of_range &) {
+    // JSON itself bounds no number.
+    bad("its header has a number that no double holds");
   }
 }
 

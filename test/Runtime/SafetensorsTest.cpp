@@ -112,6 +112,7 @@ TEST(Safetensors, DamagedHeadersAreNamed) {
   EXPECT_TRUE(refused(fileOf("[1]", 0), {"begins with '{'"}));
   EXPECT_TRUE(refused(fileOf("{\"a\":", 0), {"no JSON at byte"}));
   EXPECT_TRUE(refused(fileOf("{} x", 0), {"no JSON"}));
+  EXPECT_TRUE(refused(fileOf(R"({"a":1e999})", 0), {"no double holds"}));
   EXPECT_TRUE(refused(fileOf(R"({"a":1})", 0), {"'a' is number"}));
   EXPECT_TRUE(refused(fileOf(R"({"a":{}})", 0), {"'a' has no 'dtype'"}));
   EXPECT_TRUE(refused(fileOf(R"({"a":{"a":{"a":{"a":1}}}})", 0), {"nested"}));
