@@ -263,6 +263,9 @@ def PC_AdamUpdateOp : PC_ComputeOp<"adam_update", [PC_Elementwise,
     c2 = 1 - b2^t are `correction1` and `correction2`. wd = 0 is Adam (Kingma and
     Ba, arXiv:1412.6980); otherwise AdamW (Loshchilov and Hutter,
     arXiv:1711.05101). A zero gradient still moves the parameter.
+
+    Folds where nothing moves yet: with g, m and v zero, wd = 0 and a constant
+    eps that is not zero in the element type, p' is p.
   }];
   let arguments = (ins PC_Tensor:$param, PC_Tensor:$gradient, PC_Tensor:$m,
                        PC_Tensor:$v, F64:$lr, F64:$b1, F64:$b2, F64:$eps,
@@ -274,6 +277,7 @@ def PC_AdamUpdateOp : PC_ComputeOp<"adam_update", [PC_Elementwise,
     `corrections` `(` $correction1 `,` $correction2 `)` attr-dict
     `:` type($param)
   }];
+  let hasFolder = 1;
 }
 
 //===----------------------------------------------------------------------===//

@@ -133,6 +133,35 @@ func.func @zero_gradient(%p: tensor<4xf32>, %m: tensor<4xf32>, %v: tensor<4xf32>
   return %0#0 : tensor<4xf32>
 }
 
+// Nothing moves before the first gradient that is not zero.
+// CHECK-LABEL: func.func @zero_adam(
+// CHECK-SAME: %[[P:[^:]*]]: tensor<4xf32>
+// CHECK-NOT: pc.adam_update
+// CHECK: %[[Z:.*]] = pc.splat 0.000000e+00
+// CHECK-NOT: pc.adam_update
+// CHECK: return %[[P]], %[[Z]], %[[Z]]
+func.func @zero_adam(%p: tensor<4xf32>, %s: f64) -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) {
+  %z = pc.splat 0.0 : tensor<4xf32>
+  %eps = arith.constant 1.0e-8 : f64
+  %zero = arith.constant 0.0 : f64
+  %0:3 = pc.adam_update %p, %z, %z, %z lr(%s) b1(%s) b2(%s) eps(%eps) weight_decay(%zero) corrections(%s, %s) : tensor<4xf32>
+  return %0#0, %0#1, %0#2 : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
+}
+
+// It does with a decay, and 0 / 0 is no number: an eps that float32 rounds to
+// zero.
+// CHECK-LABEL: func.func @zero_adam_decays(
+// CHECK-COUNT-2: pc.adam_update
+func.func @zero_adam_decays(%p: tensor<4xf32>, %s: f64) -> (tensor<4xf32>, tensor<4xf32>) {
+  %z = pc.splat 0.0 : tensor<4xf32>
+  %eps = arith.constant 1.0e-8 : f64
+  %tiny = arith.constant 1.0e-60 : f64
+  %zero = arith.constant 0.0 : f64
+  %0:3 = pc.adam_update %p, %z, %z, %z lr(%s) b1(%s) b2(%s) eps(%eps) weight_decay(%s) corrections(%s, %s) : tensor<4xf32>
+  %1:3 = pc.adam_update %p, %z, %z, %z lr(%s) b1(%s) b2(%s) eps(%tiny) weight_decay(%zero) corrections(%s, %s) : tensor<4xf32>
+  return %0#0, %1#0 : tensor<4xf32>, tensor<4xf32>
+}
+
 // -----
 
 //===----------------------------------------------------------------------===//

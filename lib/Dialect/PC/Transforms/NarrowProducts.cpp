@@ -17,6 +17,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "pc/Dialect/PC/IR/PC.h"
 #include "pc/Dialect/PC/Transforms/MovedStates.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
@@ -53,6 +54,29 @@ static Value narrow(Value weight) {
                           transposed);
 }
 
+static Value getArray(Value weight) {
+  auto transpose = weight.getDefiningOp<TransposeOp>();
+  return transpose ? transpose.getInput() : weight;
+}
+
+/// The array that `weight` begins as: through loops that carry it.
+static Value getFirst(Value weight) {
+  while (true) {
+    weight = getArray(weight);
+    if (auto loop = weight.getDefiningOp<scf::ForOp>()) {
+      weight = loop.getTiedLoopInit(cast<OpResult>(weight))->get();
+    } else {
+      auto argument = dyn_cast<BlockArgument>(weight);
+      auto inside = argument ? dyn_cast<scf::ForOp>(
+                                   argument.getOwner()->getParentOp())
+                             : nullptr;
+      if (!inside)
+        return weight;
+      weight = inside.getTiedLoopInit(argument)->get();
+    }
+  }
+}
+
 namespace {
 struct NarrowProductsPass
     : public pc::impl::NarrowProductsPassBase<NarrowProductsPass> {
@@ -84,10 +108,21 @@ struct NarrowProductsPass
       return signalPassFailure();
 
     auto &states = getAnalysis<MovedStates>();
+    llvm::DenseSet<Value> inTwo;
+    auto isState = [&](DenseOp dense) {
+      return states.isMoved(dense.getInput()) && !dense.getDifference();
+    };
+    for (DenseOp dense : products)
+      if (isState(dense))
+        inTwo.insert(getFirst(dense.getWeight()));
     llvm::DenseMap<Value, Value> narrowed;
     for (DenseOp dense : products) {
-      bool moved = states.isMoved(dense.getInput());
-      dense.setParts(moved && !dense.getDifference() ? 2 : 1);
+      // So is the product that a state begins as, which inference computes
+      // anew: until the state moves the error must be zero, and no difference
+      // of two roundings.
+      bool first = !dense.getDifference() &&
+                   inTwo.contains(getArray(dense.getWeight()));
+      dense.setParts(isState(dense) || first ? 2 : 1);
       Value weight = dense.getWeight();
       // Code is generated for transposed products alone (pc-choose-layouts). A
       // weight that no array holds is rounded where it is read.

@@ -11,6 +11,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
+#include "mlir/Transforms/RegionUtils.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -113,6 +114,31 @@ public:
     mapping.map(op->getResults(), results);
   }
 
+  /// What the results of `op` are, if that is nothing new: known values, or
+  /// constants that live until finishStep(). Else nothing.
+  SmallVector<Value> evaluate(Operation *op, const IRMapping &mapping) {
+    // Of what it reads alone: cloning maps the results and all of the regions,
+    // which do not stay.
+    IRMapping reads;
+    auto read = [&](Value value) {
+      reads.map(value, mapping.lookupOrDefault(value));
+    };
+    llvm::for_each(op->getOperands(), read);
+    SetVector<Value> captured;
+    getUsedValuesDefinedAbove(op->getRegions(), captured);
+    llvm::for_each(captured, read);
+    Operation *copy = builder.clone(*op, reads);
+    SmallVector<Value> results;
+    if (!simplify(copy, results)) {
+      results.clear();
+      if (auto found = known.find(copy);
+          isReusable(copy) && found != known.end())
+        llvm::append_range(results, (*found)->getResults());
+    }
+    copy->erase();
+    return results;
+  }
+
   /// Erases what was created since the last call and `live` does not need;
   /// returns the cost of the rest.
   int64_t finishStep(ArrayRef<Value> live) {
@@ -199,6 +225,11 @@ struct PeelErrorFrontPass
 
 private:
   void peel(scf::ForOp loop);
+  int64_t peelSteps(scf::ForOp loop, int64_t first, int64_t last, int64_t full,
+                    SmallVector<Value> &carried, BitVector &unmoved);
+  int64_t cutFront(scf::ForOp loop, int64_t first, int64_t last, int64_t full,
+                   ArrayRef<int64_t> arrivals, SmallVector<Value> &carried,
+                   BitVector &unmoved);
   bool hoistUnmoved(scf::ForOp loop, BitVector unmoved, int64_t full);
 };
 } // namespace
@@ -206,6 +237,69 @@ private:
 /// A step that saves less than this share of its work is a whole one: a copy of
 /// the loop's body costs more than it brings.
 static constexpr int64_t kLeastShare = 64;
+
+/// The arrival of what no step moves.
+static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+
+/// For each value that the loop carries the first step that moves it, counted
+/// from 0. A step is evaluated with the initial values of all that has not
+/// moved before, and anything for the rest; from one step to the next only what
+/// depends on values that have moved in between: linear in the size of the
+/// loop, however many steps the front takes to pass it.
+static SmallVector<int64_t> findArrivals(scf::ForOp loop) {
+  Block *body = loop.getBody();
+  auto yield = cast<scf::YieldOp>(body->getTerminator());
+  SmallVector<Operation *> ops;
+  DenseMap<Operation *, unsigned> order;
+  for (Operation &op : body->without_terminator()) {
+    order[&op] = ops.size();
+    ops.push_back(&op);
+  }
+  BitVector pending(ops.size(), true);
+  auto revisitUsers = [&](Value value) {
+    for (Operation *user : value.getUsers())
+      if (Operation *op = body->findAncestorOpInBlock(*user); op != yield)
+        pending.set(order.lookup(op));
+  };
+
+  FoldingCloner cloner(loop, OpBuilder(yield));
+  IRMapping mapping;
+  mapping.map(loop.getRegionIterArgs(), loop.getInitArgs());
+  SmallVector<int64_t> arrivals(loop.getNumRegionIterArgs(), kNever);
+  for (int64_t step = 0;; ++step) {
+    // Users stand behind what they use, so one pass is enough.
+    for (int index = pending.find_first(); index >= 0;
+         index = pending.find_next(index)) {
+      pending.reset(index);
+      SmallVector<Value> results = cloner.evaluate(ops[index], mapping);
+      for (auto [number, result] : llvm::enumerate(ops[index]->getResults())) {
+        Value before = mapping.lookupOrNull(result);
+        Value now = results.empty() ? Value() : results[number];
+        if (now == before)
+          continue;
+        if (now)
+          mapping.map(result, now);
+        else
+          mapping.erase(result);
+        revisitUsers(result);
+      }
+    }
+    SmallVector<unsigned> moved;
+    for (auto [index, value] : llvm::enumerate(yield.getOperands()))
+      if (arrivals[index] == kNever &&
+          mapping.lookupOrDefault(value) != loop.getInitArgs()[index])
+        moved.push_back(index);
+    for (unsigned index : moved) {
+      arrivals[index] = step;
+      mapping.erase(loop.getRegionIterArg(index));
+      revisitUsers(loop.getRegionIterArg(index));
+    }
+    if (moved.empty())
+      break;
+  }
+  (void)cloner.finishStep({});
+  return arrivals;
+}
 
 /// Takes out of the loop what it carries but does not move: a vode that no
 /// error reaches, and all that follows from its error being zero. `unmoved` are
@@ -254,32 +348,15 @@ bool PeelErrorFrontPass::hoistUnmoved(scf::ForOp loop, BitVector unmoved,
   return false;
 }
 
-void PeelErrorFrontPass::peel(scf::ForOp loop) {
-  APInt lower, upper, step;
-  if (!matchPattern(loop.getLowerBound(), m_ConstantInt(&lower)) ||
-      !matchPattern(loop.getUpperBound(), m_ConstantInt(&upper)) ||
-      !matchPattern(loop.getStep(), m_ConstantInt(&step)) ||
-      step.getSExtValue() != 1) {
-    remark::missed(
-        loop.getLoc(),
-        remark::RemarkOpts::name("ErrorFront").category("pc-peel-error-front"))
-        << "no step is peeled: the number of steps is known at run time only";
-    return;
-  }
-  int64_t first = lower.getSExtValue(), last = upper.getSExtValue();
-  if (first >= last)
-    return;
-
-  int64_t full = 0;
-  for (Operation &op : loop.getBody()->without_terminator())
-    full += getCost(&op);
-
+/// Peels the steps of a short front one by one. Returns the step with which the
+/// loop goes on from `carried`.
+int64_t PeelErrorFrontPass::peelSteps(scf::ForOp loop, int64_t first,
+                                      int64_t last, int64_t full,
+                                      SmallVector<Value> &carried,
+                                      BitVector &unmoved) {
   OpBuilder builder(loop);
   FoldingCloner cloner(loop, builder);
-  SmallVector<Value> carried(loop.getInitArgs());
   auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
-  // Of the step cloned last: what it left alone, and of those peeled: the work.
-  BitVector unmoved(carried.size());
   SmallVector<Value> before;
   SmallVector<int64_t> costs;
   int64_t t = first;
@@ -318,12 +395,119 @@ void PeelErrorFrontPass::peel(scf::ForOp loop) {
                          "are provably nothing before the error front arrives",
                          first + static_cast<int64_t>(index), full - cost, full)
                .str();
+  return t;
+}
+
+/// Cuts a long front into `maxSteps` pieces of as many steps each, so that code
+/// does not grow with it: a piece is a loop that does what its last step has to.
+/// Earlier steps of it do that too, on values that the front has not reached,
+/// which it leaves as they are. Returns the step with which the loop goes on
+/// from `carried`.
+int64_t PeelErrorFrontPass::cutFront(scf::ForOp loop, int64_t first,
+                                     int64_t last, int64_t full,
+                                     ArrayRef<int64_t> arrivals,
+                                     SmallVector<Value> &carried,
+                                     BitVector &unmoved) {
+  OpBuilder builder(loop);
+  Location loc = loop.getLoc();
+  auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
+  int64_t begin = 0;
+  for (int64_t piece = 1; piece <= maxSteps; ++piece) {
+    int64_t end = (last - first) * piece / maxSteps;
+    auto part = scf::ForOp::create(
+        builder, loc,
+        arith::ConstantIndexOp::create(builder, loc, first + begin),
+        arith::ConstantIndexOp::create(builder, loc, first + end),
+        loop.getStep(), carried);
+    auto body = OpBuilder::atBlockEnd(part.getBody());
+    FoldingCloner cloner(part, body);
+    if (end - begin == 1)
+      cloner.step = first + begin;
+    IRMapping mapping;
+    mapping.map(loop.getInductionVar(), part.getInductionVar());
+    for (auto [index, argument] : llvm::enumerate(loop.getRegionIterArgs()))
+      mapping.map(argument, arrivals[index] >= end - 1
+                                ? loop.getInitArgs()[index]
+                                : Value(part.getRegionIterArg(index)));
+    for (Operation &op : loop.getBody()->without_terminator())
+      cloner.clone(&op, mapping);
+    SmallVector<Value> next;
+    for (auto [index, value] : llvm::enumerate(yield.getOperands()))
+      next.push_back(arrivals[index] >= end ? loop.getInitArgs()[index]
+                                            : mapping.lookupOrDefault(value));
+    int64_t cost = cloner.finishStep(next);
+    if (cost > full - full / kLeastShare) {
+      part.erase();
+      break;
+    }
+    // What moves in the last step replaces the carried value, not the initial
+    // one, which is the same: so it can be updated in place.
+    for (auto [index, arrival] : llvm::enumerate(arrivals))
+      if (Value init = loop.getInitArgs()[index];
+          arrival == end - 1 && !matchPattern(init, m_Constant()))
+        init.replaceUsesWithIf(
+            part.getRegionIterArg(index), [&](OpOperand &use) {
+              return part->isProperAncestor(use.getOwner());
+            });
+    scf::YieldOp::create(body, yield.getLoc(), next);
+    remark::passed(
+        loc,
+        remark::RemarkOpts::name("ErrorFront").category("pc-peel-error-front"))
+        << llvm::formatv("steps {0} to {1} are a loop of their own: {2} of {3} "
+                         "operations a sample are provably nothing before the "
+                         "error front arrives",
+                         first + begin, first + end - 1, full - cost, full)
+               .str();
+    for (auto [index, arrival] : llvm::enumerate(arrivals))
+      carried[index] = arrival >= end ? loop.getInitArgs()[index]
+                                      : Value(part.getResult(index));
+    begin = end;
+  }
+  for (auto [index, arrival] : llvm::enumerate(arrivals))
+    unmoved[index] = arrival == kNever;
+  return first + begin;
+}
+
+void PeelErrorFrontPass::peel(scf::ForOp loop) {
+  APInt lower, upper, step;
+  if (!matchPattern(loop.getLowerBound(), m_ConstantInt(&lower)) ||
+      !matchPattern(loop.getUpperBound(), m_ConstantInt(&upper)) ||
+      !matchPattern(loop.getStep(), m_ConstantInt(&step)) ||
+      step.getSExtValue() != 1) {
+    remark::missed(
+        loop.getLoc(),
+        remark::RemarkOpts::name("ErrorFront").category("pc-peel-error-front"))
+        << "no step is peeled: the number of steps is known at run time only";
+    return;
+  }
+  int64_t first = lower.getSExtValue(), last = upper.getSExtValue();
+  if (first >= last || maxSteps < 1)
+    return;
+
+  int64_t full = 0;
+  for (Operation &op : loop.getBody()->without_terminator())
+    full += getCost(&op);
+
+  SmallVector<int64_t> arrivals = findArrivals(loop);
+  int64_t front = first;
+  for (int64_t arrival : arrivals)
+    if (arrival != kNever)
+      front = std::max(front, std::min(last, first + arrival + 1));
+
+  SmallVector<Value> carried(loop.getInitArgs());
+  // What moves in no step.
+  BitVector unmoved(carried.size());
+  int64_t t = front - first > maxSteps
+                  ? cutFront(loop, first, front, full, arrivals, carried,
+                             unmoved)
+                  : peelSteps(loop, first, last, full, carried, unmoved);
   if (t == last) {
     loop.replaceAllUsesWith(carried);
     loop.erase();
     return;
   }
   if (t != first) {
+    OpBuilder builder(loop);
     loop.getLowerBoundMutable().assign(
         arith::ConstantIndexOp::create(builder, loop.getLoc(), t));
     loop.getInitArgsMutable().assign(carried);

@@ -47,8 +47,8 @@ static DenseSet<Operation *> getNeeded(scf::ForOp loop) {
 }
 
 /// True if the loop moves what all samples share, such as weights: it is cut
-/// into stages. Another loop is one part of a stage, and what comes behind it
-/// cannot go on from the numbers that it carries.
+/// into stages. Another loop is one part of a stage: code of its own for its
+/// last step is longer and saves no meeting of threads.
 static bool movesShared(scf::ForOp loop) {
   return llvm::any_of(loop.getResultTypes(), [](Type type) {
     auto tensor = dyn_cast<RankedTensorType>(type);

@@ -449,10 +449,17 @@ bool Planner::merge() {
         continue;
       }
       OpOperand &yielded = yield->getOpOperand(index);
-      if (!tryMerge(argument, yielded.get()))
-        stuck.push_back(&yielded);
-      else if (!tryMerge(argument, loop.getResult(index)))
-        stuck.push_back(&yielded);
+      if (tryMerge(argument, yielded.get()) &&
+          tryMerge(argument, loop.getResult(index)))
+        continue;
+      // An initial value that is read later on keeps its place.
+      if (lives[getRootArray(init.get())].end > times[loop].start) {
+        OpBuilder builder(loop);
+        init.set(copy(builder, loop.getLoc(), init.get()));
+        mended = true;
+        continue;
+      }
+      stuck.push_back(&yielded);
     }
     if (stuck.empty() && !mended)
       return WalkResult::advance();

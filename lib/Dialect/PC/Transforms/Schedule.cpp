@@ -223,6 +223,45 @@ selectParams(ArrayRef<Operation *> pending,
   return selected;
 }
 
+/// Computes the numbers that a loop of a stage carries, such as how often a
+/// state has moved, in a loop of their own if anything reads them behind it:
+/// they are known to the host before the stage begins.
+static void separateNumbers(scf::ForOp loop) {
+  SmallVector<unsigned> numbers;
+  SmallVector<Value> inits;
+  bool read = false;
+  for (auto [index, result] : llvm::enumerate(loop.getResults()))
+    if (!isa<RankedTensorType>(result.getType())) {
+      numbers.push_back(index);
+      inits.push_back(loop.getInitArgs()[index]);
+      read |= !result.use_empty();
+    }
+  if (!read || classify(loop) != Work::Samples)
+    return;
+  OpBuilder builder(loop);
+  auto separate =
+      scf::ForOp::create(builder, loop.getLoc(), loop.getLowerBound(),
+                         loop.getUpperBound(), loop.getStep(), inits);
+  IRMapping mapping;
+  mapping.map(loop.getInductionVar(), separate.getInductionVar());
+  for (auto [index, argument] :
+       llvm::zip_equal(numbers, separate.getRegionIterArgs()))
+    mapping.map(loop.getRegionIterArg(index), argument);
+  auto body = OpBuilder::atBlockEnd(separate.getBody());
+  for (Operation &op : loop.getBody()->without_terminator())
+    if (Work work = classify(&op);
+        work == Work::Host ||
+        (work == Work::Constant && !isa<SplatOp>(op)))
+      body.clone(op, mapping);
+  SmallVector<Value> yielded;
+  for (unsigned index : numbers)
+    yielded.push_back(mapping.lookupOrDefault(
+        loop.getBody()->getTerminator()->getOperand(index)));
+  scf::YieldOp::create(body, loop.getLoc(), yielded);
+  for (auto [index, result] : llvm::zip_equal(numbers, separate.getResults()))
+    loop.getResult(index).replaceAllUsesWith(result);
+}
+
 /// A constant that leaves the block, or enters a loop that stays in the
 /// function, needs a place in memory: some stage must write it.
 static void materialiseConstants(Block &block) {
@@ -351,6 +390,8 @@ struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
                   builder.getI64IntegerAttr(maxBatch));
     func->setAttr(PCDialect::kSampleBlockAttrName,
                   builder.getI64IntegerAttr(rows));
+    // Inner loops first: what they compute is then the host's in outer ones.
+    func.walk([](scf::ForOp loop) { separateNumbers(loop); });
     if (failed(Scheduler(rows).run(func.getBody().front())))
       return signalPassFailure();
     // Constants that only stages read now stand in the stages.
@@ -389,8 +430,8 @@ struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
   }
 
   /// Rows of a sample block: as many as keep what lives at one time in half of
-  /// the target's second-level cache, a power of two, and no more than the
-  /// largest batch needs.
+  /// the target's second-level cache, or the most if that moves less memory; a
+  /// power of two, and no more than the largest batch needs.
   int64_t chooseSampleBlock(func::FuncOp func) {
     llvm::DenseMap<Operation *, int64_t> first, last;
     int64_t time = 0;
@@ -432,14 +473,22 @@ struct SchedulePass : public pc::impl::SchedulePassBase<SchedulePass> {
         for (BlockArgument argument : region.getArguments())
           count(argument, first[op]);
     });
-    int64_t live = 0, most = 1;
+    int64_t live = 0;
+    uint64_t most = 1;
     for (int64_t bytes : change)
-      most = std::max(most, live += bytes);
-    // Weights that are far from fitting come from beyond that cache once for
-    // each block, whatever its size: rows are what pays for them.
-    uint64_t least = getWeightBytes(func) > 4 * cacheBytes ? kMostRows : 8;
-    int64_t rows = llvm::bit_floor(
-        std::clamp<uint64_t>(cacheBytes / 2 / most, least, kMostRows));
+      most = std::max<uint64_t>(most, live += bytes);
+    uint64_t rows = llvm::bit_floor(
+        std::clamp<uint64_t>(cacheBytes / 2 / most, 8, kMostRows));
+    // Weights that do not fit come from beyond that cache once for each block,
+    // whatever its size: rows are what pays for them. So it is with weights far
+    // beyond it, and with those of deep networks, whose samples have many
+    // arrays, where even if these leave the cache, to be written and read
+    // again, less than half as much moves.
+    uint64_t weights = getWeightBytes(func);
+    if (weights > 4 * cacheBytes ||
+        (weights > cacheBytes &&
+         weights / rows > 2 * (weights / kMostRows + 2 * most)))
+      rows = kMostRows;
     return std::min<int64_t>(rows, llvm::PowerOf2Ceil(maxBatch));
   }
 };

@@ -59,11 +59,12 @@ func.func @loop(%x: tensor<?x20xf32>, %w: tensor<20x20xf32>)
 // -----
 
 // What inference has moved has two parts, by a loop or by the feedback of an
-// error; but not if it is a difference. What depends on a weight that has moved
-// was still computed forwards.
+// error; but not if it is a difference. So has what the same weight multiplied
+// before: a prediction that has not changed is the same to the bit. What depends
+// on a weight that has moved was still computed forwards.
 
 // CHECK-LABEL: func.func @moved(
-// CHECK: %[[A:.*]] = pc.dense %{{.*}} transposed bf16(1)
+// CHECK: %[[A:.*]] = pc.dense %{{.*}} transposed bf16(2)
 // CHECK: %[[F:.*]] = pc.dense %[[A]], %{{.*}} transposed difference bf16(1)
 // CHECK: pc.dense %[[F]], %{{.*}} transposed bf16(2)
 // CHECK: scf.for {{.*}} iter_args(%[[H:.*]] = %{{.*}}, %{{.*}} = %{{.*}})

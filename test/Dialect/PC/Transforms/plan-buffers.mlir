@@ -166,3 +166,32 @@ func.func @copies(%x: tensor<?x16xf32> {pc.port = #pc.port<input "x">},
   %y = pc.tanh %x : tensor<?x16xf32>
   return %x, %y, %y, %t : tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>, tensor<i64>
 }
+
+// -----
+
+// An initial value that the loop itself reads, beside what it carries, keeps its
+// place: the loop begins with a copy.
+// CHECK-LABEL: func.func @initial(
+// CHECK-SAME: pc.worker_bytes = 384 : i64
+// CHECK: %[[A:.*]] = pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<scratch, 0>]}
+// CHECK: %[[B:.*]] = pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<scratch, 128>]}
+// CHECK: %[[COPY:.*]] = pc.group ins(%[[A]] {{.*}} attributes {pc.buffers = [#pc.buffer<scratch, 256>]}
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %[[COPY]], %[[T:.*]] = %[[B]])
+// CHECK: pc.group ins(%[[A]], %[[T]] {{.*}} attributes {pc.buffers = [#pc.buffer<scratch, 256>]}
+// CHECK: pc.group ins(%[[T]], {{.*}} attributes {pc.buffers = [#pc.buffer<scratch, 128>]}
+func.func @initial(%x: tensor<?x4xf32> {pc.port = #pc.port<input "x">})
+    -> (tensor<?x4xf32> {pc.port = #pc.port<output "y">})
+    attributes {pc.program = #pc.program_info<"toy", other, 0>} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %a = pc.relu %x : tensor<?x4xf32>
+  %b = pc.tanh %x : tensor<?x4xf32>
+  %r:2 = scf.for %i = %c0 to %c4 step %c1 iter_args(%s = %a, %t = %b) -> (tensor<?x4xf32>, tensor<?x4xf32>) {
+    %u = pc.add %a, %t : tensor<?x4xf32>
+    %v = pc.add %t, %x : tensor<?x4xf32>
+    scf.yield %u, %v : tensor<?x4xf32>, tensor<?x4xf32>
+  }
+  %y = pc.add %r#0, %r#1 : tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}

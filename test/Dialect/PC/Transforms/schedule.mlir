@@ -184,3 +184,82 @@ func.func @by_columns(%x: tensor<?x6xf32> {pc.port = #pc.port<input "x">},
   %y = pc.dense %x, %w : tensor<?x6xf32>, tensor<4x6xf32> -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
 }
+
+// -----
+
+// A deep network: eight rows of what lives at one time would fit, but fifteen
+// weights, a little less than four times the cache, come from beyond it for every
+// block.
+// CHECK-LABEL: func.func @deep(
+// CACHE-LABEL: func.func @deep(
+// CACHE-SAME: pc.sample_block = 64 : i64
+func.func @deep(%x: tensor<?x16xf32> {pc.port = #pc.port<input "x">},
+              %w0: tensor<16x16xf32> {pc.port = #pc.port<parameter "w0">},
+              %w1: tensor<16x16xf32> {pc.port = #pc.port<parameter "w1">},
+              %w2: tensor<16x16xf32> {pc.port = #pc.port<parameter "w2">},
+              %w3: tensor<16x16xf32> {pc.port = #pc.port<parameter "w3">},
+              %w4: tensor<16x16xf32> {pc.port = #pc.port<parameter "w4">},
+              %w5: tensor<16x16xf32> {pc.port = #pc.port<parameter "w5">},
+              %w6: tensor<16x16xf32> {pc.port = #pc.port<parameter "w6">},
+              %w7: tensor<16x16xf32> {pc.port = #pc.port<parameter "w7">},
+              %w8: tensor<16x16xf32> {pc.port = #pc.port<parameter "w8">},
+              %w9: tensor<16x16xf32> {pc.port = #pc.port<parameter "w9">},
+              %w10: tensor<16x16xf32> {pc.port = #pc.port<parameter "w10">},
+              %w11: tensor<16x16xf32> {pc.port = #pc.port<parameter "w11">},
+              %w12: tensor<16x16xf32> {pc.port = #pc.port<parameter "w12">},
+              %w13: tensor<16x16xf32> {pc.port = #pc.port<parameter "w13">},
+              %w14: tensor<16x16xf32> {pc.port = #pc.port<parameter "w14">})
+    -> (tensor<?x16xf32> {pc.port = #pc.port<output "y">})
+    attributes {pc.program = #pc.program_info<"toy", other, 0>} {
+  %a1 = pc.dense %x, %w0 transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %a2 = pc.dense %a1, %w1 transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %a3 = pc.dense %a2, %w2 transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %a4 = pc.dense %a3, %w3 transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %a5 = pc.dense %a4, %w4 transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %a6 = pc.dense %a5, %w5 transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %a7 = pc.dense %a6, %w6 transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %a8 = pc.dense %a7, %w7 transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %a9 = pc.dense %a8, %w8 transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %a10 = pc.dense %a9, %w9 transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %a11 = pc.dense %a10, %w10 transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %a12 = pc.dense %a11, %w11 transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %a13 = pc.dense %a12, %w12 transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %a14 = pc.dense %a13, %w13 transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %a15 = pc.dense %a14, %w14 transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %s = pc.add %a1, %a2 : tensor<?x16xf32>
+  %y = pc.add %s, %a15 : tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}
+
+// -----
+
+// The host knows how often a loop has counted before the stage with the loop
+// begins: a step behind the loop goes on from there.
+// CHECK-LABEL: func.func @numbers(
+// CHECK: %[[COUNT:.*]] = scf.for {{.*}} -> (f64) {
+// CHECK-NEXT: arith.addf
+// CHECK-NEXT: scf.yield
+// CHECK-NEXT: }
+// CHECK: %[[NEXT:.*]] = arith.addf %[[COUNT]],
+// CHECK: pc.stage samples ins({{.*}}%[[NEXT]]
+// CHECK: scf.for
+// CHECK: pc.scale
+// CHECK: scf.yield
+// CHECK: pc.scale
+// CHECK-NOT: pc.stage
+func.func @numbers(%x: tensor<?x4xf32> {pc.port = #pc.port<input "x">})
+    -> (tensor<?x4xf32> {pc.port = #pc.port<output "y">})
+    attributes {pc.program = #pc.program_info<"toy", other, 0>} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %one = arith.constant 1.0 : f64
+  %r:2 = scf.for %i = %c0 to %c4 step %c1 iter_args(%s = %x, %n = %one) -> (tensor<?x4xf32>, f64) {
+    %next = arith.addf %n, %one : f64
+    %u = pc.scale %s, %next : tensor<?x4xf32>
+    scf.yield %u, %next : tensor<?x4xf32>, f64
+  }
+  %m = arith.addf %r#1, %one : f64
+  %y = pc.scale %r#0, %m : tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}

@@ -258,12 +258,14 @@ def PeelErrorFrontPass
     After a forward initialisation the errors are exactly zero, and at step t
     only vodes at distance t + 1 or less from a clamped one move. Peels steps off
     the front of a loop with a constant bound as long as folding makes a step
-    cheaper than the one after it; what is left stays a loop, so code size does
-    not grow with T. States that no step moves, because no error reaches them,
-    are then taken out of the loop with all that follows.
+    cheaper than the one after it; what is left stays a loop. A front that takes
+    more than `max-steps` steps is cut into as many loops instead, each with the
+    work of its last step. So code does not grow with T. States that no step
+    moves, because no error reaches them, are then taken out of the loop with all
+    that follows.
   }];
-  let options = [Option<"maxSteps", "max-steps", "int64_t", "64",
-                        "never peel more steps than this">];
+  let options = [Option<"maxSteps", "max-steps", "int64_t", "16",
+                        "copies of the loop's body at most">];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::scf::SCFDialect"];
 }
