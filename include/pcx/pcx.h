@@ -240,10 +240,12 @@ typedef struct pcx_steps_t {
   uint32_t check_finite; ///< 1: stop with PCX_ERROR_NUMERIC when a report
                          ///< is NaN or infinite; the message names it and
                          ///< the step
-  uint32_t overlap;      ///< 1: a device need not wait for the callback, which
-                         ///< may come when the next step has begun; that one
-                         ///< is then the last if it asks to stop, and is
-                         ///< counted and told as well
+  uint32_t overlap;      ///< N: a device need not wait for the callback, which
+                         ///< may come when up to N later steps have begun;
+                         ///< these are then the last ones if it asks to stop,
+                         ///< and are counted and told as well. Short steps
+                         ///< are launched several at a time where it is 3 or
+                         ///< more
   pcx_step_fn callback;  ///< may be NULL
   void *user;
   const pcx_array_t *outputs; ///< per-sample outputs, order_count rows each (in

@@ -107,6 +107,9 @@ private:
   int64_t notFiniteStep = 0;
   int64_t stepsHere = 0; ///< of this invocation
   double secondsHere = 0;
+  /// Since the first step of the chunk ended; 0: no two have ended yet.
+  double secondsPerStep = 0;
+  std::chrono::steady_clock::time_point firstTold;
   std::chrono::steady_clock::time_point chunkStart;
   int64_t chunkFirst = 0; ///< step where the running chunk began
 };
@@ -379,6 +382,13 @@ int Trainer::onStep(int64_t step, const pcx_report_t *values, uint32_t count) {
     }
   }
   ++stepsHere;
+  // Before the first step the data set is copied to a device.
+  auto now = std::chrono::steady_clock::now();
+  if (step == 0)
+    firstTold = now;
+  else
+    secondsPerStep = std::chrono::duration<double>(now - firstTold).count() /
+                     static_cast<double>(step);
   if (progress.due()) {
     double seconds =
         secondsHere + std::chrono::duration<double>(
@@ -424,8 +434,13 @@ Status Trainer::runSteps(int64_t count) {
     return static_cast<Trainer *>(user)->onStep(step, values, reportCount);
   };
   steps.user = this;
-  // A number that is none, or an interrupt, may stop a step later.
-  steps.overlap = 1;
+  // A number that is none, or an interrupt, may stop later: by a step, or by as
+  // many as nobody would notice.
+  constexpr double leastLate = 1, mostLate = 64, lateSeconds = 0.01;
+  steps.overlap = static_cast<uint32_t>(leastLate);
+  if (secondsPerStep > 0)
+    steps.overlap = static_cast<uint32_t>(
+        std::clamp(lateSeconds / secondsPerStep, leastLate, mostLate));
   chunkFirst = state.step;
   int64_t done = 0;
   chunkStart = std::chrono::steady_clock::now();
@@ -611,6 +626,12 @@ Result<int> Trainer::trainEpochs() {
       if (options.saveEvery > 0)
         count =
             std::min(count, options.saveEvery - state.step % options.saveEvery);
+      if (options.maxSteps > 0)
+        count = std::min(count, options.maxSteps - stepsHere);
+      // How long a step takes tells how many a device may be ahead.
+      constexpr int64_t firstSteps = 16;
+      if (stepsHere == 0 && isOnDevice(session.get()))
+        count = std::min(count, firstSteps);
       if (auto status = runSteps(count); !status)
         return status.error();
       if (options.saveEvery > 0 && state.step < perEpoch &&

@@ -14,7 +14,9 @@
 //
 // A data set that fits is copied to the device once, and a kernel of the
 // artifact makes each batch from it, in front of the launches and recorded with
-// them: which samples it takes is among the scalars.
+// them: which samples it takes is among the scalars. Then several calls can be
+// one burst: one copy of scalars, one graph, one copy of what they report, and
+// the host has no part in what lies between two of them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -103,6 +105,7 @@ public:
   }
   const HeldData *hold(uint32_t program, const pcx_data_t &data,
                        std::span<const uint32_t> order, int64_t first) override;
+  unsigned mostCalls(uint32_t program) const override;
   void begin(const ProgramCall &call, unsigned slot) override;
   void finish(unsigned slot) override;
   void readStorage(uint32_t entry, void *dense) override;
@@ -112,8 +115,11 @@ public:
   const pcx_profile_t &stopProfile() override;
 
 private:
-  /// One call runs while the next one is prepared.
+  /// One call, or burst, runs while the next one is prepared.
   static constexpr unsigned slotCount = 2;
+  /// Calls of a burst: what is done once for each burst is then little beside
+  /// the calls. And launches, which a graph should not have without end.
+  static constexpr unsigned mostBurst = 16, mostBurstLaunches = 512;
 
   struct Launch {
     cuda::Function function = nullptr;
@@ -122,12 +128,17 @@ private:
   };
   struct Program {
     std::vector<Address> inputs, outputs;
-    /// Outputs of one value lie together, at these places of the block.
+    /// Outputs of one value lie together, `scalarBytes` for each call of a
+    /// burst.
     Address scalarOutputs = 0;
     uint64_t scalarBytes = 0;
     std::vector<uint8_t> isScalar;
-    Address table = 0;
+    /// One for each call of a burst: they differ in `scalarOutputs`.
+    Address tables = 0;
+    uint64_t tableBytes = 0;
     std::vector<Launch> launches;
+    /// Of the last call; 0 before it.
+    size_t launchesOfCall = 0;
     std::array<ProgramStaging, slotCount> staging;
     /// Of the staging: where its outputs of one value begin.
     std::array<std::byte *, slotCount> scalarStaging = {};
@@ -139,15 +150,18 @@ private:
     bool busy = false;
     uint32_t program = 0;
   };
-  /// A launch as the host's part asked for it.
+  /// A launch as the host's part asked for it, or the one that makes a batch:
+  /// its index is the number of the others.
   struct Step {
     uint32_t launch;
+    uint32_t call; ///< of the burst
     uint64_t firstScalar;
     bool operator==(const Step &) const = default;
   };
   /// Launches of a program at a batch size, recorded when they came twice.
   struct Recording {
     uint32_t program;
+    unsigned count; ///< of calls
     int64_t n;
     const HeldData *held;
     std::vector<Step> steps;
@@ -214,11 +228,20 @@ private:
   static void append(void *self, const uint64_t *scalars, int64_t count);
   static int32_t launch(void *self, uint32_t index);
   void runHost(const ProgramCall &call);
+  void runHostOnce(const ProgramCall &call, unsigned index);
 
+  uint32_t launchCount(uint32_t program) const {
+    return module.info().programs[program].device->launch_count;
+  }
   Result launchKernel(uint32_t program, const Step &step, int64_t n);
-  Result launchGather(const HeldData &held, int64_t n);
-  void launchDirectly(uint32_t program, int64_t n, const HeldData *held);
-  void enqueue(uint32_t program, int64_t n, const HeldData *held);
+  Result launchGather(const HeldData &held, const Step &step, int64_t n);
+  Result launch(uint32_t program, const Step &step, int64_t n,
+                const HeldData *held) {
+    return step.launch == launchCount(program) ? launchGather(*held, step, n)
+                                               : launchKernel(program, step, n);
+  }
+  void launchDirectly(const ProgramCall &call);
+  void enqueue(const ProgramCall &call);
   bool record(Recording &recording);
   void forget(Recording &recording);
   /// Launches and waits: what runs at once cannot be told apart. `index` is the
@@ -267,10 +290,11 @@ private:
   Address order = 0;
   uint64_t orderCapacity = 0;
 
-  // The call under preparation.
+  // The call, or burst, under preparation.
   std::vector<uint64_t> collected;
-  /// The first ones say which samples a batch has.
-  static constexpr uint64_t gatherScalars = 2;
+  /// What integers were before it.
+  std::vector<std::byte> integersBefore;
+  uint32_t currentCall = 0;
   uint64_t firstScalar = 0; ///< of the next launch
   std::vector<Step> steps;
   uint32_t current = 0;
@@ -698,10 +722,10 @@ void DeviceExecutor::openProgram(uint32_t index) {
       own.scalarBytes += PCX_DEVICE_ALIGNMENT;
   }
   if (own.scalarBytes)
-    own.scalarOutputs = allocate(
-        own.scalarBytes, fmt::format("the numbers that program '{}' of '{}' "
-                                     "reports",
-                                     program.name, module.name));
+    own.scalarOutputs =
+        allocate(mostBurst * own.scalarBytes,
+                 fmt::format("the numbers that program '{}' of '{}' reports",
+                             program.name, module.name));
   Address next = own.scalarOutputs;
   for (uint32_t i = 0; i < program.output_count; ++i) {
     const pcx_port_t &port = program.outputs[i];
@@ -734,16 +758,21 @@ void DeviceExecutor::openProgram(uint32_t index) {
           "cannot clear the workspace");
   }
 
-  std::vector<Address> table = own.inputs;
-  table.insert(table.end(), own.outputs.begin(), own.outputs.end());
-  table.insert(table.end(), storage.begin(), storage.end());
-  table.push_back(workspace);
-  uint64_t tableBytes = table.size() * sizeof(Address);
-  own.table = allocate(tableBytes,
-                       fmt::format("the table of program '{}'", program.name));
-  check(
-      driver->cuMemcpyHtoDAsync_v2(own.table, table.data(), tableBytes, stream),
-      "cannot copy a table");
+  std::vector<Address> tables;
+  for (unsigned call = 0; call < mostBurst; ++call) {
+    tables.insert(tables.end(), own.inputs.begin(), own.inputs.end());
+    for (uint32_t i = 0; i < program.output_count; ++i)
+      tables.push_back(own.outputs[i] +
+                       (own.isScalar[i] ? call * own.scalarBytes : 0));
+    tables.insert(tables.end(), storage.begin(), storage.end());
+    tables.push_back(workspace);
+  }
+  uint64_t size = tables.size() * sizeof(Address);
+  own.tableBytes = size / mostBurst;
+  own.tables =
+      allocate(size, fmt::format("the tables of program '{}'", program.name));
+  check(driver->cuMemcpyHtoDAsync_v2(own.tables, tables.data(), size, stream),
+        "cannot copy a table");
   check(driver->cuStreamSynchronize(stream), "cannot copy a table");
 }
 
@@ -763,6 +792,7 @@ void DeviceExecutor::openStaging() {
       size += bytesOf(program.inputs[i]);
     for (uint32_t i = 0; i < program.output_count; ++i)
       size += bytesOf(program.outputs[i]);
+    size += (mostBurst - 1) * programs[p].scalarBytes;
     most = std::max(most, size);
   }
   for (unsigned s = 0; s < slotCount; ++s) {
@@ -781,7 +811,8 @@ void DeviceExecutor::openStaging() {
       // As they lie on the device.
       own.scalarStaging[s] = next;
       std::byte *scalar = next;
-      next += own.scalarBytes;
+      next += mostBurst * own.scalarBytes;
+      places.callStride = own.scalarBytes;
       for (uint32_t i = 0; i < program.output_count; ++i) {
         if (program.device && own.isScalar[i]) {
           places.outputs.push_back(scalar);
@@ -1073,21 +1104,50 @@ int32_t DeviceExecutor::launch(void *self, uint32_t index) {
           fmt::format("it asks for launch {} of {}", index, count);
     if (!executor.hostError.empty())
       return failed;
-    executor.steps.push_back({index, executor.firstScalar});
+    executor.steps.push_back(
+        {index, executor.currentCall, executor.firstScalar});
     executor.firstScalar = executor.collected.size();
     return PCX_RUN_OK;
   } catch (const std::bad_alloc &) {
+    executor.hostError = "out of memory";
     return failed;
   }
 }
 
-/// Collects launches and scalars of a call.
+/// Collects launches and scalars of a call, or of a burst of them. Throws Error
+/// as if none had happened.
 void DeviceExecutor::runHost(const ProgramCall &call) {
-  const pcx_program_t &program = module.info().programs[call.program];
-  collected.assign(gatherScalars, 0);
+  collected.clear();
   steps.clear();
-  firstScalar = gatherScalars;
+  integersBefore.clear();
+  for (const Buffer &array : integers)
+    integersBefore.insert(integersBefore.end(), array.data(),
+                          array.data() + array.bytes());
+  try {
+    for (unsigned index = 0; index < call.count; ++index)
+      runHostOnce(call, index);
+    reserveScalars(collected.size());
+  } catch (...) {
+    const std::byte *before = integersBefore.data();
+    for (Buffer &array : integers) {
+      std::copy_n(before, array.bytes(), array.data());
+      before += array.bytes();
+    }
+    throw;
+  }
+  programs[call.program].launchesOfCall = steps.size() / call.count;
+}
+
+void DeviceExecutor::runHostOnce(const ProgramCall &call, unsigned index) {
+  const pcx_program_t &program = module.info().programs[call.program];
+  if (call.held) {
+    steps.push_back({program.device->launch_count, index, collected.size()});
+    int64_t position = call.position - call.held->first + index * call.n;
+    collected.insert(collected.end(), {call.held->order, uint64_t(position)});
+  }
+  firstScalar = collected.size();
   current = call.program;
+  currentCall = index;
   hostError.clear();
   pcx_device_host_t host = {};
   host.struct_size = sizeof(host);
@@ -1101,7 +1161,7 @@ void DeviceExecutor::runHost(const ProgramCall &call) {
   args.hypers = call.hypers;
   args.host = &host;
   args.seed = call.counters.seed;
-  args.call = call.counters.call;
+  args.call = call.counters.call + index;
   args.total_steps = call.counters.total_steps;
   args.epoch = call.counters.epoch;
   int32_t status = program.device->run(&args);
@@ -1122,7 +1182,8 @@ Result DeviceExecutor::launchKernel(uint32_t program, const Step &step,
       module.info().programs[program].device->launches[step.launch];
   const Launch &own = programs[program].launches[step.launch];
   uint32_t blocks = blocksOf(info, own, n);
-  Address table = programs[program].table;
+  Address table =
+      programs[program].tables + step.call * programs[program].tableBytes;
   Address first = scalars + step.firstScalar * sizeof(uint64_t);
   void *parameters[] = {&table, &first, &n};
   if (info.cluster > 1) {
@@ -1157,34 +1218,37 @@ static uint32_t gatherBlocks(int64_t n) {
   return uint32_t(std::min(n, most));
 }
 
-Result DeviceExecutor::launchGather(const HeldData &held, int64_t n) {
-  Address inputs = held.inputs, first = scalars;
+Result DeviceExecutor::launchGather(const HeldData &held, const Step &step,
+                                    int64_t n) {
+  Address inputs = held.inputs;
+  Address first = scalars + step.firstScalar * sizeof(uint64_t);
   void *parameters[] = {&inputs, &first, &n};
   return driver->cuLaunchKernel(gather, gatherBlocks(n), held.inputCount, 1,
                                 PCX_GATHER_THREADS, 1, 1, 0, stream, parameters,
                                 nullptr);
 }
 
-void DeviceExecutor::launchDirectly(uint32_t program, int64_t n,
-                                    const HeldData *held) {
-  const pcx_device_variant_t &variant = *module.info().programs[program].device;
-  auto one = [&](uint32_t index, uint32_t blocks, auto enqueue) {
-    if (profiled)
-      return profileLaunch(program, index, blocks, enqueue);
+void DeviceExecutor::launchDirectly(const ProgramCall &call) {
+  const pcx_device_variant_t &variant =
+      *module.info().programs[call.program].device;
+  auto blocks = [&](uint32_t index) {
+    return index == variant.launch_count
+               ? gatherBlocks(call.n) * call.held->inputCount
+               : blocksOf(variant.launches[index],
+                          programs[call.program].launches[index], call.n);
+  };
+  for (const Step &step : steps) {
+    auto enqueue = [&] { return launch(call.program, step, call.n, call.held); };
+    if (profiled) {
+      profileLaunch(call.program, step.launch, blocks(step.launch), enqueue);
+      continue;
+    }
     Result result = enqueue();
     if (result == cuda::Success && waitsForEach)
       result = driver->cuStreamSynchronize(stream);
     if (result)
-      stop(result, program, index);
-  };
-  if (held)
-    one(variant.launch_count, gatherBlocks(n) * held->inputCount,
-        [&] { return launchGather(*held, n); });
-  for (const Step &step : steps)
-    one(step.launch,
-        blocksOf(variant.launches[step.launch],
-                 programs[program].launches[step.launch], n),
-        [&] { return launchKernel(program, step, n); });
+      stop(result, call.program, step.launch);
+  }
 }
 
 void DeviceExecutor::forget(Recording &recording) {
@@ -1199,11 +1263,9 @@ bool DeviceExecutor::record(Recording &recording) {
       driver->cuStreamBeginCapture_v2(stream, cuda::captureThreadLocal);
   if (result)
     return false;
-  if (recording.held && !result)
-    result = launchGather(*recording.held, recording.n);
   for (const Step &step : steps)
     if (!result)
-      result = launchKernel(recording.program, step, recording.n);
+      result = launch(recording.program, step, recording.n, recording.held);
   cuda::Graph graph = nullptr;
   Result ended = driver->cuStreamEndCapture(stream, &graph);
   if (!result && !ended)
@@ -1215,16 +1277,17 @@ bool DeviceExecutor::record(Recording &recording) {
   return recording.exec != nullptr;
 }
 
-void DeviceExecutor::enqueue(uint32_t program, int64_t n,
-                             const HeldData *held) {
+void DeviceExecutor::enqueue(const ProgramCall &call) {
   // A single launch is not faster as a graph, with a batch before it or not.
-  if (!canRecord || profiled || waitsForEach || steps.size() < 2)
-    return launchDirectly(program, n, held);
-  auto found = std::find_if(recordings.begin(), recordings.end(),
-                            [&](const Recording &recording) {
-                              return recording.program == program &&
-                                     recording.n == n && recording.held == held;
-                            });
+  bool single = steps.size() < (call.held ? 3 : 2);
+  if (!canRecord || profiled || waitsForEach || single)
+    return launchDirectly(call);
+  auto found = std::find_if(
+      recordings.begin(), recordings.end(), [&](const Recording &recording) {
+        return recording.program == call.program &&
+               recording.count == call.count && recording.n == call.n &&
+               recording.held == call.held;
+      });
   if (found == recordings.end()) {
     // Batch sizes come and go; the one that was used last goes first.
     constexpr size_t mostRecordings = 16;
@@ -1238,8 +1301,9 @@ void DeviceExecutor::enqueue(uint32_t program, int64_t n,
                                });
       forget(*found);
     }
-    *found = {program, n, held, steps, nullptr, ++uses};
-    return launchDirectly(program, n, held);
+    *found = {call.program, call.count, call.n, call.held,
+              steps,        nullptr,    ++uses};
+    return launchDirectly(call);
   }
   found->lastUse = ++uses;
   // What comes once may not come again, and recording takes longer than to
@@ -1247,14 +1311,22 @@ void DeviceExecutor::enqueue(uint32_t program, int64_t n,
   if (found->steps != steps) {
     forget(*found);
     found->steps = steps;
-    return launchDirectly(program, n, held);
+    return launchDirectly(call);
   }
   if (!found->exec && !record(*found)) {
     canRecord = false;
-    return launchDirectly(program, n, held);
+    return launchDirectly(call);
   }
   if (Result result = driver->cuGraphLaunch(found->exec, stream))
-    stop(result, program, -1);
+    stop(result, call.program, -1);
+}
+
+unsigned DeviceExecutor::mostCalls(uint32_t program) const {
+  size_t launches = programs[program].launchesOfCall;
+  if (!launches || profiled || waitsForEach)
+    return 1;
+  return unsigned(
+      std::clamp<size_t>(mostBurstLaunches / launches, 1, mostBurst));
 }
 
 void DeviceExecutor::begin(const ProgramCall &call, unsigned slot) {
@@ -1266,11 +1338,6 @@ void DeviceExecutor::begin(const ProgramCall &call, unsigned slot) {
   Program &own = programs[call.program];
   Slot &place = slotStates[slot];
   runHost(call);
-  if (call.held) {
-    collected[0] = call.held->order;
-    collected[1] = uint64_t(call.position - call.held->first);
-  }
-  reserveScalars(collected.size());
 
   auto rows = [&](const pcx_port_t &port) {
     return denseBytes(port) * uint64_t(port.per_sample ? call.n : 1);
@@ -1283,13 +1350,13 @@ void DeviceExecutor::begin(const ProgramCall &call, unsigned slot) {
     if (!call.held || !info.inputs[i].per_sample)
       enqueued(driver->cuMemcpyHtoDAsync_v2(own.inputs[i], call.inputs[i],
                                             rows(info.inputs[i]), stream));
-  if (call.held || collected.size() > gatherScalars) {
+  if (!collected.empty()) {
     size_t size = collected.size() * sizeof(uint64_t);
     std::memcpy(place.scalars, collected.data(), size);
     enqueued(
         driver->cuMemcpyHtoDAsync_v2(scalars, place.scalars, size, stream));
   }
-  enqueue(call.program, call.n, call.held);
+  enqueue(call);
   bool scalarWanted = false;
   for (uint32_t i = 0; i < info.output_count; ++i) {
     if (!call.wanted[i])
@@ -1303,7 +1370,8 @@ void DeviceExecutor::begin(const ProgramCall &call, unsigned slot) {
   }
   if (scalarWanted)
     enqueued(driver->cuMemcpyDtoHAsync_v2(
-        own.scalarStaging[slot], own.scalarOutputs, own.scalarBytes, stream));
+        own.scalarStaging[slot], own.scalarOutputs,
+        call.count * own.scalarBytes, stream));
   enqueued(driver->cuEventRecord(place.done, stream));
   place.busy = true;
   place.program = call.program;

@@ -29,12 +29,14 @@ namespace pcx {
 struct ProgramStaging {
   std::vector<std::byte *> inputs;
   std::vector<std::byte *> outputs;
+  /// Bytes from an output of one value to that of the next call of a burst.
+  uint64_t callStride = 0;
 };
 
 /// A data set that lies where programs run, with an order of its samples.
 struct HeldData;
 
-/// One call of a program.
+/// One call of a program, or a burst of calls that follow each other.
 struct ProgramCall {
   uint32_t program;
   int64_t n;
@@ -45,6 +47,10 @@ struct ProgramCall {
   /// `position` of the order.
   const HeldData *held = nullptr;
   int64_t position = 0;
+  /// Calls of the burst. Each next one has the next n samples of the order, and
+  /// the next number in the counters. More than one need `held`, and only
+  /// outputs of one value may be wanted of them.
+  unsigned count = 1;
   /// Outputs that will be looked at, by index.
   std::span<const uint8_t> wanted;
   const double *hypers;
@@ -80,8 +86,13 @@ public:
     return nullptr;
   }
 
-  /// Starts a call in a slot whose last one has ended. Throws Error; a failed
-  /// call did not happen, unless a device failed.
+  /// The longest burst of calls of a program that is worth its while here.
+  virtual unsigned mostCalls(uint32_t program) const {
+    (void)program;
+    return 1;
+  }
+  /// Starts a call, or a burst, in a slot whose last one has ended. Throws
+  /// Error; a failed call did not happen, unless a device failed.
   virtual void begin(const ProgramCall &call, unsigned slot) = 0;
   /// Waits for its end: the outputs that were wanted are there. Throws Error
   /// when a device failed. Does nothing when no call is under way.

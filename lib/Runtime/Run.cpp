@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <span>
 #include <utility>
@@ -186,20 +187,23 @@ public:
 private:
   void checkSteps();
   void checkOutputs();
-  /// A step whose outputs have not been looked at.
+  /// Steps that were begun together and whose outputs have not been looked at:
+  /// one, or several of n samples each.
   struct Pending {
     int64_t step, position, n;
     unsigned slot;
+    unsigned count;
   };
 
   void gather(const Pending &pending);
   void copyOutputs(const Pending &pending);
   /// Values of a step into `last`, and into the totals.
-  void collect(const Pending &pending);
+  void collect(const Pending &pending, unsigned index);
   void checkFinite(int64_t step) const;
-  /// Waits for a step and does what is asked for behind it. False if it is to
-  /// be the last one.
+  /// Waits for steps and does what is asked for behind each. False if one of
+  /// them is to be the last one.
   bool settle(const Pending &pending, int64_t &done);
+  unsigned chooseCount(int64_t step, unsigned most) const;
 
   pcx_session_t &session;
   Executor &executor;
@@ -286,7 +290,7 @@ void StepLoop::checkOutputs() {
 }
 
 void StepLoop::gather(const Pending &pending) {
-  const auto &[step, position, n, slot] = pending;
+  const auto &[step, position, n, slot, count] = pending;
   const ProgramStaging &staging = executor.staging(program, slot);
   const uint32_t *order = steps.order ? steps.order + position : nullptr;
   auto rows = [&, position = position](int64_t begin, int64_t end) {
@@ -319,12 +323,13 @@ void StepLoop::copyOutputs(const Pending &pending) {
   }
 }
 
-void StepLoop::collect(const Pending &pending) {
+void StepLoop::collect(const Pending &pending, unsigned index) {
   const ProgramStaging &staging = executor.staging(program, pending.slot);
   for (size_t r = 0; r < totals.size(); ++r) {
     uint32_t output = totals[r].output;
     last[r].value =
-        scalarValue(staging.outputs[output], target.outputs[output].dtype);
+        scalarValue(staging.outputs[output] + index * staging.callStride,
+                    target.outputs[output].dtype);
     totals[r].add(last[r].value, pending.n);
   }
 }
@@ -339,13 +344,29 @@ void StepLoop::checkFinite(int64_t step) const {
 
 bool StepLoop::settle(const Pending &pending, int64_t &done) {
   executor.finish(pending.slot);
-  done = pending.step + 1;
   copyOutputs(pending);
-  collect(pending);
-  if (steps.check_finite)
-    checkFinite(pending.step);
-  return !steps.callback || !steps.callback(steps.user, pending.step,
-                                            last.data(), uint32_t(last.size()));
+  bool goesOn = true;
+  for (unsigned index = 0; index < pending.count; ++index) {
+    int64_t step = pending.step + index;
+    done = step + 1;
+    collect(pending, index);
+    if (steps.check_finite)
+      checkFinite(step);
+    // All that were begun are told.
+    if (steps.callback &&
+        steps.callback(steps.user, step, last.data(), uint32_t(last.size())))
+      goesOn = false;
+  }
+  return goesOn;
+}
+
+/// Steps to begin together, from `step` on.
+unsigned StepLoop::chooseCount(int64_t step, unsigned most) const {
+  most = std::min(most, executor.mostCalls(program));
+  // The last one may have fewer samples.
+  int64_t whole = (positions - steps.first) / steps.batch;
+  int64_t left = std::min(steps.steps, whole) - step;
+  return unsigned(std::clamp<int64_t>(left, 1, most));
 }
 
 void StepLoop::run(int64_t &done) {
@@ -371,14 +392,26 @@ void StepLoop::run(int64_t &done) {
   // batch is gathered before that in any case, while the device is at work.
   bool mayEnd =
       slots == 1 || steps.check_finite || (steps.callback && !steps.overlap);
+  // Two bursts of so many: when the first of their steps is told, all others
+  // have begun.
+  bool rows = std::any_of(
+      steps.outputs, steps.outputs + steps.output_count,
+      [](const pcx_array_t &output) { return output.data != nullptr; });
+  unsigned most = 1;
+  if (held && !mayEnd && !rows)
+    most = steps.callback ? (steps.overlap - 1) / 2 + 1
+                          : std::numeric_limits<unsigned>::max();
   std::optional<Pending> before;
   auto settleBefore = [&] {
     return !before || settle(*std::exchange(before, std::nullopt), done);
   };
-  for (int64_t step = 0; step < steps.steps; ++step) {
+  unsigned slot = 0;
+  for (int64_t step = 0; step < steps.steps;) {
     int64_t position = steps.first + step * steps.batch;
     int64_t n = std::min(steps.batch, positions - position);
-    Pending now = {step, position, n, unsigned(step % slots)};
+    Pending now = {step, position, n, slot, chooseCount(step, most)};
+    slot = (slot + 1) % slots;
+    step += now.count;
     if (!held)
       gather(now);
     if (mayEnd && !settleBefore())
@@ -386,7 +419,7 @@ void StepLoop::run(int64_t &done) {
     try {
       session.begin(program, n,
                     executor.staging(program, now.slot).inputs.data(), now.slot,
-                    held, position);
+                    held, position, now.count);
     } catch (...) {
       // The session is as after the steps that are counted.
       settleBefore();
@@ -394,7 +427,7 @@ void StepLoop::run(int64_t &done) {
     }
     bool goesOn = settleBefore();
     before = now;
-    // One step later than asked for, as the caller knows.
+    // As many steps later than asked for as the caller knows.
     if (!goesOn)
       break;
     if (slots == 1 && !settleBefore())

@@ -49,11 +49,12 @@ pcx_session_t::pcx_session_t(const pcx_module_t &module, unsigned threads,
 
 void pcx_session_t::begin(uint32_t program, int64_t n,
                           const std::byte *const *inputs, unsigned slot,
-                          const HeldData *held, int64_t position) {
-  ProgramCall call = {program,  n,      inputs,        held,
-                      position, wanted, hypers.data(), counters};
+                          const HeldData *held, int64_t position,
+                          unsigned count) {
+  ProgramCall call = {program,  n,     inputs, held,          position,
+                      count,    wanted, hypers.data(), counters};
   executor->begin(call, slot);
-  ++counters.call;
+  counters.call += count;
 }
 
 void pcx_session_t::initialise(uint64_t seed) {

@@ -27,11 +27,12 @@ struct pcx_session_t {
   pcx_session_t(const pcx_module_t &module, unsigned threads,
                 const pcx::DeviceChoice &device);
 
-  /// Starts a call of program `program` on `n` samples, see Executor::begin;
-  /// `wanted` says which outputs will be looked at. Throws Error.
+  /// Starts `count` calls of program `program` on `n` samples each, see
+  /// Executor::begin; `wanted` says which outputs will be looked at. Throws
+  /// Error.
   void begin(uint32_t program, int64_t n, const std::byte *const *inputs,
              unsigned slot, const pcx::HeldData *held = nullptr,
-             int64_t position = 0);
+             int64_t position = 0, unsigned count = 1);
 
   void initialise(uint64_t seed);
 

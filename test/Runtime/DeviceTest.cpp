@@ -96,7 +96,7 @@ struct StepOptions {
   bool finite = false;
   int64_t stopAfter = -1;
   int64_t first = 0; ///< 0: four steps, otherwise two
-  bool overlap = false;
+  uint32_t overlap = 0;
 };
 
 /// A data set of a column for the input `x`; `values` must outlive it.
@@ -399,7 +399,7 @@ TEST_F(SimulatedDevice, ACallbackMayComeWhenTheNextStepHasBegun) {
   Data data = makeData(cpu, x, PCX_F32, PCX_ENCODE_NONE);
   Steps here = runSteps(cpu, data, {.callback = true, .outputs = true});
   EXPECT_EQ(
-      runSteps(sim, data, {.callback = true, .outputs = true, .overlap = true}),
+      runSteps(sim, data, {.callback = true, .outputs = true, .overlap = 1}),
       here);
   EXPECT_EQ(Arrays(sim), Arrays(cpu));
   // How many have begun when the second one is told.
@@ -546,8 +546,8 @@ TEST_F(ResidentData, IsCopiedOnce) {
   uint64_t before = count("uploads"), bytes = count("uploadedBytes");
   runSteps(sim, data, {}, order);
   // The order, and the scalars of four steps: those of two sweeps and of the
-  // end, and which samples.
-  EXPECT_EQ(count("uploads") - before, 5u);
+  // end, and which samples. Three steps are of whole batches and go together.
+  EXPECT_EQ(count("uploads") - before, 3u);
   EXPECT_EQ(count("uploadedBytes") - bytes, 4u * samples + 4 * 8 * (2 + 2 + 2));
 }
 
@@ -563,6 +563,66 @@ TEST_F(ResidentData, BatchesAreRecordedWithTheLaunches) {
   EXPECT_EQ(count("replays"), 14u);
   EXPECT_EQ(count("launches", "pcx_gather"), 16u);
   EXPECT_EQ(Arrays(sim), Arrays(cpu));
+}
+
+TEST_F(ResidentData, ShortStepsAreBegunTogether) {
+  Data data = makeData(cpu, x, PCX_F32, PCX_ENCODE_NONE);
+  // Twice: launched, and then recorded and played.
+  for (StepOptions options :
+       {StepOptions{}, StepOptions{}, StepOptions{.callback = true, .overlap = 7},
+        StepOptions{.callback = true, .overlap = 7},
+        StepOptions{.callback = true, .overlap = 3},
+        StepOptions{.callback = true, .first = 8, .overlap = 3}}) {
+    Steps here = runSteps(cpu, data, options, order);
+    EXPECT_EQ(runSteps(sim, data, options, order), here);
+    EXPECT_EQ(Arrays(sim), Arrays(cpu));
+  }
+  EXPECT_EQ(count("launches", "pcx_gather"), 5 * 4u + 2u);
+
+  // How many have begun when each is told, and how many are done when the first
+  // one is to be the last: three whole batches and one of six samples.
+  struct User {
+    ResidentData *test;
+    uint64_t before;
+    int64_t stopAfter;
+    std::vector<uint64_t> begun;
+  };
+  auto run = [&](Session &session, uint32_t overlap, int64_t stopAfter,
+                 int64_t most = 4) {
+    User user = {this, count("launches", "finish"), stopAfter, {}};
+    pcx_steps_t steps = {};
+    steps.struct_size = sizeof(steps);
+    steps.batch = maxBatch;
+    steps.steps = most;
+    steps.overlap = overlap;
+    steps.user = &user;
+    steps.callback = [](void *given, int64_t step, const pcx_report_t *,
+                        uint32_t) -> int {
+      User &own = *static_cast<User *>(given);
+      EXPECT_EQ(step, int64_t(own.begun.size()));
+      own.begun.push_back(own.test->count("launches", "finish") - own.before);
+      return step == own.stopAfter;
+    };
+    int64_t done = 0;
+    EXPECT_EQ(pcx_run_steps(session.get(), 0, data.get(), &steps, nullptr, 0,
+                            nullptr, &done),
+              PCX_OK);
+    EXPECT_EQ(done, int64_t(user.begun.size()));
+    return user.begun;
+  };
+  using Begun = std::vector<uint64_t>;
+  for (auto [overlap, stopAfter, expected] :
+       {std::tuple(2u, -1, Begun{2, 3, 4, 4}),
+        std::tuple(3u, -1, Begun{3, 3, 4, 4}),
+        std::tuple(5u, -1, Begun{4, 4, 4, 4}),
+        std::tuple(3u, 0, Begun{3, 3, 3}), std::tuple(3u, 1, Begun{3, 3, 3}),
+        std::tuple(3u, 2, Begun{3, 3, 4, 4}),
+        std::tuple(1000u, 0, Begun{4, 4, 4, 4})}) {
+    EXPECT_EQ(run(sim, overlap, stopAfter), expected) << overlap;
+    // The session is as after the steps that are counted.
+    run(cpu, 0, -1, int64_t(expected.size()));
+    EXPECT_EQ(Arrays(sim), Arrays(cpu)) << overlap;
+  }
 }
 
 TEST_F(ResidentData, RecordingsAreOfOneDataSet) {
