@@ -1238,7 +1238,9 @@ void DeviceExecutor::launchDirectly(const ProgramCall &call) {
                           programs[call.program].launches[index], call.n);
   };
   for (const Step &step : steps) {
-    auto enqueue = [&] { return launch(call.program, step, call.n, call.held); };
+    auto enqueue = [&] {
+      return launch(call.program, step, call.n, call.held);
+    };
     if (profiled) {
       profileLaunch(call.program, step.launch, blocks(step.launch), enqueue);
       continue;
@@ -1369,9 +1371,9 @@ void DeviceExecutor::begin(const ProgramCall &call, unsigned slot) {
                                             rows(info.outputs[i]), stream));
   }
   if (scalarWanted)
-    enqueued(driver->cuMemcpyDtoHAsync_v2(
-        own.scalarStaging[slot], own.scalarOutputs,
-        call.count * own.scalarBytes, stream));
+    enqueued(
+        driver->cuMemcpyDtoHAsync_v2(own.scalarStaging[slot], own.scalarOutputs,
+                                     call.count * own.scalarBytes, stream));
   enqueued(driver->cuEventRecord(place.done, stream));
   place.busy = true;
   place.program = call.program;

@@ -51,8 +51,8 @@ void pcx_session_t::begin(uint32_t program, int64_t n,
                           const std::byte *const *inputs, unsigned slot,
                           const HeldData *held, int64_t position,
                           unsigned count) {
-  ProgramCall call = {program,  n,     inputs, held,          position,
-                      count,    wanted, hypers.data(), counters};
+  ProgramCall call = {program, n,      inputs,        held,    position,
+                      count,   wanted, hypers.data(), counters};
   executor->begin(call, slot);
   counters.call += count;
 }

@@ -569,7 +569,8 @@ TEST_F(ResidentData, ShortStepsAreBegunTogether) {
   Data data = makeData(cpu, x, PCX_F32, PCX_ENCODE_NONE);
   // Twice: launched, and then recorded and played.
   for (StepOptions options :
-       {StepOptions{}, StepOptions{}, StepOptions{.callback = true, .overlap = 7},
+       {StepOptions{}, StepOptions{},
+        StepOptions{.callback = true, .overlap = 7},
         StepOptions{.callback = true, .overlap = 7},
         StepOptions{.callback = true, .overlap = 3},
         StepOptions{.callback = true, .first = 8, .overlap = 3}}) {

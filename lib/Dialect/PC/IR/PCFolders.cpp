@@ -352,7 +352,8 @@ LogicalResult AdamUpdateOp::fold(FoldAdaptor adaptor,
                                  SmallVectorImpl<OpFoldResult> &results) {
   // The corrections are 1 - b^t and not zero, and so is what 0 is divided by.
   std::optional<APFloat> eps = getNumber(adaptor.getEps(), getType(0));
-  std::optional<APFloat> decay = getNumber(adaptor.getWeightDecay(), getType(0));
+  std::optional<APFloat> decay =
+      getNumber(adaptor.getWeightDecay(), getType(0));
   if (!eps || eps->isZero() || eps->isNaN() || !decay || !decay->isZero() ||
       !isZeroSplat(getGradient()) || !isZeroSplat(getM()) ||
       !isZeroSplat(getV()))

@@ -67,9 +67,9 @@ static Value getFirst(Value weight) {
       weight = loop.getTiedLoopInit(cast<OpResult>(weight))->get();
     } else {
       auto argument = dyn_cast<BlockArgument>(weight);
-      auto inside = argument ? dyn_cast<scf::ForOp>(
-                                   argument.getOwner()->getParentOp())
-                             : nullptr;
+      auto inside =
+          argument ? dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp())
+                   : nullptr;
       if (!inside)
         return weight;
       weight = inside.getTiedLoopInit(argument)->get();
@@ -120,8 +120,8 @@ struct NarrowProductsPass
       // So is the product that a state begins as, which inference computes
       // anew: until the state moves the error must be zero, and no difference
       // of two roundings.
-      bool first = !dense.getDifference() &&
-                   inTwo.contains(getArray(dense.getWeight()));
+      bool first =
+          !dense.getDifference() && inTwo.contains(getArray(dense.getWeight()));
       dense.setParts(isState(dense) || first ? 2 : 1);
       Value weight = dense.getWeight();
       // Code is generated for transposed products alone (pc-choose-layouts). A

@@ -399,10 +399,10 @@ int64_t PeelErrorFrontPass::peelSteps(scf::ForOp loop, int64_t first,
 }
 
 /// Cuts a long front into `maxSteps` pieces of as many steps each, so that code
-/// does not grow with it: a piece is a loop that does what its last step has to.
-/// Earlier steps of it do that too, on values that the front has not reached,
-/// which it leaves as they are. Returns the step with which the loop goes on
-/// from `carried`.
+/// does not grow with it: a piece is a loop that does what its last step has
+/// to. Earlier steps of it do that too, on values that the front has not
+/// reached, which it leaves as they are. Returns the step with which the loop
+/// goes on from `carried`.
 int64_t PeelErrorFrontPass::cutFront(scf::ForOp loop, int64_t first,
                                      int64_t last, int64_t full,
                                      ArrayRef<int64_t> arrivals,
@@ -445,10 +445,10 @@ int64_t PeelErrorFrontPass::cutFront(scf::ForOp loop, int64_t first,
     for (auto [index, arrival] : llvm::enumerate(arrivals))
       if (Value init = loop.getInitArgs()[index];
           arrival == end - 1 && !matchPattern(init, m_Constant()))
-        init.replaceUsesWithIf(
-            part.getRegionIterArg(index), [&](OpOperand &use) {
-              return part->isProperAncestor(use.getOwner());
-            });
+        init.replaceUsesWithIf(part.getRegionIterArg(index),
+                               [&](OpOperand &use) {
+                                 return part->isProperAncestor(use.getOwner());
+                               });
     scf::YieldOp::create(body, yield.getLoc(), next);
     remark::passed(
         loc,
@@ -497,10 +497,10 @@ void PeelErrorFrontPass::peel(scf::ForOp loop) {
   SmallVector<Value> carried(loop.getInitArgs());
   // What moves in no step.
   BitVector unmoved(carried.size());
-  int64_t t = front - first > maxSteps
-                  ? cutFront(loop, first, front, full, arrivals, carried,
-                             unmoved)
-                  : peelSteps(loop, first, last, full, carried, unmoved);
+  int64_t t =
+      front - first > maxSteps
+          ? cutFront(loop, first, front, full, arrivals, carried, unmoved)
+          : peelSteps(loop, first, last, full, carried, unmoved);
   if (t == last) {
     loop.replaceAllUsesWith(carried);
     loop.erase();

@@ -250,8 +250,7 @@ static void separateNumbers(scf::ForOp loop) {
   auto body = OpBuilder::atBlockEnd(separate.getBody());
   for (Operation &op : loop.getBody()->without_terminator())
     if (Work work = classify(&op);
-        work == Work::Host ||
-        (work == Work::Constant && !isa<SplatOp>(op)))
+        work == Work::Host || (work == Work::Constant && !isa<SplatOp>(op)))
       body.clone(op, mapping);
   SmallVector<Value> yielded;
   for (unsigned index : numbers)
