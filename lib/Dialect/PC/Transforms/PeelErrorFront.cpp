@@ -495,7 +495,7 @@ void PeelErrorFrontPass::peel(scf::ForOp loop) {
       front = std::max(front, std::min(last, first + arrival + 1));
 
   SmallVector<Value> carried(loop.getInitArgs());
-  // What moves in no step.
+  // What no step seems to move.
   BitVector unmoved(carried.size());
   int64_t t =
       front - first > maxSteps
