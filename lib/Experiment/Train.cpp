@@ -436,11 +436,11 @@ Status Trainer::runSteps(int64_t count) {
   steps.user = this;
   // A number that is none, or an interrupt, may stop later: by a step, or by as
   // many as nobody would notice.
-  constexpr double leastLate = 1, mostLate = 64, lateSeconds = 0.01;
-  steps.overlap = static_cast<uint32_t>(leastLate);
+  constexpr double mostLate = 64, lateSeconds = 0.01;
+  steps.overlap = 1;
   if (secondsPerStep > 0)
     steps.overlap = static_cast<uint32_t>(
-        std::clamp(lateSeconds / secondsPerStep, leastLate, mostLate));
+        std::clamp(lateSeconds / secondsPerStep, 1.0, mostLate));
   chunkFirst = state.step;
   int64_t done = 0;
   chunkStart = std::chrono::steady_clock::now();

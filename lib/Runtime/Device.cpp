@@ -230,16 +230,10 @@ private:
   void runHost(const ProgramCall &call);
   void runHostOnce(const ProgramCall &call, unsigned index);
 
-  uint32_t launchCount(uint32_t program) const {
-    return module.info().programs[program].device->launch_count;
-  }
   Result launchKernel(uint32_t program, const Step &step, int64_t n);
   Result launchGather(const HeldData &held, const Step &step, int64_t n);
-  Result launch(uint32_t program, const Step &step, int64_t n,
-                const HeldData *held) {
-    return step.launch == launchCount(program) ? launchGather(*held, step, n)
-                                               : launchKernel(program, step, n);
-  }
+  Result launchStep(uint32_t program, const Step &step, int64_t n,
+                    const HeldData *held);
   void launchDirectly(const ProgramCall &call);
   void enqueue(const ProgramCall &call);
   bool record(Recording &recording);
@@ -1228,6 +1222,13 @@ Result DeviceExecutor::launchGather(const HeldData &held, const Step &step,
                                 nullptr);
 }
 
+Result DeviceExecutor::launchStep(uint32_t program, const Step &step, int64_t n,
+                                  const HeldData *held) {
+  uint32_t count = module.info().programs[program].device->launch_count;
+  return step.launch == count ? launchGather(*held, step, n)
+                              : launchKernel(program, step, n);
+}
+
 void DeviceExecutor::launchDirectly(const ProgramCall &call) {
   const pcx_device_variant_t &variant =
       *module.info().programs[call.program].device;
@@ -1239,7 +1240,7 @@ void DeviceExecutor::launchDirectly(const ProgramCall &call) {
   };
   for (const Step &step : steps) {
     auto enqueue = [&] {
-      return launch(call.program, step, call.n, call.held);
+      return launchStep(call.program, step, call.n, call.held);
     };
     if (profiled) {
       profileLaunch(call.program, step.launch, blocks(step.launch), enqueue);
@@ -1267,7 +1268,7 @@ bool DeviceExecutor::record(Recording &recording) {
     return false;
   for (const Step &step : steps)
     if (!result)
-      result = launch(recording.program, step, recording.n, recording.held);
+      result = launchStep(recording.program, step, recording.n, recording.held);
   cuda::Graph graph = nullptr;
   Result ended = driver->cuStreamEndCapture(stream, &graph);
   if (!result && !ended)

@@ -87,6 +87,7 @@ constexpr const char *arguments = R"(
     %in = llvm.load %ins : !llvm.ptr -> !llvm.ptr
     %out = llvm.load %outs : !llvm.ptr -> !llvm.ptr
   )";
+
 class ArtifactTest : public ::testing::Test {
 protected:
   ArtifactTest() {

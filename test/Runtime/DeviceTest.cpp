@@ -265,6 +265,39 @@ public:
   }
 
 protected:
+  /// Runs steps over the data until the callback asks to stop behind
+  /// `stopAfter`. Returns for each step that is told, which are those done, how
+  /// many have begun on the simulated device.
+  std::vector<uint64_t> runTold(const Session &session, const Data &data,
+                                uint32_t overlap, int64_t stopAfter,
+                                int64_t most = 4) {
+    struct User {
+      SimulatedDevice *test;
+      uint64_t before;
+      int64_t stopAfter;
+      std::vector<uint64_t> begun;
+    } user = {this, count("launches", "finish"), stopAfter, {}};
+    pcx_steps_t steps = {};
+    steps.struct_size = sizeof(steps);
+    steps.batch = maxBatch;
+    steps.steps = most;
+    steps.overlap = overlap;
+    steps.user = &user;
+    steps.callback = [](void *given, int64_t step, const pcx_report_t *,
+                        uint32_t) -> int {
+      User &own = *static_cast<User *>(given);
+      EXPECT_EQ(step, int64_t(own.begun.size()));
+      own.begun.push_back(own.test->count("launches", "finish") - own.before);
+      return step == own.stopAfter;
+    };
+    int64_t done = 0;
+    EXPECT_EQ(pcx_run_steps(session.get(), 0, data.get(), &steps, nullptr, 0,
+                            nullptr, &done),
+              PCX_OK);
+    EXPECT_EQ(done, int64_t(user.begun.size()));
+    return user.begun;
+  }
+
   std::unique_ptr<cuda::Driver> driver;
   Module module;
   Session cpu, sim;
@@ -402,40 +435,12 @@ TEST_F(SimulatedDevice, ACallbackMayComeWhenTheNextStepHasBegun) {
       runSteps(sim, data, {.callback = true, .outputs = true, .overlap = 1}),
       here);
   EXPECT_EQ(Arrays(sim), Arrays(cpu));
-  // How many have begun when the second one is told.
-  struct User {
-    SimulatedDevice *test;
-    uint64_t before;
-    std::vector<uint64_t> begun;
-  };
-  for (uint32_t overlap : {0u, 1u}) {
-    User user = {this, count("launches", "finish"), {}};
-    pcx_steps_t steps = {};
-    steps.struct_size = sizeof(steps);
-    steps.batch = maxBatch;
-    steps.steps = 4;
-    steps.overlap = overlap;
-    steps.user = &user;
-    steps.callback = [](void *given, int64_t step, const pcx_report_t *,
-                        uint32_t) -> int {
-      User &own = *static_cast<User *>(given);
-      own.begun.push_back(own.test->count("launches", "finish") - own.before);
-      return step == 1;
-    };
-    int64_t done = 0;
-    ASSERT_EQ(pcx_run_steps(sim.get(), 0, data.get(), &steps, nullptr, 0,
-                            nullptr, &done),
-              PCX_OK);
-    EXPECT_EQ(done, overlap ? 3 : 2);
-    EXPECT_EQ(user.begun, overlap ? (std::vector<uint64_t>{2, 3, 3})
-                                  : (std::vector<uint64_t>{1, 2}));
-    // The CPU stops where it is asked to.
-    user = {this, 0, {}};
-    ASSERT_EQ(pcx_run_steps(cpu.get(), 0, data.get(), &steps, nullptr, 0,
-                            nullptr, &done),
-              PCX_OK);
-    EXPECT_EQ(done, 2);
-  }
+  using Begun = std::vector<uint64_t>;
+  EXPECT_EQ(runTold(sim, data, 0, /*stopAfter=*/1), (Begun{1, 2}));
+  EXPECT_EQ(runTold(sim, data, 1, /*stopAfter=*/1), (Begun{2, 3, 3}));
+  // The CPU stops where it is asked to.
+  for (uint32_t overlap : {0u, 1u})
+    EXPECT_EQ(runTold(cpu, data, overlap, /*stopAfter=*/1).size(), 2u);
 }
 
 TEST_F(SimulatedDevice, OnlyWantedOutputsAreCopied) {
@@ -582,35 +587,6 @@ TEST_F(ResidentData, ShortStepsAreBegunTogether) {
 
   // How many have begun when each is told, and how many are done when the first
   // one is to be the last: three whole batches and one of six samples.
-  struct User {
-    ResidentData *test;
-    uint64_t before;
-    int64_t stopAfter;
-    std::vector<uint64_t> begun;
-  };
-  auto run = [&](Session &session, uint32_t overlap, int64_t stopAfter,
-                 int64_t most = 4) {
-    User user = {this, count("launches", "finish"), stopAfter, {}};
-    pcx_steps_t steps = {};
-    steps.struct_size = sizeof(steps);
-    steps.batch = maxBatch;
-    steps.steps = most;
-    steps.overlap = overlap;
-    steps.user = &user;
-    steps.callback = [](void *given, int64_t step, const pcx_report_t *,
-                        uint32_t) -> int {
-      User &own = *static_cast<User *>(given);
-      EXPECT_EQ(step, int64_t(own.begun.size()));
-      own.begun.push_back(own.test->count("launches", "finish") - own.before);
-      return step == own.stopAfter;
-    };
-    int64_t done = 0;
-    EXPECT_EQ(pcx_run_steps(session.get(), 0, data.get(), &steps, nullptr, 0,
-                            nullptr, &done),
-              PCX_OK);
-    EXPECT_EQ(done, int64_t(user.begun.size()));
-    return user.begun;
-  };
   using Begun = std::vector<uint64_t>;
   for (auto [overlap, stopAfter, expected] :
        {std::tuple(2u, -1, Begun{2, 3, 4, 4}),
@@ -619,9 +595,9 @@ TEST_F(ResidentData, ShortStepsAreBegunTogether) {
         std::tuple(3u, 0, Begun{3, 3, 3}), std::tuple(3u, 1, Begun{3, 3, 3}),
         std::tuple(3u, 2, Begun{3, 3, 4, 4}),
         std::tuple(1000u, 0, Begun{4, 4, 4, 4})}) {
-    EXPECT_EQ(run(sim, overlap, stopAfter), expected) << overlap;
+    EXPECT_EQ(runTold(sim, data, overlap, stopAfter), expected) << overlap;
     // The session is as after the steps that are counted.
-    run(cpu, 0, -1, int64_t(expected.size()));
+    runTold(cpu, data, 0, -1, int64_t(expected.size()));
     EXPECT_EQ(Arrays(sim), Arrays(cpu)) << overlap;
   }
 }

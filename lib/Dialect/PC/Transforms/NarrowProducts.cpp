@@ -35,15 +35,16 @@ using namespace pc;
 /// Columns of a panel: the pairs of one row that a 512-bit register holds.
 static constexpr int64_t kPanelColumns = 16;
 
+/// The array of a weight, or of its transpose.
+static Value getArray(Value weight) {
+  auto transpose = weight.getDefiningOp<TransposeOp>();
+  return transpose ? transpose.getInput() : weight;
+}
+
 /// `weight` rounded, made where it is, so that one serves all its readers. Of a
 /// transpose that nothing is left to read, no array remains.
 static Value narrow(Value weight) {
-  bool transposed = false;
-  Value source = weight;
-  if (auto transpose = weight.getDefiningOp<TransposeOp>()) {
-    transposed = true;
-    source = transpose.getInput();
-  }
+  Value source = getArray(weight);
   auto type = cast<RankedTensorType>(weight.getType());
   auto narrowed = RankedTensorType::get(
       type.getShape(), BFloat16Type::get(type.getContext()),
@@ -51,12 +52,7 @@ static Value narrow(Value weight) {
   OpBuilder builder(weight.getContext());
   builder.setInsertionPointAfterValue(weight);
   return NarrowOp::create(builder, weight.getLoc(), narrowed, source,
-                          transposed);
-}
-
-static Value getArray(Value weight) {
-  auto transpose = weight.getDefiningOp<TransposeOp>();
-  return transpose ? transpose.getInput() : weight;
+                          /*transposed=*/source != weight);
 }
 
 /// The array that `weight` begins as: through loops that carry it.

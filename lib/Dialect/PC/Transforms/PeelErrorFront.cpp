@@ -114,6 +114,16 @@ public:
     mapping.map(op->getResults(), results);
   }
 
+  /// Clones a step of a loop, all of its `body`; returns what it yields.
+  SmallVector<Value> cloneStep(ArrayRef<Operation *> body, scf::YieldOp yield,
+                               IRMapping &mapping) {
+    for (Operation *op : body)
+      clone(op, mapping);
+    return llvm::map_to_vector(yield.getOperands(), [&](Value value) {
+      return mapping.lookupOrDefault(value);
+    });
+  }
+
   /// What the results of `op` are, if that is nothing new: known values, or
   /// constants that live until finishStep(). Else nothing.
   SmallVector<Value> evaluate(Operation *op, const IRMapping &mapping) {
@@ -238,6 +248,11 @@ private:
 /// the loop's body costs more than it brings.
 static constexpr int64_t kLeastShare = 64;
 
+static SmallVector<Operation *> getBody(scf::ForOp loop) {
+  return llvm::map_to_vector(loop.getBody()->without_terminator(),
+                             [](Operation &op) { return &op; });
+}
+
 /// The arrival of what no step moves.
 static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
@@ -249,12 +264,10 @@ static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 static SmallVector<int64_t> findArrivals(scf::ForOp loop) {
   Block *body = loop.getBody();
   auto yield = cast<scf::YieldOp>(body->getTerminator());
-  SmallVector<Operation *> ops;
+  SmallVector<Operation *> ops = getBody(loop);
   DenseMap<Operation *, unsigned> order;
-  for (Operation &op : body->without_terminator()) {
-    order[&op] = ops.size();
-    ops.push_back(&op);
-  }
+  for (auto [index, op] : llvm::enumerate(ops))
+    order[op] = index;
   BitVector pending(ops.size(), true);
   auto revisitUsers = [&](Value value) {
     for (Operation *user : value.getUsers())
@@ -310,23 +323,17 @@ static SmallVector<int64_t> findArrivals(scf::ForOp loop) {
 bool PeelErrorFrontPass::hoistUnmoved(scf::ForOp loop, BitVector unmoved,
                                       int64_t full) {
   auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
-  SmallVector<Operation *> body;
-  for (Operation &op : loop.getBody()->without_terminator())
-    body.push_back(&op);
+  SmallVector<Operation *> body = getBody(loop);
   while (unmoved.any()) {
     FoldingCloner cloner(loop, OpBuilder(yield));
     IRMapping mapping;
     for (auto [index, argument, init] :
          llvm::enumerate(loop.getRegionIterArgs(), loop.getInitArgs()))
       mapping.map(argument, unmoved[index] ? init : Value(argument));
-    for (Operation *op : body)
-      cloner.clone(op, mapping);
+    SmallVector<Value> next = cloner.cloneStep(body, yield, mapping);
     BitVector moved(unmoved.size());
-    SmallVector<Value> next;
-    for (auto [index, value] : llvm::enumerate(yield.getOperands())) {
-      next.push_back(mapping.lookupOrDefault(value));
-      moved[index] = unmoved[index] && next[index] != loop.getInitArgs()[index];
-    }
+    for (auto [index, value] : llvm::enumerate(next))
+      moved[index] = unmoved[index] && value != loop.getInitArgs()[index];
     if (moved.any()) {
       (void)cloner.finishStep({});
       unmoved.reset(moved);
@@ -357,6 +364,7 @@ int64_t PeelErrorFrontPass::peelSteps(scf::ForOp loop, int64_t first,
   OpBuilder builder(loop);
   FoldingCloner cloner(loop, builder);
   auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
+  SmallVector<Operation *> body = getBody(loop);
   SmallVector<Value> before;
   SmallVector<int64_t> costs;
   int64_t t = first;
@@ -366,11 +374,7 @@ int64_t PeelErrorFrontPass::peelSteps(scf::ForOp loop, int64_t first,
                 arith::ConstantIndexOp::create(builder, loop.getLoc(), t));
     mapping.map(loop.getRegionIterArgs(), carried);
     cloner.step = t;
-    for (Operation &op : loop.getBody()->without_terminator())
-      cloner.clone(&op, mapping);
-    SmallVector<Value> next;
-    for (Value value : yield.getOperands())
-      next.push_back(mapping.lookupOrDefault(value));
+    SmallVector<Value> next = cloner.cloneStep(body, yield, mapping);
     int64_t cost = cloner.finishStep(next);
     for (auto [index, value] : llvm::enumerate(next))
       unmoved[index] = value == carried[index];
@@ -411,6 +415,7 @@ int64_t PeelErrorFrontPass::cutFront(scf::ForOp loop, int64_t first,
   OpBuilder builder(loop);
   Location loc = loop.getLoc();
   auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
+  SmallVector<Operation *> body = getBody(loop);
   int64_t begin = 0;
   for (int64_t piece = 1; piece <= maxSteps; ++piece) {
     int64_t end = (last - first) * piece / maxSteps;
@@ -419,8 +424,8 @@ int64_t PeelErrorFrontPass::cutFront(scf::ForOp loop, int64_t first,
         arith::ConstantIndexOp::create(builder, loc, first + begin),
         arith::ConstantIndexOp::create(builder, loc, first + end),
         loop.getStep(), carried);
-    auto body = OpBuilder::atBlockEnd(part.getBody());
-    FoldingCloner cloner(part, body);
+    auto inside = OpBuilder::atBlockEnd(part.getBody());
+    FoldingCloner cloner(part, inside);
     if (end - begin == 1)
       cloner.step = first + begin;
     IRMapping mapping;
@@ -429,12 +434,10 @@ int64_t PeelErrorFrontPass::cutFront(scf::ForOp loop, int64_t first,
       mapping.map(argument, arrivals[index] >= end - 1
                                 ? loop.getInitArgs()[index]
                                 : Value(part.getRegionIterArg(index)));
-    for (Operation &op : loop.getBody()->without_terminator())
-      cloner.clone(&op, mapping);
-    SmallVector<Value> next;
-    for (auto [index, value] : llvm::enumerate(yield.getOperands()))
-      next.push_back(arrivals[index] >= end ? loop.getInitArgs()[index]
-                                            : mapping.lookupOrDefault(value));
+    SmallVector<Value> next = cloner.cloneStep(body, yield, mapping);
+    for (auto [index, arrival] : llvm::enumerate(arrivals))
+      if (arrival >= end)
+        next[index] = loop.getInitArgs()[index];
     int64_t cost = cloner.finishStep(next);
     if (cost > full - full / kLeastShare) {
       part.erase();
@@ -449,7 +452,7 @@ int64_t PeelErrorFrontPass::cutFront(scf::ForOp loop, int64_t first,
                                [&](OpOperand &use) {
                                  return part->isProperAncestor(use.getOwner());
                                });
-    scf::YieldOp::create(body, yield.getLoc(), next);
+    scf::YieldOp::create(inside, yield.getLoc(), next);
     remark::passed(
         loc,
         remark::RemarkOpts::name("ErrorFront").category("pc-peel-error-front"))
@@ -488,7 +491,10 @@ void PeelErrorFrontPass::peel(scf::ForOp loop) {
   for (Operation &op : loop.getBody()->without_terminator())
     full += getCost(&op);
 
-  SmallVector<int64_t> arrivals = findArrivals(loop);
+  // The end of the front, where it may take too many steps to peel.
+  SmallVector<int64_t> arrivals;
+  if (last - first > maxSteps)
+    arrivals = findArrivals(loop);
   int64_t front = first;
   for (int64_t arrival : arrivals)
     if (arrival != kNever)

@@ -442,18 +442,13 @@ bool Planner::merge() {
       if (!isTensor(init.get()))
         continue;
       Value argument = loop.getRegionIterArg(index);
-      if (!tryMerge(argument, init.get())) {
-        OpBuilder builder(loop);
-        init.set(copy(builder, loop.getLoc(), init.get()));
-        mended = true;
-        continue;
-      }
       OpOperand &yielded = yield->getOpOperand(index);
-      if (tryMerge(argument, yielded.get()) &&
+      bool begins = tryMerge(argument, init.get());
+      if (begins && tryMerge(argument, yielded.get()) &&
           tryMerge(argument, loop.getResult(index)))
         continue;
       // An initial value that is read later on keeps its place.
-      if (lives[getRootArray(init.get())].end > times[loop].start) {
+      if (!begins || lives[getRootArray(init.get())].end > times[loop].start) {
         OpBuilder builder(loop);
         init.set(copy(builder, loop.getLoc(), init.get()));
         mended = true;
