@@ -51,6 +51,10 @@ using namespace pc;
 namespace {
 
 constexpr llvm::StringLiteral kBarrierName = "pcx_meet";
+/// Operations of groups' code that a program's kernels may hold copies of: what
+/// a multiprocessor's instruction cache of 128 KiB holds, where an operation
+/// becomes half an instruction of 16 bytes (counted on the models).
+constexpr int64_t kMostCopied = 16384;
 /// Blocks of a launch that share its work, at most.
 constexpr int64_t kMostBlocks = 2048;
 /// Blocks of a persistent kernel for which there is a multiprocessor each on a
@@ -117,6 +121,7 @@ private:
   int64_t getLaunchBlocks(GroupOp group, StageKind kind);
   int64_t addKernel(const Twine &what, const GroupWork &work);
   unsigned emitGroupKernel(GroupOp group, StageKind kind);
+  void limitCopies();
 
   ModuleOp module;
   gpu::GPUModuleOp kernelModule;
@@ -1100,6 +1105,47 @@ unsigned ProgramEmitter::emitGroupKernel(GroupOp group, StageKind kind) {
   return launches.size() - 1;
 }
 
+/// The optimiser puts functions into what calls them. One copy for each layer
+/// and step of a deep network takes minutes, there and in the driver, and has
+/// instructions come from memory: what would be copied most stays a function,
+/// until the rest is small enough.
+void ProgramEmitter::limitCopies() {
+  struct Code {
+    LLVM::LLVMFuncOp func;
+    int64_t size = 0, calls = 0;
+    /// That calls leave behind beside the function.
+    int64_t getCopied() const { return size * (calls - 1); }
+  };
+  llvm::MapVector<Attribute, Code> codes;
+  for (Function &function : functions) {
+    Code &code = codes[function.func.getSymNameAttr()];
+    if (code.func)
+      continue;
+    code.func = function.func;
+    code.func.walk([&](Operation *) { ++code.size; });
+  }
+  kernelModule.walk([&](LLVM::CallOp call) {
+    auto code = codes.find(call.getCalleeAttr().getAttr());
+    if (code != codes.end())
+      ++code->second.calls;
+  });
+  int64_t copied = 0;
+  SmallVector<Code> byCopies;
+  for (auto &[name, code] : codes) {
+    copied += code.size * code.calls;
+    byCopies.push_back(code);
+  }
+  llvm::stable_sort(byCopies, [](const Code &lhs, const Code &rhs) {
+    return lhs.getCopied() > rhs.getCopied();
+  });
+  for (Code &code : byCopies) {
+    if (copied <= kMostCopied || code.getCopied() <= 0)
+      return;
+    code.func.setNoInline(true);
+    copied -= code.getCopied();
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // The program
 //===----------------------------------------------------------------------===//
@@ -1128,6 +1174,7 @@ void ProgramEmitter::run() {
     LLVM::ReturnOp::create(b, loc, ValueRange());
   }
   LLVM::LLVMFuncOp entry = emitHost();
+  limitCopies();
 
   SmallVector<Attribute> launchInfos;
   for (const Launch &launch : launches) {
