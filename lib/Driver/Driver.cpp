@@ -943,6 +943,13 @@ static artifact::Description describe(ModuleOp module,
   return description;
 }
 
+/// Has what LLVM makes of the functions of `module` point to their lines.
+static LogicalResult addLines(ModuleOp module, LLVM::DIEmissionKind kind) {
+  PassManager pm(module.getContext(), module->getName().getStringRef());
+  pm.addPass(LLVM::createDIScopeForLLVMFuncOpPass({kind}));
+  return pm.run(module);
+}
+
 LogicalResult Driver::emitObject(ModuleOp module, StringRef source,
                                  TimingScope &timing) {
   artifact::Description description = describe(module, pipeline);
@@ -974,12 +981,9 @@ LogicalResult Driver::emitObject(ModuleOp module, StringRef source,
           ? std::pair(artifact::Emit::Object, StringRef("o"))
           : std::pair(artifact::Emit::Artifact, StringRef("pcx"));
   TimingScope scope = timing.nest("Emit");
-  if (options.debugInfo) {
-    PassManager pm(module.getContext(), module->getName().getStringRef());
-    pm.addPass(LLVM::createDIScopeForLLVMFuncOpPass());
-    if (failed(pm.run(module)))
-      return failure();
-  }
+  if (options.debugInfo &&
+      failed(addLines(module, LLVM::DIEmissionKind::LineTablesOnly)))
+    return failure();
   auto emitError = [&]() {
     return mlir::emitError(UnknownLoc::get(module.getContext()));
   };
@@ -1148,6 +1152,16 @@ LogicalResult Driver::serialize(ModuleOp module, TimingScope &timing) {
     // The code of the oldest architecture, which all others run.
     if (forSimulator && last != Phase::PTX)
       forms.push_back({*GPUTarget::parse("sm_80"), /*bitcode=*/true, {}});
+    OwningOpRef<ModuleOp> apart;
+    if (options.debugInfo) {
+      // The host's functions get lines of another kind. These are directives
+      // alone: sections of DWARF would have the assembler not optimise.
+      apart = ModuleOp::create(module.getLoc());
+      kernels->remove();
+      apart->push_back(kernels);
+      if (failed(addLines(*apart, LLVM::DIEmissionKind::DebugDirectivesOnly)))
+        return failure();
+    }
     if (failed(serializeKernels(kernels, options.optLevel, forms)))
       return failure();
     for (KernelImage &form : forms) {
@@ -1166,7 +1180,7 @@ LogicalResult Driver::serialize(ModuleOp module, TimingScope &timing) {
           return module.emitError(message);
         };
         if (failed(assemble(assembler, image.data, gpu, options.optLevel,
-                            code.data, emitError)))
+                            options.debugInfo, code.data, emitError)))
           return failure();
         cubins.push_back(std::move(code));
       }

@@ -74,7 +74,7 @@ enum : int {
 };
 
 /// CUjit_option
-enum : int { JitErrorLog = 5, JitErrorLogBytes = 6 };
+enum : int { JitErrorLog = 5, JitErrorLogBytes = 6, JitLineInfo = 13 };
 
 /// CU_STREAM_NON_BLOCKING, CU_EVENT_DISABLE_TIMING and others.
 enum : unsigned {

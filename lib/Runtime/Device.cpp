@@ -514,10 +514,13 @@ void DeviceExecutor::loadImage() {
       result = driver->pcxSimModuleLoad(&kernels, candidate->data,
                                         candidate->bytes, log, sizeof(log));
     } else {
-      int options[] = {cuda::JitErrorLog, cuda::JitErrorLogBytes};
-      void *values[] = {log, reinterpret_cast<void *>(sizeof(log))};
-      result = driver->cuModuleLoadDataEx(&kernels, candidate->data, 2, options,
-                                          values);
+      // Lines are kept where the artifact has them.
+      int options[] = {cuda::JitErrorLog, cuda::JitErrorLogBytes,
+                       cuda::JitLineInfo};
+      void *values[] = {log, reinterpret_cast<void *>(sizeof(log)),
+                        reinterpret_cast<void *>(1)};
+      result = driver->cuModuleLoadDataEx(&kernels, candidate->data,
+                                          std::size(options), options, values);
     }
     if (result == cuda::Success) {
       image = candidate;

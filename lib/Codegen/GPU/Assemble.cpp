@@ -33,7 +33,7 @@ std::string pc::findAssembler() {
 
 LogicalResult
 pc::assemble(StringRef assembler, StringRef ptx, const GPUTarget &target,
-             unsigned optLevel, std::string &code,
+             unsigned optLevel, bool lineInfo, std::string &code,
              function_ref<InFlightDiagnostic(const Twine &)> emitError) {
   // Files in the folder for temporary ones, which go when this returns.
   SmallString<128> paths[3];
@@ -58,7 +58,10 @@ pc::assemble(StringRef assembler, StringRef ptx, const GPUTarget &target,
   }
   std::string arch = "-arch=" + target.getName();
   std::string level = "-O" + std::to_string(optLevel);
-  StringRef command[] = {assembler, arch, level, paths[0], "-o", paths[1]};
+  SmallVector<StringRef> command = {assembler, arch, level,
+                                    paths[0],  "-o", paths[1]};
+  if (lineInfo)
+    command.push_back("-lineinfo");
   std::string message;
   int status = llvm::sys::ExecuteAndWait(
       assembler, command, std::nullopt, {StringRef(""), paths[2], paths[2]},

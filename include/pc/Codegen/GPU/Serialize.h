@@ -33,10 +33,12 @@ mlir::LogicalResult serializeKernels(mlir::gpu::GPUModuleOp kernels,
 /// /usr/local/cuda, in this order; empty if it is in none of them.
 std::string findAssembler();
 
-/// Has `assembler` make machine code of `ptx` for `target`.
+/// Has `assembler` make machine code of `ptx` for `target`, with the lines of
+/// the source that `ptx` names or without.
 mlir::LogicalResult
 assemble(llvm::StringRef assembler, llvm::StringRef ptx,
-         const GPUTarget &target, unsigned optLevel, std::string &code,
+         const GPUTarget &target, unsigned optLevel, bool lineInfo,
+         std::string &code,
          llvm::function_ref<mlir::InFlightDiagnostic(const llvm::Twine &)>
              emitError);
 
