@@ -56,6 +56,21 @@ int64_t ResidentMatrix::getCopiedBytes() const {
   return rows * columns * bytesOf(element);
 }
 
+int64_t ResidentMatrix::getChunk() const {
+  int64_t chunk = kVectorBytes / bytesOf(element);
+  while (columns % chunk)
+    chunk /= 2;
+  return chunk;
+}
+
+int64_t ResidentMatrix::getChunksOfRow() const {
+  return llvm::alignTo(columns, kRowUnit) / getChunk();
+}
+
+int64_t ResidentMatrix::getCopyingThreads() const {
+  return std::min(kThreads, getRows() * getChunksOfRow());
+}
+
 bool pc::canBeResident(linalg::GenericOp op) {
   OpOperand *use = op.getDpsInputOperand(1);
   auto type = dyn_cast<RankedTensorType>(use->get().getType());
@@ -830,12 +845,8 @@ void pc::emitResidentCopy(OpBuilder &b, Location loc,
                           const ResidentMatrix &matrix, Value from, Value to,
                           Value thread) {
   ThreadCode code(b, loc);
-  int64_t elementBytes = bytesOf(matrix.element);
-  int64_t chunk = kVectorBytes / elementBytes;
-  while (matrix.columns % chunk)
-    chunk /= 2;
-  int64_t bytes = chunk * elementBytes;
-  int64_t perRow = llvm::alignTo(matrix.columns, kRowUnit) / chunk;
+  int64_t chunk = matrix.getChunk(), perRow = matrix.getChunksOfRow();
+  int64_t bytes = chunk * bytesOf(matrix.element);
   code.loop(
       thread, code.number(matrix.getRows() * perRow), code.number(kThreads), {},
       [&](Value index, ValueRange) {

@@ -54,6 +54,11 @@ struct ResidentMatrix {
   int64_t getBytes() const;
   /// Bytes that copying it reads.
   int64_t getCopiedBytes() const;
+  /// Elements that a thread copies at a time, and how often for a row.
+  int64_t getChunk() const;
+  int64_t getChunksOfRow() const;
+  /// Threads of a block that have something to copy.
+  int64_t getCopyingThreads() const;
 };
 
 /// Emits the copy of a dense matrix, by all threads of the block; the copies

@@ -672,9 +672,10 @@ void ProgramEmitter::copyResidents(Value blocksOfSamples) {
                        getGlobalAddress(resident.array),
                        getSharedAddress(resident.offset), thread);
       work.units.bytes += resident.matrix.getCopiedBytes();
+      double addresses =
+          double(sizeof(void *)) * resident.matrix.getCopyingThreads();
       work.bytesPerSample +=
-          (resident.matrix.getCopiedBytes() + getReadBytes(sizeof(void *))) /
-          sampleBlock;
+          (resident.matrix.getCopiedBytes() + addresses) / sampleBlock;
     }
     code.b.restoreInsertionPoint(b.saveInsertionPoint());
     code.commitCopies();
@@ -826,7 +827,8 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
           double(ownBytes) *
           getReadingThreads(group, kind, getLaunchBlocks(group, kind));
     else
-      work.bytesPerSample += getReadBytes(ownBytes) / sampleBlock;
+      work.bytesPerSample +=
+          double(ownBytes) * getReadingThreads(group, kind, 1) / sampleBlock;
     functions.push_back(
         {group, kind, binding, ownBytes, code, addKernel(what, work)});
     function = &functions.back();

@@ -158,8 +158,7 @@ int64_t pc::getBlocks(GroupOp group, StageKind stage,
 
 int64_t pc::getReadingThreads(GroupOp group, StageKind stage, int64_t blocks) {
   auto [space, parallel] = getPoints(group);
-  if (stage == StageKind::Samples || getRoot(group) || updates(group) ||
-      parallel < space.size())
+  if (getRoot(group) || updates(group) || parallel < space.size())
     return blocks * kThreads;
   return std::min<int64_t>(
       blocks * kThreads,
