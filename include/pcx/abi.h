@@ -38,7 +38,7 @@
 extern "C" {
 #endif
 
-#define PCX_ABI_VERSION 4u
+#define PCX_ABI_VERSION 5u
 #define PCX_QUERY_SYMBOL "pcx_artifact_query"
 #define PCX_TRAILER_MAGIC "PCXTRAIL" /* eight bytes, not terminated */
 #define PCX_TRAILER_BYTES 192u
@@ -330,10 +330,12 @@ typedef struct pcx_variant_t {
 // of the n samples and no others. Arrays of integers (step counts) stay in the
 // memory of the host.
 //
-// Every kernel takes (const void *const *table, const void *scalars, int64_t
-// n): a device array of the addresses of the program's inputs, its outputs, all
-// storage entries (null for arrays of integers) and the workspace, in this
-// order; the scalars of its launch; the samples.
+// The arrays of a program are numbered: its inputs, its outputs, all storage
+// entries, and the workspace, in this order. Every kernel takes (table, const
+// void *scalars, int64_t n): addresses of arrays; the scalars of its launch;
+// the samples. The table is an array of addresses that is passed by value,
+// those that the launch lists; if it lists none, the address of a device array
+// of all of them (null for arrays of integers).
 
 #define PCX_DEVICE_ALIGNMENT 256u /* bytes; of arrays on a device */
 
@@ -383,6 +385,17 @@ typedef struct pcx_image_t {
   const void *data;
 } pcx_image_t;
 
+/// An address that a kernel takes: `offset` bytes behind the beginning of an
+/// array. Since ABI version 5.
+typedef struct pcx_address_t {
+  uint32_t struct_size;
+  uint32_t array; ///< its number, not that of an array of integers
+  uint64_t offset;
+} pcx_address_t;
+
+/// Addresses of a launch: what every driver takes of values is 4096 bytes.
+#define PCX_MOST_ADDRESSES 480u
+
 /// One launch of a kernel. The blocks are as many as `samples_per_block` needs
 /// for the n samples, or `blocks` where that is 0; a kernel does all of its
 /// work with fewer blocks, too, and a cooperative one gets no more than the
@@ -399,6 +412,10 @@ typedef struct pcx_launch_t {
   double runs; ///< a call of the program; 0: depends on the call
   uint32_t use_count;
   const pcx_kernel_use_t *uses; ///< of pcx_device_variant_t::kernels
+  /// The table, or 0 and NULL for one in the device's memory. Since ABI version
+  /// 5.
+  uint32_t address_count;
+  const pcx_address_t *addresses;
 } pcx_launch_t;
 
 /// What the host's part of a program calls.

@@ -147,6 +147,7 @@ private:
   llvm::Constant *get(const Stage &stage);
   llvm::Constant *addStages(const std::vector<Stage> &stages);
   llvm::Constant *get(const Variant &variant);
+  llvm::Constant *get(const Address &address);
   llvm::Constant *get(const Launch &launch);
   llvm::Constant *get(const DeviceVariant &variant);
   llvm::Constant *get(const Image &image);
@@ -289,6 +290,14 @@ llvm::Constant *TableBuilder::get(const Variant &variant) {
   return r.finish();
 }
 
+llvm::Constant *TableBuilder::get(const Address &address) {
+  Record r(context, sizeof(pcx_address_t));
+  FIELD(r, pcx_address_t, struct_size, i32(sizeof(pcx_address_t)));
+  FIELD(r, pcx_address_t, array, i32(address.array));
+  FIELD(r, pcx_address_t, offset, i64(address.offset));
+  return r.finish();
+}
+
 llvm::Constant *TableBuilder::get(const Launch &launch) {
   Record r(context, sizeof(pcx_launch_t));
   FIELD(r, pcx_launch_t, struct_size, i32(sizeof(pcx_launch_t)));
@@ -302,6 +311,8 @@ llvm::Constant *TableBuilder::get(const Launch &launch) {
   FIELD(r, pcx_launch_t, runs, f64(launch.runs));
   FIELD(r, pcx_launch_t, use_count, i32(launch.uses.size()));
   FIELD(r, pcx_launch_t, uses, array(launch.uses, "pcx.uses"));
+  FIELD(r, pcx_launch_t, address_count, i32(launch.addresses.size()));
+  FIELD(r, pcx_launch_t, addresses, array(launch.addresses, "pcx.addresses"));
   return r.finish();
 }
 

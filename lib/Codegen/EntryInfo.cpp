@@ -105,7 +105,8 @@ ModuleInfo pc::getModuleInfo(ModuleOp module) {
                        shape[4],
                        shape[5],
                        cast<FloatAttr>(launch[2]).getValueAsDouble(),
-                       {}});
+                       {},
+                       cast<DenseI64ArrayAttr>(launch[5]).asArrayRef()});
         addUses(launch[3], launch[4], own.uses);
       }
     }

@@ -838,6 +838,9 @@ static artifact::DeviceVariant makeDeviceVariant(const EntryInfo &entry) {
     launch.runs = info.runs;
     for (auto [kernel, calls] : info.uses)
       launch.uses.push_back({static_cast<uint32_t>(kernel), calls});
+    for (size_t i = 0; i < info.addresses.size(); i += 2)
+      launch.addresses.push_back({static_cast<uint32_t>(info.addresses[i]),
+                                  uint64_t(info.addresses[i + 1])});
   }
   return variant;
 }

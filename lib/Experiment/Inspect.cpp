@@ -267,7 +267,7 @@ static void printDevice(const pcx_device_variant_t &variant, int64_t batch,
     std::string runs = launch.runs > 0 ? fmt::format("{:g} a call", launch.runs)
                                        : "as often as the call says";
     fmt::print(out, "    launch  {}: {}, {} threads, {}B shared, blocks: {}\n",
-               launch.kernel, runs, launch.threads,
+               launchName(variant, l), runs, launch.threads,
                scaled(static_cast<double>(launch.shared_bytes)),
                gridName(launch));
   }

@@ -52,6 +52,18 @@ std::optional<Work> experiment::workOfCall(const pcx_variant_t &variant,
   return sum;
 }
 
+std::string experiment::launchName(const pcx_device_variant_t &variant,
+                                   uint32_t index) {
+  // What makes batches is no launch of the program.
+  if (index >= variant.launch_count)
+    return PCX_GATHER_SYMBOL;
+  std::string_view kernel = variant.launches[index].kernel;
+  auto users = std::count_if(
+      variant.launches, variant.launches + variant.launch_count,
+      [&](const pcx_launch_t &launch) { return launch.kernel == kernel; });
+  return users > 1 ? fmt::format("{} #{}", kernel, index) : std::string(kernel);
+}
+
 std::optional<Work> experiment::workOfCall(const pcx_device_variant_t &variant,
                                            int64_t batch) {
   Work sum;
@@ -293,7 +305,7 @@ std::string experiment::formatDeviceProfile(const pcx_artifact_t &artifact,
       }
       double perRun = stage.seconds / static_cast<double>(stage.runs);
       table.rows.push_back(
-          {launch.kernel, fmt::format("{}", stage.runs),
+          {launchName(variant, l), fmt::format("{}", stage.runs),
            fmt::format("{:.1f}", 1e6 * perRun),
            ratio(stage.seconds, program.seconds, 100, 1),
            fmt::format("{}", (stage.tasks + stage.runs / 2) / stage.runs),
@@ -315,13 +327,6 @@ std::string experiment::formatDeviceProfile(const pcx_artifact_t &artifact,
 //===----------------------------------------------------------------------===//
 // Trace
 //===----------------------------------------------------------------------===//
-
-/// Of a launch, or of what makes batches.
-static const char *launchName(const pcx_device_variant_t &variant,
-                              uint32_t index) {
-  return index < variant.launch_count ? variant.launches[index].kernel
-                                      : PCX_GATHER_SYMBOL;
-}
 
 std::string
 experiment::formatTrace(const pcx_artifact_t &artifact,

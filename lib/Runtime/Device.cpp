@@ -68,10 +68,6 @@ static uint64_t roundUp(uint64_t value, uint64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-static bool isOnDevice(uint32_t dtype) {
-  return dtype == PCX_F32 || dtype == PCX_F64;
-}
-
 /// Whether an output is copied back with the others of one value.
 static bool isScalar(const pcx_port_t &port) {
   return !port.per_sample && elementCount(port) == 1;
@@ -125,6 +121,9 @@ private:
     cuda::Function function = nullptr;
     /// Blocks that a cooperative launch may have.
     uint32_t mostBlocks = 0;
+    /// Addresses that it is passed by value, those for each call of a burst
+    /// behind those of the call before.
+    std::vector<Address> addresses;
   };
   struct Program {
     std::vector<Address> inputs, outputs;
@@ -757,12 +756,19 @@ void DeviceExecutor::openProgram(uint32_t index) {
 
   std::vector<Address> tables;
   for (unsigned call = 0; call < mostBurst; ++call) {
+    size_t first = tables.size();
     tables.insert(tables.end(), own.inputs.begin(), own.inputs.end());
     for (uint32_t i = 0; i < program.output_count; ++i)
       tables.push_back(own.outputs[i] +
                        (own.isScalar[i] ? call * own.scalarBytes : 0));
     tables.insert(tables.end(), storage.begin(), storage.end());
     tables.push_back(workspace);
+    for (uint32_t l = 0; l < variant.launch_count; ++l)
+      for (uint32_t i = 0; i < variant.launches[l].address_count; ++i) {
+        const pcx_address_t &address = variant.launches[l].addresses[i];
+        own.launches[l].addresses.push_back(tables[first + address.array] +
+                                            address.offset);
+      }
   }
   uint64_t size = tables.size() * sizeof(Address);
   own.tableBytes = size / mostBurst;
@@ -1183,6 +1189,10 @@ Result DeviceExecutor::launchKernel(uint32_t program, const Step &step,
       programs[program].tables + step.call * programs[program].tableBytes;
   Address first = scalars + step.firstScalar * sizeof(uint64_t);
   void *parameters[] = {&table, &first, &n};
+  // The driver copies what the kernel takes.
+  if (info.address_count)
+    parameters[0] = const_cast<Address *>(own.addresses.data() +
+                                          step.call * info.address_count);
   if (info.cluster > 1) {
     cuda::LaunchAttribute attributes[2] = {};
     attributes[0].id = cuda::LaunchAttribute::ClusterDimension;

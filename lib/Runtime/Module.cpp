@@ -269,6 +269,9 @@ public:
   void device(const pcx_device_variant_t &device,
               const pcx_program_t &program) const;
   void launch(const pcx_launch_t &launch, const pcx_program_t &program) const;
+  void address(const pcx_address_t &address, const pcx_launch_t &launch,
+               const pcx_program_t &program,
+               const std::vector<pcx_storage_t> &storage) const;
 
 private:
   const std::string &file;
@@ -471,12 +474,33 @@ void Checker::launch(const pcx_launch_t &launch,
   expect(launch.blocks || launch.samples_per_block,
          "kernel '{}' of program '{}' has neither blocks nor samples a block",
          launch.kernel, program.name);
+  expect(launch.address_count <= PCX_MOST_ADDRESSES,
+         "kernel '{}' of program '{}' takes {} addresses, expected at most {}",
+         launch.kernel, program.name, launch.address_count, PCX_MOST_ADDRESSES);
   expect(std::max(launch.blocks, launch.samples_per_block) <=
              uint32_t(INT32_MAX),
          "kernel '{}' of program '{}' has {} blocks and {} samples a block, "
          "expected at most {}",
          launch.kernel, program.name, launch.blocks, launch.samples_per_block,
          INT32_MAX);
+}
+
+void Checker::address(const pcx_address_t &address, const pcx_launch_t &launch,
+                      const pcx_program_t &program,
+                      const std::vector<pcx_storage_t> &storage) const {
+  uint64_t ports = uint64_t(program.input_count) + program.output_count;
+  uint64_t workspace = ports + storage.size();
+  expect(address.array <= workspace,
+         "kernel '{}' of program '{}' takes array {} of {}", launch.kernel,
+         program.name, address.array, workspace + 1);
+  expect(address.array < ports || address.array == workspace ||
+             isOnDevice(storage[address.array - ports].dtype),
+         "kernel '{}' of program '{}' takes array {}, which is of integers",
+         launch.kernel, program.name, address.array);
+  expect(address.offset <= uint64_t(maxBytes),
+         "kernel '{}' of program '{}' takes an address {} bytes behind an "
+         "array",
+         launch.kernel, program.name, address.offset);
 }
 
 Description::Description(const pcx_artifact_t *table, const std::string &name) {
@@ -591,6 +615,11 @@ Description::Description(const pcx_artifact_t *table, const std::string &name) {
                        launch.kernel, program.name, use.kernel,
                        own.device.kernel_count);
         launch.uses = own.uses.back().data();
+        own.addresses.push_back(
+            check.copyArray(launch.addresses, launch.address_count, "address"));
+        for (const pcx_address_t &address : own.addresses.back())
+          check.address(address, launch, program, storage);
+        launch.addresses = own.addresses.back().data();
       }
       own.device.launches = own.launches.data();
       // Rows are a batch and no more here.

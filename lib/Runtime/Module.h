@@ -23,6 +23,10 @@ namespace pcx {
 
 /// Bytes of one element; 0 for an unknown pcx_dtype_t.
 size_t dtypeBytes(uint32_t dtype);
+/// Whether a device holds storage of that type: integers stay with the host.
+inline bool isOnDevice(uint32_t dtype) {
+  return dtype == PCX_F32 || dtype == PCX_F64;
+}
 /// "f32" and so on.
 const char *dtypeName(uint32_t dtype);
 /// "784x128", "scalar" for rank 0.
@@ -56,6 +60,7 @@ private:
     std::vector<std::vector<pcx_kernel_info_t>> kernels;
     std::vector<std::vector<pcx_stage_info_t>> stages;
     std::vector<std::vector<pcx_kernel_use_t>> uses;
+    std::vector<std::vector<pcx_address_t>> addresses;
     pcx_device_variant_t device;
     std::vector<pcx_launch_t> launches;
     std::vector<pcx_kernel_info_t> deviceKernels;

@@ -18,6 +18,7 @@
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringSwitch.h"
+#include "llvm/Analysis/ValueTracking.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/DebugInfo.h"
 #include "llvm/IR/IRBuilder.h"
@@ -60,6 +61,7 @@ private:
   void placeStack(Function &function);
   void prepareFunction(Function &function);
   Error checkScope(const Instruction &instruction, SyncScope::ID scope);
+  Error checkParameter(const Instruction &instruction);
   void countBlocks(Function &function);
   Error instrumentFunction(Function &function);
   void noteAccess(Instruction &instruction, Value *address, Type *type,
@@ -301,6 +303,33 @@ Error Instrumenter::checkScope(const Instruction &instruction,
   return refuse(instruction, "syncscope '" + names[scope] + "'");
 }
 
+/// Whether an address lies in a parameter that a kernel is passed by value.
+static bool isParameter(const Value *address) {
+  auto *argument =
+      address ? dyn_cast<Argument>(getUnderlyingObject(address)) : nullptr;
+  return argument && argument->hasByValAttr();
+}
+
+/// A parameter is read, at a place that is known.
+Error Instrumenter::checkParameter(const Instruction &instruction) {
+  const Value *address = getLoadStorePointerOperand(&instruction);
+  if (!isa<LoadInst>(instruction))
+    return refuse(instruction, "a parameter that is written");
+  const DataLayout &layout = module.getDataLayout();
+  APInt offset(layout.getIndexTypeSizeInBits(address->getType()), 0);
+  auto *argument =
+      dyn_cast<Argument>(address->stripAndAccumulateConstantOffsets(
+          layout, offset, /*AllowNonInbounds=*/true));
+  if (!argument)
+    return refuse(instruction, "a place in a parameter that is no constant");
+  uint64_t end =
+      offset.getZExtValue() + layout.getTypeStoreSize(instruction.getType());
+  if (offset.isNegative() ||
+      end > layout.getTypeAllocSize(argument->getParamByValType()))
+    return refuse(instruction, "a place beyond its parameter");
+  return Error::success();
+}
+
 Error Instrumenter::instrumentFunction(Function &function) {
   placeStack(function);
   // Calls that are added are not to be looked at.
@@ -312,7 +341,10 @@ Error Instrumenter::instrumentFunction(Function &function) {
     if (std::optional<SyncScope::ID> scope = getAtomicSyncScopeID(instruction))
       if (Error error = checkScope(*instruction, *scope))
         return error;
-    if (auto *load = dyn_cast<LoadInst>(instruction)) {
+    if (isParameter(getLoadStorePointerOperand(instruction))) {
+      if (Error error = checkParameter(*instruction))
+        return error;
+    } else if (auto *load = dyn_cast<LoadInst>(instruction)) {
       uint32_t flags =
           load->isAtomic() ? getOrderFlags(load->getOrdering()) : 0;
       if (load->isAtomic() || load->isVolatile())
@@ -619,25 +651,25 @@ void Instrumenter::replaceAsyncCopy(CallInst &call, uint32_t bytes) {
 
 /// `void kernel.run(ptr arguments)` loads the parameters' values.
 Error Instrumenter::addRunner(Function &kernel) {
-  for (Argument &argument : kernel.args())
-    if (argument.hasByValAttr())
-      return createStringError("kernel '" + kernel.getName() +
-                               "' has a parameter in memory, which the "
-                               "simulator does not know");
   auto *runner = Function::Create(
       FunctionType::get(none, {pointer}, /*isVarArg=*/false),
       GlobalValue::ExternalLinkage, getRunnerName(kernel.getName()), module);
   IRBuilder<> b(BasicBlock::Create(context, "", runner));
   SmallVector<Value *> values;
+  auto &known = program.kernels[kernel.getName()];
   for (Argument &argument : kernel.args()) {
-    Value *place = b.CreateConstInBoundsGEP1_32(pointer, runner->getArg(0),
-                                                argument.getArgNo());
-    values.push_back(
-        b.CreateLoad(argument.getType(), b.CreateLoad(pointer, place)));
+    Value *place = b.CreateLoad(
+        pointer, b.CreateConstInBoundsGEP1_32(pointer, runner->getArg(0),
+                                              argument.getArgNo()));
+    // What is passed by value is looked at where it lies.
+    Type *type = argument.getParamByValType();
+    values.push_back(type ? place : b.CreateLoad(argument.getType(), place));
+    known.parameters.push_back(module.getDataLayout().getTypeAllocSize(
+        type ? type : argument.getType()));
+    argument.removeAttr(Attribute::ByVal);
   }
   b.CreateCall(&kernel, values);
   b.CreateRetVoid();
-  program.kernels[kernel.getName()].parameters = kernel.arg_size();
   return Error::success();
 }
 

@@ -1139,6 +1139,13 @@ bool pc::sim::Module::hasKernel(StringRef name) const {
   return program->kernels.contains(name);
 }
 
+ArrayRef<uint32_t> pc::sim::Module::getParameters(StringRef kernel) const {
+  auto found = program->kernels.find(kernel);
+  if (found == program->kernels.end())
+    return {};
+  return found->second.parameters;
+}
+
 uint32_t pc::sim::Module::getSharedBytes(StringRef kernel) const {
   auto found = program->kernels.find(kernel);
   return found == program->kernels.end() ? 0 : found->second.sharedBytes;
@@ -1209,9 +1216,9 @@ Expected<LaunchResult> Device::launch(const Module &module, StringRef kernel,
     return createStringError("kernel '" + kernel + "': " + Twine(shared) +
                              " bytes of shared memory, but a block has " +
                              Twine(mostSharedBytes));
-  if (arguments.size() != found->second.parameters)
+  if (arguments.size() != found->second.parameters.size())
     return createStringError("kernel '" + kernel + "' has " +
-                             Twine(found->second.parameters) +
+                             Twine(found->second.parameters.size()) +
                              " parameters, but " + Twine(arguments.size()) +
                              " arguments were given");
   // Launches follow one another: what one did is done when the next one starts.

@@ -82,7 +82,7 @@ public:
   struct Kernel {
     /// Runs one thread; the arguments point at the parameters' values.
     void (*run)(void *const *arguments) = nullptr;
-    unsigned parameters = 0;
+    std::vector<uint32_t> parameters; ///< bytes of each
     /// Shared memory: of the arrays together, and where each begins and ends.
     uint32_t sharedBytes = 0;
     std::vector<std::pair<uint32_t, uint32_t>> arrays;

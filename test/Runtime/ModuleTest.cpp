@@ -198,8 +198,10 @@ struct Table {
   pcx_kernel_info_t deviceKernel = {
       sizeof(pcx_kernel_info_t), "d", 0, 0, 0, 0, 0};
   pcx_kernel_use_t deviceUse = {sizeof(pcx_kernel_use_t), 0, 2};
+  pcx_address_t address = {sizeof(pcx_address_t), 4, 64};
   pcx_launch_t launch = {
-      sizeof(pcx_launch_t), "go", 256, 1024, 0, 1, 8, 0, 1, 1, &deviceUse};
+      sizeof(pcx_launch_t), "go", 256,     1024, 0, 1, 8, 0, 1, 1,
+      &deviceUse,           1,    &address};
   pcx_device_variant_t device = {sizeof(pcx_device_variant_t),
                                  "graph",
                                  doNothingOnDevice,
@@ -445,6 +447,20 @@ TEST(Table, WrongOnesOfDevicesAreRefused) {
   }));
   EXPECT_TRUE(refusedTable("a launch of 'go' of program 'train' uses kernel 1",
                            [](Table &t) { t.deviceUse.kernel = 1; }));
+  EXPECT_TRUE(refusedTable("expected 1 entries of address, found NULL",
+                           [](Table &t) { t.launch.addresses = nullptr; }));
+  EXPECT_TRUE(refusedTable("takes 481 addresses, expected at most 480",
+                           [](Table &t) { t.launch.address_count = 481; }));
+  // The input, the output, two of storage, the workspace.
+  EXPECT_TRUE(refusedTable("'go' of program 'train' takes array 5 of 5",
+                           [](Table &t) { t.address.array = 5; }));
+  EXPECT_TRUE(refusedTable("takes array 3, which is of integers", [](Table &t) {
+    t.address.array = 3;
+    t.storage[1].dtype = PCX_I32;
+  }));
+  EXPECT_TRUE(refusedTable("bytes behind an array", [](Table &t) {
+    t.address.offset = uint64_t(1) << 60;
+  }));
 }
 
 TEST(Table, ProgramsForDevicesAloneAreAccepted) {
@@ -455,6 +471,8 @@ TEST(Table, ProgramsForDevicesAloneAreAccepted) {
   ASSERT_NE(program.device, nullptr);
   EXPECT_STREQ(program.device->launches[0].kernel, "go");
   EXPECT_EQ(program.device->launches[0].uses[0].calls, 2);
+  EXPECT_EQ(program.device->launches[0].addresses[0].array, 4u);
+  EXPECT_EQ(program.device->launches[0].addresses[0].offset, 64u);
   EXPECT_STREQ(program.device->kernels[0].name, "d");
   EXPECT_EQ(only.artifact.images[0].arch, 80u);
   EXPECT_EQ(describeImages(only.artifact), "ptx sm_80");

@@ -924,6 +924,58 @@ define ptx_kernel void @k() {
   EXPECT_NE(message.find("error:"), std::string::npos) << message;
 }
 
+/// y[thread] = the first of two arrays at `thread`, plus a number.
+const std::string byValue = R"(
+define ptx_kernel void @k(ptr byval({[2 x ptr addrspace(1)], float}) align 8 %p) {
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %second = getelementptr i8, ptr %p, i64 8
+  %x = load ptr addrspace(1), ptr %p, align 8
+  %y = load ptr addrspace(1), ptr %second, align 8
+  %third = getelementptr i8, ptr %p, i64 16
+  %a = load float, ptr %third, align 4
+  %px = getelementptr float, ptr addrspace(1) %x, i32 %t
+  %py = getelementptr float, ptr addrspace(1) %y, i32 %t
+  %v = load float, ptr addrspace(1) %px, align 4
+  %r = fadd float %v, %a
+  store float %r, ptr addrspace(1) %py, align 4
+  ret void
+}
+)";
+
+TEST_F(SimulatorTest, TakesParametersByValue) {
+  auto module = load(byValue);
+  ASSERT_TRUE(module) << message;
+  EXPECT_EQ(module->getParameters("k").vec(), std::vector<uint32_t>{24});
+  EXPECT_TRUE(module->getParameters("other").empty());
+  float *x = upload(std::vector<float>{1, 2, 3, 4});
+  float *y = upload(std::vector<float>(4));
+  struct {
+    float *x, *y;
+    float a;
+  } values = {x, y, 0.5f};
+  auto result = device.launch(*module, "k", {{1}, {4}}, {&values});
+  ASSERT_TRUE(bool(result)) << llvm::toString(result.takeError());
+  expectNoFault(*result);
+  EXPECT_EQ(download(y, 4), (std::vector<float>{1.5, 2.5, 3.5, 4.5}));
+  // They lie in no memory of the device's.
+  EXPECT_EQ(result->counters.globalRead, 16u);
+}
+
+TEST_F(SimulatorTest, KnowsWhereParametersEnd) {
+  const std::string prefix =
+      "kernel code in 'k' has what the simulator does not know: ";
+  EXPECT_FALSE(load(replaced(byValue, "i64 16", "i64 24")));
+  EXPECT_EQ(message, prefix + "a place beyond its parameter");
+  EXPECT_FALSE(load(replaced(byValue, "i64 16", "i64 -8")));
+  EXPECT_EQ(message, prefix + "a place beyond its parameter");
+  EXPECT_FALSE(
+      load(replaced(byValue, "i8, ptr %p, i64 16", "float, ptr %p, i32 %t")));
+  EXPECT_EQ(message, prefix + "a place in a parameter that is no constant");
+  EXPECT_FALSE(load(
+      replaced(byValue, "ret void", "store float %r, ptr %third\n  ret void")));
+  EXPECT_EQ(message, prefix + "a parameter that is written");
+}
+
 TEST_F(SimulatorTest, RefusesConfigurations) {
   auto module = load(reverse);
   ASSERT_TRUE(module) << message;

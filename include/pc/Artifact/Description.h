@@ -99,6 +99,12 @@ struct Variant {
   std::vector<Stage> stages;
 };
 
+/// pcx_address_t.
+struct Address {
+  uint32_t array = 0;
+  uint64_t offset = 0;
+};
+
 /// pcx_launch_t.
 struct Launch {
   std::string kernel;
@@ -110,6 +116,7 @@ struct Launch {
   uint32_t samplesPerBlock = 0;
   double runs = 0;
   std::vector<KernelUse> uses;
+  std::vector<Address> addresses;
 };
 
 /// pcx_device_variant_t.

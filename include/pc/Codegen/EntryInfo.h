@@ -76,6 +76,8 @@ struct LaunchInfo {
   double runs;
   /// Index of a kernel and its calls.
   llvm::SmallVector<std::pair<int64_t, double>> uses;
+  /// Numbers of arrays and offsets, in turn; see pcx_address_t.
+  llvm::ArrayRef<int64_t> addresses;
 };
 
 /// One program compiled for one CPU: a function `i32 (ptr)` of

@@ -98,6 +98,8 @@ class Module {
 public:
   ~Module();
   bool hasKernel(llvm::StringRef name) const;
+  /// Bytes of each parameter of a kernel.
+  llvm::ArrayRef<uint32_t> getParameters(llvm::StringRef kernel) const;
   /// Bytes of shared memory that a kernel declares.
   uint32_t getSharedBytes(llvm::StringRef kernel) const;
 

@@ -103,13 +103,16 @@ private:
 
   // The device.
   LLVM::LLVMFuncOp beginKernel(StringRef name, Location at);
+  void endKernel(LLVM::LLVMFuncOp kernel);
   void emitDeviceBlock(Block &block);
   void emitDeviceStage(StageOp stage);
   void emitDeviceGroups(Block &block, IRMapping &scalars);
-  void emitGroupCall(GroupOp group, StageKind kind, IRMapping &scalars,
-                     Value rows, Value team, Value teams);
+  LLVM::LLVMFuncOp emitGroupCall(GroupOp group, StageKind kind,
+                                 IRMapping &scalars, Value rows, Value team,
+                                 Value teams);
   void takeScalars(ValueRange values, IRMapping &scalars);
   Value getArrayAddress(Value array);
+  Value takeAddress(int64_t array, int64_t offset);
   Value getGlobalAddress(Value array);
   Value getSharedAddress(int64_t offset);
   int64_t getAlignment(Value array);
@@ -118,6 +121,11 @@ private:
   void chooseResidents(StageOp stage);
   void copyResidents(Value blocksOfSamples);
   void meet();
+  /// The number of the workspace among the program's arrays; see pcx/abi.h.
+  int64_t getWorkspaceNumber() const {
+    return inputCount + outputCount +
+           static_cast<int64_t>(tables.storage.size());
+  }
   int64_t getLaunchBlocks(GroupOp group, StageKind kind);
   int64_t addKernel(const Twine &what, const GroupWork &work);
   unsigned emitGroupKernel(GroupOp group, StageKind kind);
@@ -146,6 +154,8 @@ private:
 
   // Of the kernel being emitted.
   Value table, scalarArray, samples, block, blocks;
+  /// The table is among the kernel's parameters.
+  bool takesValues = false;
   /// Scalars taken so far, an i64.
   Value cursor;
   /// First sample of the block of samples at hand, or null.
@@ -187,10 +197,13 @@ private:
     int64_t blocks = 0;
     double runs = 1;
     llvm::MapVector<int64_t, double> calls; ///< by the kernel's index
-    /// What tells one group's launch from another's.
-    SmallVector<BufferAttr> places;
+    /// The table, if it is among the parameters: numbers of arrays, offsets.
+    SmallVector<std::pair<int64_t, int64_t>> addresses;
   };
   std::vector<Launch> launches;
+  /// Kernels of one group, by its function.
+  llvm::DenseMap<Operation *, StringAttr> groupKernels;
+  int64_t kernelCount = 0;
   void addUse(Launch &launch, int64_t kernel);
   /// Blocks of a persistent kernel, at most.
   int64_t mostBlocks = 1;
@@ -468,8 +481,9 @@ LLVM::LLVMFuncOp ProgramEmitter::emitHost() {
 // The device
 //===----------------------------------------------------------------------===//
 
+/// Begins the kernel of the last launch.
 LLVM::LLVMFuncOp ProgramEmitter::beginKernel(StringRef name, Location at) {
-  LLVM::LLVMFuncOp kernel = createKernel(kernelModule, at, name);
+  LLVM::LLVMFuncOp kernel = createKernel(kernelModule, at, name, takesValues);
   // Otherwise the assembler keeps registers for a second block of a
   // multiprocessor, and spills.
   kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
@@ -487,6 +501,21 @@ LLVM::LLVMFuncOp ProgramEmitter::beginKernel(StringRef name, Location at) {
   nextTeam = 0;
   met = true;
   return kernel;
+}
+
+void ProgramEmitter::endKernel(LLVM::LLVMFuncOp kernel) {
+  LLVM::ReturnOp::create(b, loc, ValueRange());
+  if (!takesValues)
+    return;
+  auto &addresses = launches.back().addresses;
+  // None would be a table in memory.
+  if (addresses.empty())
+    addresses.push_back({getWorkspaceNumber(), 0});
+  kernel.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(),
+                    TypeAttr::get(LLVM::LLVMArrayType::get(
+                        globalType, static_cast<unsigned>(addresses.size()))));
+  kernel.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(),
+                    b.getI64IntegerAttr(sizeof(void *)));
 }
 
 /// What the threads of a block read that read so many bytes each.
@@ -672,10 +701,12 @@ void ProgramEmitter::copyResidents(Value blocksOfSamples) {
                        getGlobalAddress(resident.array),
                        getSharedAddress(resident.offset), thread);
       work.units.bytes += resident.matrix.getCopiedBytes();
-      double addresses =
-          double(sizeof(void *)) * resident.matrix.getCopyingThreads();
       work.bytesPerSample +=
-          (resident.matrix.getCopiedBytes() + addresses) / sampleBlock;
+          double(resident.matrix.getCopiedBytes()) / sampleBlock;
+      if (!takesValues)
+        work.bytesPerSample += double(sizeof(void *)) *
+                               resident.matrix.getCopyingThreads() /
+                               sampleBlock;
     }
     code.b.restoreInsertionPoint(b.saveInsertionPoint());
     code.commitCopies();
@@ -704,12 +735,33 @@ Value ProgramEmitter::getArrayAddress(Value array) {
   return getGlobalAddress(array);
 }
 
+/// The address `offset` bytes behind the beginning of an array of the program.
+/// The kernel of a group gets each as it is, so that launches of one kernel
+/// differ in them; a persistent kernel one for all of an array.
+Value ProgramEmitter::takeAddress(int64_t array, int64_t offset) {
+  auto behind = [&](Value address) -> Value {
+    return offset == 0
+               ? address
+               : LLVM::GEPOp::create(b, loc, globalType, b.getI8Type(), address,
+                                     ArrayRef<LLVM::GEPArg>{number(offset)});
+  };
+  if (!takesValues)
+    return behind(loadField(globalType, table, array * sizeof(void *)));
+  auto &addresses = launches.back().addresses;
+  if (!persistent) {
+    addresses.push_back({array, offset});
+    return loadField(globalType, table,
+                     (addresses.size() - 1) * sizeof(void *));
+  }
+  std::pair<int64_t, int64_t> beginning(array, 0);
+  size_t place = llvm::find(addresses, beginning) - addresses.begin();
+  if (place == addresses.size())
+    addresses.push_back(beginning);
+  return behind(loadField(globalType, table, place * sizeof(void *)));
+}
+
 Value ProgramEmitter::getGlobalAddress(Value array) {
   BufferAttr buffer = getBuffer(program, array);
-  int64_t storageCount = tables.storage.size();
-  auto pointer = [&](int64_t index) {
-    return loadField(globalType, table, index * sizeof(void *));
-  };
   auto behind = [&](Value address, Value bytes) -> Value {
     return LLVM::GEPOp::create(b, loc, globalType, b.getI8Type(), address,
                                ArrayRef<LLVM::GEPArg>{bytes});
@@ -717,27 +769,26 @@ Value ProgramEmitter::getGlobalAddress(Value array) {
   Value address;
   switch (buffer.getSpace()) {
   case BufferSpace::Input:
-    address = pointer(buffer.getPosition());
+    address = takeAddress(buffer.getPosition(), 0);
     break;
   case BufferSpace::Output:
-    address = pointer(inputCount + buffer.getPosition());
+    address = takeAddress(inputCount + buffer.getPosition(), 0);
     break;
   case BufferSpace::Storage:
-    address = pointer(inputCount + outputCount +
-                      tables.getPortIndex(program, buffer));
+    address = takeAddress(
+        inputCount + outputCount + tables.getPortIndex(program, buffer), 0);
     break;
   case BufferSpace::Workspace:
-    address = behind(pointer(inputCount + outputCount + storageCount),
-                     number(buffer.getPosition()));
+    address = takeAddress(getWorkspaceNumber(), buffer.getPosition());
     break;
   case BufferSpace::Scratch: {
-    Value own = number(workspaceBytes + buffer.getPosition());
-    if (firstRow) {
-      Value wide = arith::ExtUIOp::create(b, loc, b.getI64Type(), block);
-      own = arith::AddIOp::create(
-          b, loc, own, arith::MulIOp::create(b, loc, wide, number(blockBytes)));
-    }
-    return behind(pointer(inputCount + outputCount + storageCount), own);
+    address = takeAddress(getWorkspaceNumber(),
+                          workspaceBytes + buffer.getPosition());
+    if (!firstRow)
+      return address;
+    Value wide = arith::ExtUIOp::create(b, loc, b.getI64Type(), block);
+    return behind(address,
+                  arith::MulIOp::create(b, loc, wide, number(blockBytes)));
   }
   }
   if (!firstRow || !isBatched(array))
@@ -747,9 +798,10 @@ Value ProgramEmitter::getGlobalAddress(Value array) {
                 arith::MulIOp::create(b, loc, row, number(getRowBytes(array))));
 }
 
-void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
-                                   IRMapping &scalars, Value rows, Value team,
-                                   Value teams) {
+/// Emits a call of the group's function, and the function if it is new.
+LLVM::LLVMFuncOp ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
+                                               IRMapping &scalars, Value rows,
+                                               Value team, Value teams) {
   GroupBinding binding;
   llvm::SmallDenseMap<BufferAttr, int> pointerOf;
   SmallVector<Value> arguments;
@@ -785,7 +837,8 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
     binding.stages = stages;
   }
   // What a thread reads before it begins: the addresses of the arrays, of the
-  // workspace one for all, and in a kernel of its own also its scalars.
+  // workspace one for all, unless they are parameters; and in a kernel of its
+  // own also its scalars.
   int64_t addresses = 0;
   bool inWorkspace = false;
   for (auto &[buffer, pointer] : pointerOf) {
@@ -796,7 +849,7 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
     addresses += !shares && isGlobal;
   }
   addresses += inWorkspace;
-  int64_t ownBytes = addresses * sizeof(void *);
+  int64_t ownBytes = takesValues ? 0 : addresses * sizeof(void *);
   if (!persistent)
     ownBytes += getScalarBytes(group.getInputs());
 
@@ -822,13 +875,14 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
               .str(),
           group, kind, choices, binding);
     GroupWork work = estimateWork(group, kind, choices, binding, maxBatch);
-    if (kind == StageKind::Params || !persistent)
+    int64_t blocks = getLaunchBlocks(group, kind);
+    if (!persistent)
       work.bytesBase +=
-          double(ownBytes) *
-          getReadingThreads(group, kind, getLaunchBlocks(group, kind));
+          double(ownBytes) * getReadingThreads(group, kind, blocks);
+    else if (kind == StageKind::Params)
+      work.bytesBase += getReadBytes(ownBytes) * blocks;
     else
-      work.bytesPerSample +=
-          double(ownBytes) * getReadingThreads(group, kind, 1) / sampleBlock;
+      work.bytesPerSample += getReadBytes(ownBytes) / sampleBlock;
     functions.push_back(
         {group, kind, binding, ownBytes, code, addKernel(what, work)});
     function = &functions.back();
@@ -841,6 +895,7 @@ void ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
   auto call =
       LLVM::CallOp::create(b, group.getLoc(), function->func, arguments);
   call.setConvergent(true);
+  return function->func;
 }
 
 /// Blocks that share a group's work.
@@ -877,7 +932,8 @@ void ProgramEmitter::meet() {
   meets += times;
   if (meetKernel < 0) {
     GroupWork work;
-    work.bytesBase = getReadBytes(sizeof(void *)) * mostBlocks;
+    if (!takesValues)
+      work.bytesBase = getReadBytes(sizeof(void *)) * mostBlocks;
     work.units.count = 0;
     meetKernel = addKernel("meet", work);
   }
@@ -948,13 +1004,8 @@ void ProgramEmitter::meet() {
     NVVM::BarrierOp::create(b, loc);
     LLVM::ReturnOp::create(b, loc, ValueRange());
   }
-  Value workspace = loadField(
-      globalType, table,
-      (inputCount + outputCount + tables.storage.size()) * sizeof(void *));
-  Value counter =
-      LLVM::GEPOp::create(b, loc, globalType, b.getI8Type(), workspace,
-                          ArrayRef<LLVM::GEPArg>{number(meetOffset)});
-  auto call = LLVM::CallOp::create(b, loc, function, counter);
+  auto call = LLVM::CallOp::create(
+      b, loc, function, takeAddress(getWorkspaceNumber(), meetOffset));
   call.setConvergent(true);
 }
 
@@ -1070,34 +1121,38 @@ void ProgramEmitter::emitDeviceBlock(Block &body) {
 
 /// The kernel of one group, for all samples. Returns its launch.
 unsigned ProgramEmitter::emitGroupKernel(GroupOp group, StageKind kind) {
-  SmallVector<BufferAttr> places;
-  for (Value array : group->getOperands())
-    if (isa<RankedTensorType>(array.getType()))
-      places.push_back(getBuffer(program, array));
-  for (Value array : group.getResults())
-    places.push_back(getBuffer(program, array));
   llvm::SaveAndRestore hostCursor(cursor);
   launches.emplace_back();
-  std::string name = (program.getName() + "_launch" +
-                      Twine(launches.size() - 1) + "_" + getKernelName(group))
+  takesValues =
+      group->getNumOperands() + group.getNumResults() <= PCX_MOST_ADDRESSES;
+  std::string name = (program.getName() + "_kernel" + Twine(kernelCount) + "_" +
+                      getKernelName(group))
                          .str();
-  launches.back().kernel = name;
   launches.back().runs = times;
-  launches.back().places = places;
   LLVM::LLVMFuncOp kernel = beginKernel(name, group.getLoc());
   IRMapping scalars;
   takeScalars(group.getInputs(), scalars);
-  emitGroupCall(group, kind, scalars, samples, block, blocks);
-  LLVM::ReturnOp::create(b, loc, ValueRange());
+  Operation *code = emitGroupCall(group, kind, scalars, samples, block, blocks);
+  endKernel(kernel);
   Launch launch = std::move(launches.back());
   // Of one launch.
   launch.calls.front().second = 1;
+  // Groups that share their function share the kernel that calls it.
+  StringAttr symbol = kernel.getSymNameAttr();
+  auto [shared, isNew] = groupKernels.try_emplace(code, symbol);
+  if (takesValues && !isNew) {
+    symbol = shared->second;
+    kernel.erase();
+  } else {
+    ++kernelCount;
+  }
+  launch.kernel = symbol.str();
   // Another launch of the same kernel on the same arrays?
   for (auto [index, known] : llvm::enumerate(ArrayRef(launches).drop_back()))
-    if (known.places == launch.places && known.calls.size() == 1 &&
+    if (takesValues && known.kernel == launch.kernel &&
+        known.addresses == launch.addresses &&
         known.calls.front().first == launch.calls.front().first) {
       launches.pop_back();
-      kernel.erase();
       Launch &same = launches[index];
       same.runs = times && same.runs ? same.runs + times : 0;
       return index;
@@ -1171,9 +1226,10 @@ void ProgramEmitter::run() {
       });
     });
     launch.blocks = mostBlocks;
-    beginKernel(program.getName(), loc);
+    takesValues = getWorkspaceNumber() < PCX_MOST_ADDRESSES;
+    LLVM::LLVMFuncOp kernel = beginKernel(program.getName(), loc);
     emitDeviceBlock(program.getBody().front());
-    LLVM::ReturnOp::create(b, loc, ValueRange());
+    endKernel(kernel);
   }
   LLVM::LLVMFuncOp entry = emitHost();
   limitCopies();
@@ -1186,13 +1242,16 @@ void ProgramEmitter::run() {
       used.push_back(kernel);
       calls.push_back(count);
     }
+    SmallVector<int64_t> addresses;
+    for (auto [array, offset] : launch.addresses)
+      addresses.append({array, offset});
     launchInfos.push_back(b.getArrayAttr(
         {b.getStringAttr(launch.kernel),
          b.getDenseI64ArrayAttr({kThreads, launch.sharedBytes,
                                  launch.cooperative, 1, launch.blocks,
                                  /*samplesPerBlock=*/0}),
          b.getF64FloatAttr(launch.runs), b.getDenseI64ArrayAttr(used),
-         b.getDenseF64ArrayAttr(calls)}));
+         b.getDenseF64ArrayAttr(calls), b.getDenseI64ArrayAttr(addresses)}));
   }
   auto named = [&](StringRef name, Attribute value) {
     return b.getNamedAttr(name, value);

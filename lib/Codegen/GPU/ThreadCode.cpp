@@ -16,13 +16,15 @@ using namespace mlir;
 using namespace pc;
 
 LLVM::LLVMFuncOp pc::createKernel(gpu::GPUModuleOp module, Location loc,
-                                  StringRef name) {
+                                  StringRef name, bool takesValues) {
   OpBuilder end = OpBuilder::atBlockEnd(module.getBody());
   Type pointer = LLVM::LLVMPointerType::get(module.getContext(), kGlobalSpace);
+  Type table =
+      takesValues ? LLVM::LLVMPointerType::get(module.getContext()) : pointer;
   auto kernel = LLVM::LLVMFuncOp::create(
       end, loc, name,
       LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(module.getContext()),
-                                  {pointer, pointer, end.getI64Type()}),
+                                  {table, pointer, end.getI64Type()}),
       LLVM::Linkage::External);
   kernel->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
                   end.getUnitAttr());

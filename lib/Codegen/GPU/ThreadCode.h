@@ -28,8 +28,11 @@ inline constexpr unsigned kSharedSpace = 3;
 inline constexpr int64_t kVectorBytes = 16;
 
 /// Makes a kernel, a function of `(table, scalars, n)`, at the end of `module`.
+/// The table is in the device's memory, or among the parameters; then the
+/// kernel is to get the attribute for it.
 mlir::LLVM::LLVMFuncOp createKernel(mlir::gpu::GPUModuleOp module,
-                                    mlir::Location loc, llvm::StringRef name);
+                                    mlir::Location loc, llvm::StringRef name,
+                                    bool takesValues = false);
 
 /// Elements of an array as a linear function of the indices of a space.
 struct LinearAccess {

@@ -52,12 +52,11 @@ struct ModuleTag {
   std::map<std::string, FunctionTag> functions;
 };
 struct GraphTag {
-  /// Kernels take three values of eight bytes, see pcx/abi.h.
-  static constexpr unsigned parameterCount = 3;
   struct Launch {
     Function function;
     pc::sim::LaunchConfig config;
-    uint64_t parameters[parameterCount];
+    /// The values of the parameters.
+    std::vector<std::vector<std::byte>> parameters;
   };
   std::vector<Launch> launches;
 };
@@ -369,9 +368,9 @@ static Result runKernel(State &state, const GraphTag::Launch &launch) {
                               function.name, config.grid.count());
     return CooperativeLaunchTooLarge;
   }
-  void *arguments[GraphTag::parameterCount];
-  for (unsigned i = 0; i < GraphTag::parameterCount; ++i)
-    arguments[i] = const_cast<uint64_t *>(&launch.parameters[i]);
+  std::vector<void *> arguments;
+  for (const std::vector<std::byte> &value : launch.parameters)
+    arguments.push_back(const_cast<std::byte *>(value.data()));
   auto result =
       state.device.launch(*function.module, function.name, config, arguments);
   if (!result) {
@@ -395,8 +394,10 @@ static Result launchOrRecord(Function function, Stream stream,
                              void **parameters) {
   PCX_LOCK;
   GraphTag::Launch launch = {function, config, {}};
-  for (unsigned i = 0; i < GraphTag::parameterCount; ++i)
-    std::memcpy(&launch.parameters[i], parameters[i], sizeof(uint64_t));
+  for (uint32_t bytes : function->module->getParameters(function->name)) {
+    auto *value = static_cast<const std::byte *>(*parameters++);
+    launch.parameters.emplace_back(value, value + bytes);
+  }
   if (!stream->capture)
     return runKernel(state, launch);
   stream->capture->launches.push_back(launch);

@@ -24,8 +24,9 @@
 // CHECK: llvm.mlir.global external @pcx_shared() {addr_space = 3 : i32, alignment = 16 : i64} : !llvm.array<0 x i8>
 
 // One kernel for the program: the stage over samples, block by block, then all
-// blocks meet, and the update of the weight, which reads the rate.
-// CHECK: llvm.func @step(%[[TABLE:.*]]: !llvm.ptr<1>, %[[SCALARS:.*]]: !llvm.ptr<1>, %{{.*}}: i64) attributes {convergent, nvvm.kernel, nvvm.minctasm = 1 : i32, nvvm.reqntid = array<i32: 256, 1, 1>}
+// blocks meet, and the update of the weight, which reads the rate. The addresses
+// of what it touches are parameters: of x, w, y and the workspace.
+// CHECK: llvm.func @step(%[[TABLE:.*]]: !llvm.ptr {llvm.align = 8 : i64, llvm.byval = !llvm.array<4 x ptr<1>>}, %[[SCALARS:.*]]: !llvm.ptr<1>, %{{.*}}: i64) attributes {convergent, nvvm.kernel, nvvm.minctasm = 1 : i32, nvvm.reqntid = array<i32: 256, 1, 1>}
 // CHECK: scf.for
 // CHECK: llvm.call @step_0_contract_8x20x6
 // CHECK: nvvm.barrier
@@ -73,7 +74,7 @@
 
 // The host counts the step, appends the rate and launches.
 // CHECK: llvm.func @step$cuda(%{{.*}}: !llvm.ptr) -> i32 attributes {pc.entry = {
-// CHECK-SAME: launches = {{\[\[}}"step", array<i64: 256, 18432, 1, 1, 4, 0>, 1.000000e+00, array<i64: 0, 1, 2, 3>,
+// CHECK-SAME: launches = {{\[\[}}"step", array<i64: 256, 18432, 1, 1, 4, 0>, 1.000000e+00, array<i64: 0, 1, 2, 3>, {{[^]]*}}array<i64: {{0, 0, 2, 0, 1, 0, 6, 0}}>]
 // CHECK-SAME: meets = 1.000000e+00
 // CHECK-SAME: strategy = "persistent"
 // CHECK: arith.addi
@@ -85,11 +86,18 @@
 // BLOCK: error: a kernel for each group takes all samples at once: expected a sample block of at least 32, found 8
 // STRATEGY: error: unknown strategy 'swift', expected persistent or graph
 // GRAPH-NOT: @pcx_meet
-// GRAPH: llvm.func @step_launch0_contract_32x20x6({{.*}}nvvm.kernel
-// GRAPH: llvm.func @step_launch1_contract_6x20xn({{.*}}nvvm.kernel
+// GRAPH: llvm.func @step_kernel0_contract_32x20x6({{.*}}nvvm.kernel
+// GRAPH: llvm.func @step_kernel1_contract_6x20xn({{.*}}nvvm.kernel
+// GRAPH: llvm.func @twice_kernel0_contract_32x6x6(%{{.*}}: !llvm.ptr {llvm.align = 8 : i64, llvm.byval = !llvm.array<3 x ptr<1>>}
 // GRAPH: llvm.func @step$cuda
 // GRAPH-SAME: strategy = "graph"
 // GRAPH-COUNT-2: (!llvm.ptr, i32) -> i32
+
+// Layers that are alike have one kernel, which is given other addresses: of the
+// input, the first weight and the workspace; of the workspace, the second
+// weight and the output.
+// GRAPH: llvm.func @twice$cuda
+// GRAPH-SAME: launches = {{\[\[}}"twice_kernel0_contract_32x6x6", {{[^]]*}}array<i64: 0, 0, 4, 0, 6, 256>], ["twice_kernel0_contract_32x6x6", {{[^]]*}}array<i64: 6, 256, 5, 0, 1, 0>]]
 func.func @step(%x: tensor<?x6xf32> {pc.port = #pc.port<input "x">},
                 %w: tensor<6x20xf32> {pc.port = #pc.port<parameter "w">},
                 %t: tensor<i64> {pc.port = #pc.port<optimiser "t">},
@@ -108,4 +116,14 @@ func.func @step(%x: tensor<?x6xf32> {pc.port = #pc.port<input "x">},
   %s = pc.scale %g, %rate : tensor<6x20xf32>
   %p = pc.sub %w, %s : tensor<6x20xf32>
   return %p, %y, %n : tensor<6x20xf32>, tensor<?x20xf32>, tensor<i64>
+}
+
+func.func @twice(%x: tensor<?x6xf32> {pc.port = #pc.port<input "x">},
+                 %v: tensor<6x6xf32> {pc.port = #pc.port<parameter "v">},
+                 %w: tensor<6x6xf32> {pc.port = #pc.port<parameter "v2">})
+    -> (tensor<?x6xf32> {pc.port = #pc.port<output "y">})
+    attributes {pc.program = #pc.program_info<"toy", evaluate, 1>} {
+  %a = pc.dense %x, %v transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+  %b = pc.dense %a, %w transposed : tensor<?x6xf32>, tensor<6x6xf32> -> tensor<?x6xf32>
+  return %b : tensor<?x6xf32>
 }

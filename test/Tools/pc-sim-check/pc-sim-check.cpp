@@ -204,7 +204,15 @@ void DeviceRun::launch(uint32_t index) {
   config.block.x = launch.threads;
   config.sharedBytes = launch.shared_bytes;
   config.cooperative = launch.cooperative;
-  void *arguments[] = {&deviceTable, &values, &samples};
+  std::vector<char *> addresses;
+  for (uint32_t i = 0; i < launch.address_count; ++i) {
+    const pcx_address_t &address = launch.addresses[i];
+    addresses.push_back(static_cast<char *>(table[address.array]) +
+                        address.offset);
+  }
+  void *first =
+      addresses.empty() ? static_cast<void *>(&deviceTable) : addresses.data();
+  void *arguments[] = {first, &values, &samples};
   llvm::Expected<sim::LaunchResult> result =
       device.launch(module, launch.kernel, config, arguments);
   if (!result)
