@@ -262,12 +262,13 @@ static void printDevice(const pcx_device_variant_t &variant, int64_t batch,
              variant.strategy, work,
              scaled(static_cast<double>(variant.workspace_bytes)),
              scaled(static_cast<double>(variant.block_bytes)));
+  std::vector<std::string> names = launchNames(variant);
   for (uint32_t l = 0; l < variant.launch_count; ++l) {
     const pcx_launch_t &launch = variant.launches[l];
     std::string runs = launch.runs > 0 ? fmt::format("{:g} a call", launch.runs)
                                        : "as often as the call says";
     fmt::print(out, "    launch  {}: {}, {} threads, {}B shared, blocks: {}\n",
-               launchName(variant, l), runs, launch.threads,
+               names[l], runs, launch.threads,
                scaled(static_cast<double>(launch.shared_bytes)),
                gridName(launch));
   }

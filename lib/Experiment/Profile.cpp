@@ -15,7 +15,9 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <numeric>
+#include <string_view>
 
 using namespace pcx;
 using namespace pcx::experiment;
@@ -52,16 +54,19 @@ std::optional<Work> experiment::workOfCall(const pcx_variant_t &variant,
   return sum;
 }
 
-std::string experiment::launchName(const pcx_device_variant_t &variant,
-                                   uint32_t index) {
-  // What makes batches is no launch of the program.
-  if (index >= variant.launch_count)
-    return PCX_GATHER_SYMBOL;
-  std::string_view kernel = variant.launches[index].kernel;
-  auto users = std::count_if(
-      variant.launches, variant.launches + variant.launch_count,
-      [&](const pcx_launch_t &launch) { return launch.kernel == kernel; });
-  return users > 1 ? fmt::format("{} #{}", kernel, index) : std::string(kernel);
+std::vector<std::string>
+experiment::launchNames(const pcx_device_variant_t &variant) {
+  std::map<std::string_view, unsigned> users;
+  for (uint32_t l = 0; l < variant.launch_count; ++l)
+    ++users[variant.launches[l].kernel];
+  std::vector<std::string> names;
+  for (uint32_t l = 0; l < variant.launch_count; ++l) {
+    const char *kernel = variant.launches[l].kernel;
+    names.push_back(users[kernel] > 1 ? fmt::format("{} #{}", kernel, l)
+                                      : std::string(kernel));
+  }
+  names.push_back(PCX_GATHER_SYMBOL);
+  return names;
 }
 
 std::optional<Work> experiment::workOfCall(const pcx_device_variant_t &variant,
@@ -262,6 +267,7 @@ std::string experiment::formatDeviceProfile(const pcx_artifact_t &artifact,
     if (program.calls == 0)
       continue;
     const pcx_device_variant_t &variant = *artifact.programs[p].device;
+    std::vector<std::string> names = launchNames(variant);
     text += fmt::format(
         "profile of '{}': {} {}, {} samples, {:.4g} s, {:.4g} ms a call, one "
         "launch after another\n",
@@ -305,7 +311,7 @@ std::string experiment::formatDeviceProfile(const pcx_artifact_t &artifact,
       }
       double perRun = stage.seconds / static_cast<double>(stage.runs);
       table.rows.push_back(
-          {launchName(variant, l), fmt::format("{}", stage.runs),
+          {names[l], fmt::format("{}", stage.runs),
            fmt::format("{:.1f}", 1e6 * perRun),
            ratio(stage.seconds, program.seconds, 100, 1),
            fmt::format("{}", (stage.tasks + stage.runs / 2) / stage.runs),
@@ -346,15 +352,18 @@ experiment::formatTrace(const pcx_artifact_t &artifact,
         ",\n{{\"name\": \"thread_name\", \"ph\": \"M\", \"pid\": 1, \"tid\": "
         "{0}, \"args\": {{\"name\": \"worker {0}\"}}}}",
         worker);
+  // Of launches.
+  std::vector<std::vector<std::string>> names(artifact.program_count);
+  for (uint32_t p = 0; variants.empty() && p < artifact.program_count; ++p)
+    if (const pcx_device_variant_t *device = artifact.programs[p].device)
+      names[p] = launchNames(*device);
   auto out = std::back_inserter(text);
   for (uint64_t i = 0; i < profile.event_count; ++i) {
     const pcx_event_t &event = profile.events[i];
     std::string stage = "loop";
     if (variants.empty())
-      stage = event.kind == PCX_EVENT_STAGE
-                  ? launchName(*artifact.programs[event.program].device,
-                               event.index)
-                  : "";
+      stage = event.kind == PCX_EVENT_STAGE ? names[event.program][event.index]
+                                            : "";
     else if (event.index < variants[event.program]->stage_count)
       stage = variants[event.program]->stages[event.index].name;
     std::string name;

@@ -27,9 +27,10 @@ std::optional<Work> workOfCall(const pcx_variant_t &variant, int64_t batch);
 std::optional<Work> workOfCall(const pcx_device_variant_t &variant,
                                int64_t batch);
 
-/// Name of a launch: its kernel's, with its number where other launches have
-/// the same kernel on other arrays.
-std::string launchName(const pcx_device_variant_t &variant, uint32_t index);
+/// Names of launches: their kernels', with their numbers where several launches
+/// have the same kernel on other arrays. Behind them that of what makes
+/// batches.
+std::vector<std::string> launchNames(const pcx_device_variant_t &variant);
 
 /// Fails if the files of `options` cannot be made.
 Status checkProfile(const ProfileOptions &options);

@@ -82,6 +82,10 @@ private:
   Value narrow(Value value) {
     return arith::TruncIOp::create(b, loc, b.getI32Type(), value);
   }
+  Value behind(Value address, Value bytes) {
+    return LLVM::GEPOp::create(b, loc, globalType, b.getI8Type(), address,
+                               ArrayRef<LLVM::GEPArg>{bytes});
+  }
   Value loadField(Type type, Value structure, size_t offset) {
     Value address = LLVM::GEPOp::create(
         b, loc, structure.getType(), b.getI8Type(), structure,
@@ -739,33 +743,25 @@ Value ProgramEmitter::getArrayAddress(Value array) {
 /// The kernel of a group gets each as it is, so that launches of one kernel
 /// differ in them; a persistent kernel one for all of an array.
 Value ProgramEmitter::takeAddress(int64_t array, int64_t offset) {
-  auto behind = [&](Value address) -> Value {
-    return offset == 0
-               ? address
-               : LLVM::GEPOp::create(b, loc, globalType, b.getI8Type(), address,
-                                     ArrayRef<LLVM::GEPArg>{number(offset)});
-  };
-  if (!takesValues)
-    return behind(loadField(globalType, table, array * sizeof(void *)));
-  auto &addresses = launches.back().addresses;
-  if (!persistent) {
-    addresses.push_back({array, offset});
-    return loadField(globalType, table,
-                     (addresses.size() - 1) * sizeof(void *));
+  // Where the table has it.
+  size_t place = array;
+  if (takesValues) {
+    auto &addresses = launches.back().addresses;
+    std::pair<int64_t, int64_t> entry(array, persistent ? 0 : offset);
+    place = addresses.size();
+    if (persistent)
+      place = llvm::find(addresses, entry) - addresses.begin();
+    else
+      offset = 0;
+    if (place == addresses.size())
+      addresses.push_back(entry);
   }
-  std::pair<int64_t, int64_t> beginning(array, 0);
-  size_t place = llvm::find(addresses, beginning) - addresses.begin();
-  if (place == addresses.size())
-    addresses.push_back(beginning);
-  return behind(loadField(globalType, table, place * sizeof(void *)));
+  Value address = loadField(globalType, table, place * sizeof(void *));
+  return offset == 0 ? address : behind(address, number(offset));
 }
 
 Value ProgramEmitter::getGlobalAddress(Value array) {
   BufferAttr buffer = getBuffer(program, array);
-  auto behind = [&](Value address, Value bytes) -> Value {
-    return LLVM::GEPOp::create(b, loc, globalType, b.getI8Type(), address,
-                               ArrayRef<LLVM::GEPArg>{bytes});
-  };
   Value address;
   switch (buffer.getSpace()) {
   case BufferSpace::Input:
@@ -1173,7 +1169,7 @@ void ProgramEmitter::limitCopies() {
     /// That calls leave behind beside the function.
     int64_t getCopied() const { return size * (calls - 1); }
   };
-  llvm::MapVector<Attribute, Code> codes;
+  llvm::MapVector<StringAttr, Code> codes;
   for (Function &function : functions) {
     Code &code = codes[function.func.getSymNameAttr()];
     if (code.func)
@@ -1187,15 +1183,13 @@ void ProgramEmitter::limitCopies() {
       ++code->second.calls;
   });
   int64_t copied = 0;
-  SmallVector<Code> byCopies;
-  for (auto &[name, code] : codes) {
+  for (auto &[name, code] : codes)
     copied += code.size * code.calls;
-    byCopies.push_back(code);
-  }
-  llvm::stable_sort(byCopies, [](const Code &lhs, const Code &rhs) {
-    return lhs.getCopied() > rhs.getCopied();
+  auto byCopies = codes.takeVector();
+  llvm::stable_sort(byCopies, [](const auto &lhs, const auto &rhs) {
+    return lhs.second.getCopied() > rhs.second.getCopied();
   });
-  for (Code &code : byCopies) {
+  for (auto &[name, code] : byCopies) {
     if (copied <= kMostCopied || code.getCopied() <= 0)
       return;
     code.func.setNoInline(true);
