@@ -136,9 +136,11 @@ static Json deviceJson(const pcx_device_variant_t &variant, int64_t batch) {
   json["flops"] = work ? Json(work->flops) : Json(nullptr);
   json["bytes"] = work ? Json(work->bytes) : Json(nullptr);
   json["launches"] = Json::array();
+  std::vector<std::string> names = launchNames(variant);
   for (uint32_t l = 0; l < variant.launch_count; ++l) {
     const pcx_launch_t &launch = variant.launches[l];
-    json["launches"].push_back({{"kernel", launch.kernel},
+    json["launches"].push_back({{"name", names[l]},
+                                {"kernel", launch.kernel},
                                 {"threads", launch.threads},
                                 {"shared_bytes", launch.shared_bytes},
                                 {"cooperative", launch.cooperative != 0},

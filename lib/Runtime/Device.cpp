@@ -335,10 +335,18 @@ void DeviceExecutor::stop(Result result, uint32_t program, int64_t launch) {
   if (launch < 0 && info.device->launch_count == 1)
     launch = 0;
   std::string what = "a kernel";
-  if (launch >= 0)
-    what = fmt::format("kernel '{}'", launch < info.device->launch_count
-                                          ? info.device->launches[launch].kernel
-                                          : PCX_GATHER_SYMBOL);
+  if (launch == info.device->launch_count) {
+    what = fmt::format("kernel '{}'", PCX_GATHER_SYMBOL);
+  } else if (launch >= 0) {
+    std::span launches(info.device->launches, info.device->launch_count);
+    std::string_view kernel = launches[launch].kernel;
+    auto users = std::count_if(
+        launches.begin(), launches.end(),
+        [&](const pcx_launch_t &l) { return l.kernel == kernel; });
+    // Launches share the code that is alike.
+    what = users > 1 ? fmt::format("kernel '{}' (launch #{})", kernel, launch)
+                     : fmt::format("kernel '{}'", kernel);
+  }
   std::string why = driver->describe(result), cure;
   const char *fault = nullptr;
   if (driver->simulated && driver->pcxSimLastFault(&fault) == cuda::Success &&

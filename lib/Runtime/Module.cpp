@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <unordered_map>
 #include <unordered_set>
 
 using namespace pcx;
@@ -192,8 +193,8 @@ public:
       bad(format, std::forward<Args>(args)...);
   }
 
-  /// Bytes of the structs that grew without a new ABI version: older artifacts
-  /// end there, and what is missing reads as zero.
+  /// Bytes of the structs that have grown: older artifacts end there, and what
+  /// is missing reads as zero.
   template <typename T>
   static constexpr size_t leastBytes = sizeof(T);
 
@@ -272,6 +273,8 @@ public:
   void address(const pcx_address_t &address, const pcx_launch_t &launch,
                const pcx_program_t &program,
                const std::vector<pcx_storage_t> &storage) const;
+  void addressCounts(const std::vector<pcx_launch_t> &launches,
+                     const pcx_program_t &program) const;
 
 private:
   const std::string &file;
@@ -286,6 +289,9 @@ constexpr size_t Checker::leastBytes<pcx_variant_t> =
 template <>
 constexpr size_t Checker::leastBytes<pcx_program_t> =
     offsetof(pcx_program_t, device);
+template <>
+constexpr size_t Checker::leastBytes<pcx_launch_t> =
+    offsetof(pcx_launch_t, address_count);
 template <>
 constexpr size_t Checker::leastBytes<pcx_artifact_t> =
     offsetof(pcx_artifact_t, image_count);
@@ -497,10 +503,29 @@ void Checker::address(const pcx_address_t &address, const pcx_launch_t &launch,
              isOnDevice(storage[address.array - ports].dtype),
          "kernel '{}' of program '{}' takes array {}, which is of integers",
          launch.kernel, program.name, address.array);
-  expect(address.offset <= uint64_t(maxBytes),
-         "kernel '{}' of program '{}' takes an address {} bytes behind an "
-         "array",
-         launch.kernel, program.name, address.offset);
+  // Of the workspace also what the first block has of its own behind it.
+  const pcx_device_variant_t &device = *program.device;
+  uint64_t most = address.array == workspace
+                      ? device.workspace_bytes + device.block_bytes
+                      : 0;
+  expect(address.offset <= most,
+         "kernel '{}' of program '{}' takes an address {} bytes behind the "
+         "beginning of array {}, expected at most {}",
+         launch.kernel, program.name, address.offset, address.array, most);
+}
+
+/// Launches of one kernel differ in the addresses that they hand to it, not in
+/// how many there are.
+void Checker::addressCounts(const std::vector<pcx_launch_t> &launches,
+                            const pcx_program_t &program) const {
+  std::unordered_map<std::string_view, uint32_t> counts;
+  for (const pcx_launch_t &launch : launches) {
+    auto known = counts.try_emplace(launch.kernel, launch.address_count).first;
+    expect(
+        known->second == launch.address_count,
+        "launches of kernel '{}' of program '{}' hand it {} and {} addresses",
+        launch.kernel, program.name, known->second, launch.address_count);
+  }
 }
 
 Description::Description(const pcx_artifact_t *table, const std::string &name) {
@@ -621,6 +646,7 @@ Description::Description(const pcx_artifact_t *table, const std::string &name) {
           check.address(address, launch, program, storage);
         launch.addresses = own.addresses.back().data();
       }
+      check.addressCounts(own.launches, program);
       own.device.launches = own.launches.data();
       // Rows are a batch and no more here.
       auto rows = [&](const pcx_port_t &port) {

@@ -99,8 +99,13 @@ uint32_t Instrumenter::addSite(const Instruction &instruction) {
   raw_string_ostream os(site.text);
   instruction.print(os);
   site.text = StringRef(site.text).trim().str();
-  if (DebugLoc place = instruction.getDebugLoc())
-    site.line = place.getLine();
+  if (const DILocation *place = instruction.getDebugLoc()) {
+    site.line = place->getLine();
+    while (const DILocation *caller = place->getInlinedAt())
+      place = caller;
+    // Code that several callers share has the lines of one of them.
+    site.caller = place->getLine();
+  }
   program.sites.push_back(std::move(site));
   return program.sites.size() - 1;
 }
@@ -303,11 +308,15 @@ Error Instrumenter::checkScope(const Instruction &instruction,
   return refuse(instruction, "syncscope '" + names[scope] + "'");
 }
 
-/// Whether an address lies in a parameter that a kernel is passed by value.
-static bool isParameter(const Value *address) {
-  auto *argument =
-      address ? dyn_cast<Argument>(getUnderlyingObject(address)) : nullptr;
-  return argument && argument->hasByValAttr();
+/// Whether an address may lie in a parameter that a kernel is passed by value.
+static bool mayBeParameter(const Value *address) {
+  SmallVector<const Value *> objects;
+  if (address)
+    getUnderlyingObjects(address, objects);
+  return llvm::any_of(objects, [](const Value *object) {
+    auto *argument = dyn_cast<Argument>(object);
+    return argument && argument->hasByValAttr();
+  });
 }
 
 /// A parameter is read, at a place that is known.
@@ -341,7 +350,7 @@ Error Instrumenter::instrumentFunction(Function &function) {
     if (std::optional<SyncScope::ID> scope = getAtomicSyncScopeID(instruction))
       if (Error error = checkScope(*instruction, *scope))
         return error;
-    if (isParameter(getLoadStorePointerOperand(instruction))) {
+    if (mayBeParameter(getLoadStorePointerOperand(instruction))) {
       if (Error error = checkParameter(*instruction))
         return error;
     } else if (auto *load = dyn_cast<LoadInst>(instruction)) {

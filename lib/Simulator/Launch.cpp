@@ -32,6 +32,7 @@
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/Twine.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <atomic>
@@ -342,8 +343,11 @@ std::string Execution::describe(const Thread &thread) const {
 std::string Execution::describe(uint32_t site) const {
   const Site &place = program.sites[site];
   std::string text = "'" + place.text + "'";
-  if (place.line)
-    text += " (line " + std::to_string(place.line) + ")";
+  if (place.caller != place.line)
+    text += llvm::formatv(" (line {0}, called from line {1})", place.line,
+                          place.caller);
+  else if (place.line)
+    text += llvm::formatv(" (line {0})", place.line);
   return text;
 }
 

@@ -22,7 +22,9 @@ namespace pc::sim {
 /// An instruction that calls the simulator.
 struct Site {
   std::string function, text;
-  unsigned line = 0; ///< of the source; 0 if that is not known
+  unsigned line = 0;   ///< of the source; 0 if that is not known
+  unsigned caller = 0; ///< line of the call in the kernel that it was inlined
+                       ///< from, `line` if it was not
 };
 
 /// What a basic block costs each time it is run.

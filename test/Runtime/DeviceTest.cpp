@@ -748,7 +748,8 @@ TEST_F(SimulatedDevice, AFaultNamesTheKernelAndEndsTheSession) {
   pcx_array_t in[] = {arrayOf(x, PCX_F32)};
   EXPECT_TRUE(failedWith(
       pcx_run(sim.get(), 2, 8, in, 1, nullptr, 0), PCX_ERROR_DEVICE,
-      {"kernel 'overrun' of program 'fault' of 'device.pcx' failed on sim",
+      {"kernel 'overrun' (launch #0) of program 'fault' of 'device.pcx' failed "
+       "on sim",
        "out of bounds", "thread (0, 0, 0)", "%v = load float"}));
   std::vector<float> w(4);
   EXPECT_TRUE(failedWith(pcx_read_storage(sim.get(), "w", w.data(), 16),

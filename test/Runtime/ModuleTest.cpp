@@ -458,9 +458,21 @@ TEST(Table, WrongOnesOfDevicesAreRefused) {
     t.address.array = 3;
     t.storage[1].dtype = PCX_I32;
   }));
-  EXPECT_TRUE(refusedTable("bytes behind an array", [](Table &t) {
-    t.address.offset = uint64_t(1) << 60;
-  }));
+  EXPECT_TRUE(refusedTable("81 bytes behind the beginning of array 4, expected "
+                           "at most 80",
+                           [](Table &t) { t.address.offset = 81; }));
+  EXPECT_TRUE(refusedTable("64 bytes behind the beginning of array 0, expected "
+                           "at most 0",
+                           [](Table &t) { t.address.array = 0; }));
+  EXPECT_TRUE(refusedTable("launches of kernel 'go' of program 'train' hand it "
+                           "1 and 0 addresses",
+                           [](Table &t) {
+                             static pcx_launch_t launches[2];
+                             launches[0] = launches[1] = t.launch;
+                             launches[1].address_count = 0;
+                             t.device.launches = launches;
+                             t.device.launch_count = 2;
+                           }));
 }
 
 TEST(Table, ProgramsForDevicesAloneAreAccepted) {
@@ -486,6 +498,17 @@ TEST(Table, ArtifactsFromBeforeDevicesAreAccepted) {
   EXPECT_EQ(older.artifact.programs[0].device, nullptr);
   EXPECT_EQ(older.artifact.image_count, 0u);
   EXPECT_FALSE(hasDeviceCode(older.artifact));
+}
+
+TEST(Table, LaunchesFromBeforeAddressesAreAccepted) {
+  Table table;
+  table.artifact.abi_version = 4;
+  table.launch.struct_size = offsetof(pcx_launch_t, address_count);
+  // What lies behind is none of its.
+  Description older(&table.artifact, "m.pcx");
+  const pcx_launch_t &launch = older.artifact.programs[0].device->launches[0];
+  EXPECT_EQ(launch.uses[0].calls, 2);
+  EXPECT_EQ(launch.address_count, 0u);
 }
 
 TEST(Table, StructsThatGrewAreReadByTheirOwnSize) {

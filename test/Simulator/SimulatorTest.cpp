@@ -974,6 +974,49 @@ TEST_F(SimulatorTest, KnowsWhereParametersEnd) {
   EXPECT_FALSE(load(
       replaced(byValue, "ret void", "store float %r, ptr %third\n  ret void")));
   EXPECT_EQ(message, prefix + "a parameter that is written");
+  // One of two places, one of which is in memory.
+  EXPECT_FALSE(load(R"(
+define ptx_kernel void @k(ptr byval(float) align 4 %p, ptr %q, i1 %c) {
+  %r = select i1 %c, ptr %p, ptr %q
+  %v = load float, ptr %r, align 4
+  ret void
+})"));
+  EXPECT_EQ(message, prefix + "a place in a parameter that is no constant");
+}
+
+TEST_F(SimulatorTest, FaultsHaveLinesAndThoseOfCalls) {
+  const std::string inlined = R"(
+define ptx_kernel void @k(ptr addrspace(1) %x) !dbg !3 {
+  %p = getelementptr float, ptr addrspace(1) %x, i32 9
+  %v = load float, ptr addrspace(1) %p, align 4, !dbg !5
+  ret void
+}
+!llvm.module.flags = !{!0}
+!llvm.dbg.cu = !{!1}
+!0 = !{i32 2, !"Debug Info Version", i32 3}
+!1 = distinct !DICompileUnit(language: DW_LANG_C, file: !2, emissionKind: DebugDirectivesOnly)
+!2 = !DIFile(filename: "m.pcir", directory: "")
+!3 = distinct !DISubprogram(name: "k", scope: !2, file: !2, line: 1, unit: !1, spFlags: DISPFlagDefinition)
+!4 = distinct !DISubprogram(name: "layer", scope: !2, file: !2, line: 6, unit: !1, spFlags: DISPFlagDefinition)
+!5 = !DILocation(line: 7, scope: !4, inlinedAt: !6)
+!6 = distinct !DILocation(line: 12, scope: !3)
+)";
+  float *x = upload(std::vector<float>(4));
+  auto fault = [&](const std::string &text) -> std::string {
+    auto module = load(text);
+    EXPECT_TRUE(module) << message;
+    auto result = device.launch(*module, "k", {{1}, {1}}, {&x});
+    EXPECT_TRUE(bool(result));
+    EXPECT_EQ(result->faults.size(), 1u);
+    return result->faults[0].message;
+  };
+  EXPECT_NE(fault(inlined).find("align 4, !dbg !"), std::string::npos);
+  EXPECT_NE(fault(inlined).find(" (line 7, called from line 12)"),
+            std::string::npos)
+      << fault(inlined);
+  EXPECT_NE(fault(replaced(inlined, "scope: !4, inlinedAt: !6", "scope: !3"))
+                .find(" (line 7)"),
+            std::string::npos);
 }
 
 TEST_F(SimulatorTest, RefusesConfigurations) {

@@ -32,6 +32,7 @@
 #include "pc/Dialect/PC/Transforms/Buffers.h"
 #include "pc/Dialect/PC/Transforms/Structured.h"
 #include "pcx/abi.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -538,6 +539,9 @@ static int64_t getScalarBytes(ValueRange values) {
 
 /// Takes the next scalars of the launch: what the host appended for `values`.
 void ProgramEmitter::takeScalars(ValueRange values, IRMapping &scalars) {
+  assert(llvm::DenseSet<Value>(values.begin(), values.end()).size() ==
+             values.size() &&
+         "the host hands out each scalar once");
   int64_t count = 0;
   for (Value value : values) {
     if (isa<RankedTensorType>(value.getType()))

@@ -37,41 +37,48 @@
 using namespace pc;
 namespace cl = llvm::cl;
 
+static cl::OptionCategory category("pc-sim-check options");
 static cl::opt<std::string> path(cl::Positional, cl::Required,
-                                 cl::desc("<artifact>"));
+                                 cl::desc("<artifact>"), cl::cat(category));
 static cl::opt<double> tolerance(
     "tolerance",
     cl::desc("Largest difference, in units of an array's largest element"),
-    cl::init(1e-5));
+    cl::init(1e-5), cl::cat(category));
 static cl::opt<double>
     leastCosine("cosine",
                 cl::desc("Compare directions: the least cosine of outputs, and "
                          "of how persistent arrays have changed"),
-                cl::init(-2));
+                cl::init(-2), cl::cat(category));
 static cl::opt<std::string>
     referencePath("reference", cl::value_desc("artifact"),
-                  cl::desc("What runs on the CPU, instead of <artifact>"));
-static cl::opt<int> runs("runs", cl::desc("Runs of each program"), cl::init(2));
-static cl::list<std::string>
-    settings("set", cl::desc("A hyper-parameter: NAME=VALUE"));
-static cl::list<std::string> only("program", cl::desc("Only this program"));
-static cl::opt<unsigned>
-    mostBlocks("blocks", cl::desc("Most blocks of a launch"), cl::init(8));
+                  cl::desc("What runs on the CPU, instead of <artifact>"),
+                  cl::cat(category));
+static cl::opt<int> runs("runs", cl::desc("Runs of each program"), cl::init(2),
+                         cl::cat(category));
+static cl::list<std::string> settings("set",
+                                      cl::desc("A hyper-parameter: NAME=VALUE"),
+                                      cl::cat(category));
+static cl::list<std::string> only("program", cl::desc("Only this program"),
+                                  cl::cat(category));
+static cl::opt<unsigned> mostBlocks("blocks",
+                                    cl::desc("Most blocks of a launch"),
+                                    cl::init(8), cl::cat(category));
 static cl::opt<int>
     dropBarrier("drop-barrier",
                 cl::desc("Leave this barrier out: the check should fail"),
-                cl::init(-1));
+                cl::init(-1), cl::cat(category));
 static cl::opt<int>
     shiftStore("shift-store",
                cl::desc("Move this store to global memory by an element: the "
                         "check should fail"),
-               cl::init(-1));
+               cl::init(-1), cl::cat(category));
 static cl::opt<double>
     planned("planned", cl::init(-1),
             cl::desc("Largest relative difference of the floating-point "
-                     "operations and bytes counted from those planned"));
-static cl::opt<bool> counts("counts",
-                            cl::desc("Print what the device counted"));
+                     "operations and bytes counted from those planned"),
+            cl::cat(category));
+static cl::opt<bool> counts("counts", cl::desc("Print what the device counted"),
+                            cl::cat(category));
 
 [[noreturn]] static void fail(const llvm::Twine &message) {
   llvm::errs() << "pc-sim-check: error: " << message << "\n";
@@ -531,6 +538,7 @@ static Bytes makeMistake(llvm::MemoryBufferRef source) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM initialised(argc, argv);
+  cl::HideUnrelatedOptions(category);
   cl::ParseCommandLineOptions(argc, argv,
                               "compares the simulated device with the CPU\n");
   pcx_module_t *module = nullptr;
