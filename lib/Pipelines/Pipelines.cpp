@@ -173,6 +173,9 @@ static void buildScheduled(OpPassManager &pm, const PipelineOptions &options) {
   FormGroupsPassOptions groups;
   groups.fuse = options.fuse;
   functions.addPass(createFormGroupsPass(groups));
+  // Every thread of a device would carry it out.
+  if (device)
+    functions.addPass(createHoistScalarsPass());
   PlanBuffersPassOptions buffers;
   buffers.padRows = device && options.strategy == "persistent";
   functions.addPass(createPlanBuffersPass(buffers));

@@ -22,6 +22,7 @@
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/DebugInfo.h"
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/IntrinsicsNVPTX.h"
@@ -394,8 +395,15 @@ Error Instrumenter::instrumentFunction(Function &function) {
 }
 
 Error Instrumenter::instrumentCall(CallInst &call) {
-  if (call.isInlineAsm())
-    return refuse(call, "inline assembly");
+  if (auto *assembly = dyn_cast<InlineAsm>(call.getCalledOperand())) {
+    // Nothing, which the optimiser takes for something.
+    if (!assembly->getAsmString().empty() || call.arg_size() != 1 ||
+        call.getType() != call.getArgOperand(0)->getType())
+      return refuse(call, "inline assembly");
+    call.replaceAllUsesWith(call.getArgOperand(0));
+    call.eraseFromParent();
+    return Error::success();
+  }
   Function *callee = call.getCalledFunction();
   if (!callee)
     return refuse(call, "an indirect call");

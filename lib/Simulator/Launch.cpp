@@ -985,9 +985,14 @@ void Execution::access(const void *address, uint32_t bytes, uint32_t alignment,
   Counters &counters = result.counters;
   if (flags & AccessAtomic)
     ++counters.atomics;
-  (isShared ? (writes ? counters.sharedWritten : counters.sharedRead)
-            : (writes ? counters.globalWritten : counters.globalRead)) += bytes;
-  log(place, bytes, isShared, site);
+  // How often a thread looks for what another one has not written yet says
+  // nothing of the kernel.
+  if (!((flags & AccessSpin) && !writes && thread.repeats)) {
+    (isShared ? (writes ? counters.sharedWritten : counters.sharedRead)
+              : (writes ? counters.globalWritten : counters.globalRead)) +=
+        bytes;
+    log(place, bytes, isShared, site);
+  }
   if ((flags & AccessAtomic) && !isShared)
     synchronise(address, flags);
   note(*array, array->getOffset(address), bytes, flags, site);

@@ -84,6 +84,8 @@ TEST(Inspect, CodeForDevices) {
   EXPECT_EQ(json["programs"][0]["device"]["launches"][0]["samples_per_block"],
             4);
   EXPECT_EQ(json["programs"][0]["device"]["launches"][1]["cooperative"], true);
+  EXPECT_EQ(json["programs"][0]["device"]["launches"][0]["name"],
+            json["programs"][0]["device"]["launches"][0]["kernel"]);
 }
 
 #ifdef PCX_TEST_SIMULATOR
@@ -169,7 +171,8 @@ TEST_F(OnDevice, AFaultIsAnErrorThatNamesTheKernel) {
   EXPECT_MISTAKE(run({"exec", artifact("pcx-test-for-device"), "--program",
                       "fault", "--input", "x=" + dir / "x.npy", "--device",
                       "sim", "-o", dir / "o.npz"}),
-                 AllOf(HasSubstr("kernel 'overrun' of program 'fault'"),
+                 AllOf(HasSubstr("kernel 'overrun' (launch #0) of program "
+                                 "'fault'"),
                        HasSubstr("out of bounds")));
 }
 #endif

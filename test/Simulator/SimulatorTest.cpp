@@ -984,6 +984,24 @@ define ptx_kernel void @k(ptr byval(float) align 4 %p, ptr %q, i1 %c) {
   EXPECT_EQ(message, prefix + "a place in a parameter that is no constant");
 }
 
+TEST_F(SimulatorTest, PinnedValuesAreThemselves) {
+  auto module =
+      load(replaced(byValue, "%r = fadd float %v, %a",
+                    "%w = call float asm sideeffect \"\", \"=f,0\"(float %v)\n"
+                    "  %r = fadd float %w, %a"));
+  ASSERT_TRUE(module) << message;
+  float *x = upload(std::vector<float>{1, 2, 3, 4});
+  float *y = upload(std::vector<float>(4));
+  struct {
+    float *x, *y;
+    float a;
+  } values = {x, y, 0.5f};
+  auto result = device.launch(*module, "k", {{1}, {4}}, {&values});
+  ASSERT_TRUE(bool(result)) << llvm::toString(result.takeError());
+  expectNoFault(*result);
+  EXPECT_EQ(download(y, 4), (std::vector<float>{1.5, 2.5, 3.5, 4.5}));
+}
+
 TEST_F(SimulatorTest, FaultsHaveLinesAndThoseOfCalls) {
   const std::string inlined = R"(
 define ptx_kernel void @k(ptr addrspace(1) %x) !dbg !3 {

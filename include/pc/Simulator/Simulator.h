@@ -71,6 +71,7 @@ struct Counters {
   uint64_t instructions = 0; ///< of the IR, by all threads
   uint64_t flops = 0;        ///< in floating point; two for a fused one
   uint64_t matrixFlops = 0;  ///< of matrix products
+  /// Bytes; of a thread that polls, one read for each value that it finds.
   uint64_t globalRead = 0, globalWritten = 0;
   uint64_t sharedRead = 0, sharedWritten = 0;
   /// Accesses of warps to global memory, the sectors of 32 bytes that they

@@ -67,10 +67,6 @@ int64_t ResidentMatrix::getChunksOfRow() const {
   return llvm::alignTo(columns, kRowUnit) / getChunk();
 }
 
-int64_t ResidentMatrix::getCopyingThreads() const {
-  return std::min(kThreads, getRows() * getChunksOfRow());
-}
-
 bool pc::canBeResident(linalg::GenericOp op) {
   OpOperand *use = op.getDpsInputOperand(1);
   auto type = dyn_cast<RankedTensorType>(use->get().getType());
@@ -264,6 +260,12 @@ bool ContractionPlan::hasPartialSlices() const {
   return (left.resident || right.resident) && k % depth != 0;
 }
 
+int64_t ContractionPlan::getNeighbours() const {
+  int64_t perThread = columns / acrossColumns;
+  bool exact = multiply == Multiply::Exact;
+  return exact && !right.termsTogether && n % perThread == 0 ? perThread : 1;
+}
+
 int64_t ContractionPlan::getTiles(int64_t count) const {
   return llvm::divideCeil(count, rows) * llvm::divideCeil(n, columns);
 }
@@ -283,12 +285,11 @@ double ContractionPlan::getFlops(int64_t count, int64_t terms) const {
   double flops = 2.0 * parts * llvm::alignTo(terms, unit);
   if (multiply != Multiply::Exact)
     return flops * llvm::alignTo(count, rows) * llvm::alignTo(n, columns);
-  // Without a loop the back end adds up a sum where it is stored.
-  constexpr int64_t mostUnrolled = 128;
-  int64_t sums = rows / acrossRows * (columns / acrossColumns);
-  if (stages == 1 && sums * depth <= mostUnrolled)
-    return flops * count * n;
-  return flops * getThreadLines(count, rows, acrossRows, left.termsTogether) *
+  // Where tiles fill the array no thread looks whether it has rows.
+  int64_t lines = m % rows == 0 ? llvm::alignTo(count, rows)
+                                : getThreadLines(count, rows, acrossRows,
+                                                 left.termsTogether);
+  return flops * lines *
          getThreadLines(n, columns, acrossColumns, right.termsTogether);
 }
 
@@ -654,8 +655,7 @@ SmallVector<Value> ContractionEmitter::multiplyExact(Value left, Value right,
 /// Those of a row at once, where they exist together or not at all.
 void ContractionEmitter::finishRow(Value row, ArrayRef<Value> sums) {
   bool allExist = plan.n % plan.columns == 0;
-  bool neighbours = isExact(plan) && !plan.right.termsTogether &&
-                    plan.n % columns.size() == 0;
+  bool neighbours = plan.getNeighbours() > 1;
   size_t step = allExist || neighbours ? columns.size() : 1;
   Value there = add(firstRow, row);
   doIf(isLess(there, arguments.rows), [&]() {
@@ -836,6 +836,11 @@ void ContractionEmitter::run() {
            findActive();
          placeLines();
          SmallVector<Value> sums = emitTile();
+         // Where LLVM leaves no loop they could go behind the condition of
+         // their store.
+         if (isExact(plan))
+           for (Value &sum : sums)
+             sum = pinned(b, loc, sum);
          isExact(plan) ? finishExact(sums) : finishMatrix(sums);
          return SmallVector<Value>();
        });

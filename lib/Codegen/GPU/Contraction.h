@@ -57,8 +57,6 @@ struct ResidentMatrix {
   /// Elements that a thread copies at a time, and how often for a row.
   int64_t getChunk() const;
   int64_t getChunksOfRow() const;
-  /// Threads of a block that have something to copy.
-  int64_t getCopyingThreads() const;
 };
 
 /// Emits the copy of a dense matrix, by all threads of the block; the copies
@@ -111,6 +109,8 @@ struct ContractionPlan {
   /// The last slice is multiplied as far as there are terms, to a multiple of
   /// what one turn multiplies; otherwise to its end, which is zeros.
   bool hasPartialSlices() const;
+  /// Neighbouring elements of a row that a thread has, and finishes together.
+  int64_t getNeighbours() const;
   /// Tiles of C with `count` rows.
   int64_t getTiles(int64_t count) const;
   /// Floating-point operations of C with `count` rows and `terms` terms, with

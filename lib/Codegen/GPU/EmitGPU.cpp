@@ -553,6 +553,8 @@ void ProgramEmitter::takeScalars(ValueRange values, IRMapping &scalars) {
                                       scalarArray, ArrayRef<LLVM::GEPArg>{at});
     Value scalar =
         LLVM::LoadOp::create(b, loc, isIndex ? b.getI64Type() : type, place, 8);
+    if (scalar.getType().getIntOrFloatBitWidth() >= 32)
+      scalar = pinned(b, loc, scalar);
     if (isIndex)
       scalar = arith::IndexCastOp::create(b, loc, type, scalar);
     scalars.map(value, scalar);
@@ -697,8 +699,10 @@ void ProgramEmitter::copyResidents(Value blocksOfSamples) {
     return;
   ThreadCode code(b, loc);
   GroupWork work;
-  work.units.blocksOfSamples =
+  int64_t blocksWithSamples =
       std::min<int64_t>(llvm::divideCeil(maxBatch, sampleBlock), mostBlocks);
+  double perSample = double(blocksWithSamples) / maxBatch;
+  work.units.blocksOfSamples = blocksWithSamples;
   work.units.trips = 1;
   code.doIf(code.isLess(block, blocksOfSamples), [&]() {
     OpBuilder::InsertionGuard guard(b);
@@ -709,12 +713,9 @@ void ProgramEmitter::copyResidents(Value blocksOfSamples) {
                        getGlobalAddress(resident.array),
                        getSharedAddress(resident.offset), thread);
       work.units.bytes += resident.matrix.getCopiedBytes();
-      work.bytesPerSample +=
-          double(resident.matrix.getCopiedBytes()) / sampleBlock;
+      work.bytesPerSample += resident.matrix.getCopiedBytes() * perSample;
       if (!takesValues)
-        work.bytesPerSample += double(sizeof(void *)) *
-                               resident.matrix.getCopyingThreads() /
-                               sampleBlock;
+        work.bytesPerSample += getReadBytes(sizeof(void *)) * perSample;
     }
     code.b.restoreInsertionPoint(b.saveInsertionPoint());
     code.commitCopies();
@@ -761,6 +762,8 @@ Value ProgramEmitter::takeAddress(int64_t array, int64_t offset) {
       addresses.push_back(entry);
   }
   Value address = loadField(globalType, table, place * sizeof(void *));
+  if (!takesValues)
+    address = pinned(b, loc, address);
   return offset == 0 ? address : behind(address, number(offset));
 }
 
@@ -876,13 +879,19 @@ LLVM::LLVMFuncOp ProgramEmitter::emitGroupCall(GroupOp group, StageKind kind,
           group, kind, choices, binding);
     GroupWork work = estimateWork(group, kind, choices, binding, maxBatch);
     int64_t blocks = getLaunchBlocks(group, kind);
-    if (!persistent)
+    int64_t threads = getThreadsOfPoints(group, kind);
+    int64_t most = blocks * kThreads;
+    if (!persistent && threads && kind == StageKind::Samples)
+      work.bytesPerSample +=
+          double(ownBytes) * std::min(double(threads), double(most) / maxBatch);
+    else if (!persistent)
       work.bytesBase +=
-          double(ownBytes) * getReadingThreads(group, kind, blocks);
+          double(ownBytes) * (threads ? std::min(threads, most) : most);
     else if (kind == StageKind::Params)
       work.bytesBase += getReadBytes(ownBytes) * blocks;
     else
-      work.bytesPerSample += getReadBytes(ownBytes) / sampleBlock;
+      work.bytesPerSample += getReadBytes(ownBytes) *
+                             llvm::divideCeil(maxBatch, sampleBlock) / maxBatch;
     functions.push_back(
         {group, kind, binding, ownBytes, code, addKernel(what, work)});
     function = &functions.back();
@@ -1130,9 +1139,29 @@ unsigned ProgramEmitter::emitGroupKernel(GroupOp group, StageKind kind) {
                          .str();
   launches.back().runs = times;
   LLVM::LLVMFuncOp kernel = beginKernel(name, group.getLoc());
-  IRMapping scalars;
-  takeScalars(group.getInputs(), scalars);
-  Operation *code = emitGroupCall(group, kind, scalars, samples, block, blocks);
+  Operation *code = nullptr;
+  auto emitCode = [&]() {
+    IRMapping scalars;
+    takeScalars(group.getInputs(), scalars);
+    code = emitGroupCall(group, kind, scalars, samples, block, blocks);
+  };
+  if (int64_t threads = getThreadsOfPoints(group, kind)) {
+    // Others need not read the scalars.
+    Value mine = arith::AddIOp::create(
+        b, loc, arith::MulIOp::create(b, loc, block, small(kThreads)),
+        NVVM::ThreadIdXOp::create(b, loc, b.getI32Type()));
+    Value end = small(threads);
+    if (kind == StageKind::Samples)
+      end = arith::MulIOp::create(b, loc, samples, end);
+    Value any =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, mine, end);
+    auto branch = scf::IfOp::create(b, loc, any);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(branch.thenYield());
+    emitCode();
+  } else {
+    emitCode();
+  }
   endKernel(kernel);
   Launch launch = std::move(launches.back());
   // Of one launch.

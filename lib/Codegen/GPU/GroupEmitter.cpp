@@ -156,21 +156,47 @@ int64_t pc::getBlocks(GroupOp group, StageKind stage,
       units, reduces ? kWarps : kThreads * getNeighbours(group, stage));
 }
 
-int64_t pc::getReadingThreads(GroupOp group, StageKind stage, int64_t blocks) {
+int64_t pc::getThreadsOfPoints(GroupOp group, StageKind stage) {
   auto [space, parallel] = getPoints(group);
   if (getRoot(group) || updates(group) || parallel < space.size())
-    return blocks * kThreads;
-  return std::min<int64_t>(
-      blocks * kThreads,
-      llvm::divideCeil(llvm::product_of(space), getNeighbours(group, stage)));
+    return 0;
+  int64_t points = llvm::product_of(space);
+  if (stage == StageKind::Samples)
+    points /= space[0];
+  return points / getNeighbours(group, stage);
 }
 
-/// Arithmetic of each operation of a group on one point, as the simulated
-/// device counts it: additions, products and quotients one, fused multiply-adds
-/// two, and nothing for what is the same in all points. The bodies are looked
-/// at as one block, as in the code: functions written as `pc-expand-math` will
-/// write them, and what two bodies have in common there once.
-static llvm::DenseMap<Operation *, int64_t> getPointFlops(GroupOp group) {
+/// A body's operation on an index that is the `number`-th of neighbours, whose
+/// first is a multiple of how many they are: what it takes of the upper bits is
+/// the same for those that have these in common, as random numbers that are
+/// made several at a time.
+static void shareUpperBits(OpBuilder &b, arith::ShRUIOp shift,
+                           IRMapping &values, int64_t number) {
+  Operation *cast = shift.getLhs().getDefiningOp<arith::IndexCastOp>();
+  Value index = cast ? cast->getOperand(0) : shift.getLhs();
+  auto sum = values.lookupOrDefault(index).getDefiningOp<arith::AddIOp>();
+  APInt bits;
+  if (!index.getDefiningOp<linalg::IndexOp>() || !sum ||
+      !matchPattern(shift.getRhs(), m_ConstantInt(&bits)))
+    return;
+  int64_t upper = number >> bits.getZExtValue() << bits.getZExtValue();
+  Location loc = shift.getLoc();
+  IRMapping inner;
+  inner.map(index, arith::AddIOp::create(
+                       b, loc, sum.getLhs(),
+                       arith::ConstantIndexOp::create(b, loc, upper)));
+  values.map(shift.getLhs(),
+             cast ? b.clone(*cast, inner)->getResult(0) : inner.lookup(index));
+}
+
+/// Arithmetic of each operation of a group on one of `neighbours` points that a
+/// thread has, as the simulated device counts it: additions, products and
+/// quotients one, fused multiply-adds two, and nothing for what is the same in
+/// all points. The bodies are looked at as one block, as in the code: functions
+/// written as `pc-expand-math` will write them, and what two bodies or two
+/// points have in common there once.
+static llvm::DenseMap<Operation *, double> getPointFlops(GroupOp group,
+                                                         int64_t neighbours) {
   OwningOpRef<GroupOp> expanded(group.clone());
   RewritePatternSet patterns(group.getContext());
   populateExpandMathPatterns(patterns);
@@ -183,53 +209,74 @@ static llvm::DenseMap<Operation *, int64_t> getPointFlops(GroupOp group) {
   Block *block = point->addEntryBlock();
   b.setInsertionPointToEnd(block);
   llvm::DenseMap<Operation *, Operation *> owners;
-  llvm::DenseMap<Value, Value> known;
-  llvm::DenseMap<std::pair<Value, AffineMap>, Value> loaded;
+  llvm::DenseMap<std::pair<Value, int64_t>, Value> known;
+  llvm::DenseMap<std::tuple<Value, AffineMap, int64_t>, Value> loaded;
   llvm::DenseMap<Value, Value> scalars;
+  llvm::DenseMap<int64_t, Value> indices;
   llvm::DenseSet<Value> varying;
   for (auto [original, op] :
        llvm::zip_equal(group.getBody().getOps<linalg::GenericOp>(),
                        expanded->getBody().getOps<linalg::GenericOp>())) {
-    IRMapping values;
-    for (OpOperand &operand : op->getOpOperands()) {
-      BlockArgument argument = op.getMatchingBlockArgument(&operand);
-      Value &value =
-          known.contains(operand.get())
-              ? known[operand.get()]
-              : loaded[{operand.get(), op.getMatchingIndexingMap(&operand)}];
-      if (!value)
-        value = block->addArgument(argument.getType(), loc);
-      varying.insert(value);
-      values.map(argument, value);
-    }
-    auto bind = [&](Value value) {
-      if (values.contains(value))
-        return;
-      TypedAttr constant;
-      if (matchPattern(value, m_Constant(&constant))) {
-        values.map(value, arith::ConstantOp::create(b, loc, constant));
-        return;
+    int64_t innermost = op.getNumLoops() - 1;
+    for (int64_t number = 0; number < neighbours; ++number) {
+      IRMapping values;
+      for (OpOperand &operand : op->getOpOperands()) {
+        BlockArgument argument = op.getMatchingBlockArgument(&operand);
+        AffineMap map = op.getMatchingIndexingMap(&operand);
+        bool differs =
+            innermost >= 0 && map.isFunctionOfDim(innermost) && number > 0;
+        auto result = known.find({operand.get(), number});
+        Value &value = result != known.end()
+                           ? result->second
+                           : loaded[{operand.get(), map, differs ? number : 0}];
+        if (!value)
+          value = block->addArgument(argument.getType(), loc);
+        varying.insert(value);
+        values.map(argument, value);
       }
-      Value &scalar = scalars[value];
-      if (!scalar)
-        scalar = block->addArgument(value.getType(), loc);
-      values.map(value, scalar);
-    };
-    for (Operation &inner : op.getBody()->without_terminator()) {
-      for (Value operand : inner.getOperands())
-        bind(operand);
-      if (isa<linalg::IndexOp>(inner)) {
-        Value index = block->addArgument(b.getIndexType(), loc);
-        varying.insert(index);
-        values.map(inner.getResult(0), index);
-        continue;
+      auto bind = [&](Value value) {
+        if (values.contains(value))
+          return;
+        TypedAttr constant;
+        if (matchPattern(value, m_Constant(&constant))) {
+          values.map(value, arith::ConstantOp::create(b, loc, constant));
+          return;
+        }
+        Value &scalar = scalars[value];
+        if (!scalar)
+          scalar = block->addArgument(value.getType(), loc);
+        values.map(value, scalar);
+      };
+      for (Operation &inner : op.getBody()->without_terminator()) {
+        for (Value operand : inner.getOperands())
+          bind(operand);
+        if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
+          auto dim = static_cast<int64_t>(index.getDim());
+          Value &first = indices[dim];
+          if (!first) {
+            first = block->addArgument(b.getIndexType(), loc);
+            varying.insert(first);
+          }
+          Value here = first;
+          if (neighbours > 1 && dim == innermost)
+            here = arith::AddIOp::create(
+                b, loc, first, arith::ConstantIndexOp::create(b, loc, number));
+          values.map(index.getResult(), here);
+          continue;
+        }
+        IRMapping of(values);
+        if (auto shift = dyn_cast<arith::ShRUIOp>(inner))
+          shareUpperBits(b, shift, of, number);
+        Operation *clone = b.clone(inner, of);
+        owners[clone] = original;
+        values.map(inner.getResults(), clone->getResults());
       }
-      owners[b.clone(inner, values)] = original;
-    }
-    for (auto [result, yielded] : llvm::zip_equal(
-             op->getResults(), op.getBody()->getTerminator()->getOperands())) {
-      bind(yielded);
-      known[result] = values.lookup(yielded);
+      for (auto [result, yielded] :
+           llvm::zip_equal(op->getResults(),
+                           op.getBody()->getTerminator()->getOperands())) {
+        bind(yielded);
+        known[{result, number}] = values.lookup(yielded);
+      }
     }
   }
   func::ReturnOp::create(b, loc, llvm::map_to_vector(known, [](auto &entry) {
@@ -239,7 +286,7 @@ static llvm::DenseMap<Operation *, int64_t> getPointFlops(GroupOp group) {
   DominanceInfo dominance(*point);
   eliminateCommonSubExpressions(rewriter, dominance, *point);
 
-  llvm::DenseMap<Operation *, int64_t> flops;
+  llvm::DenseMap<Operation *, double> flops;
   for (Operation &inner : block->without_terminator()) {
     if (llvm::none_of(inner.getOperands(),
                       [&](Value operand) { return varying.contains(operand); }))
@@ -248,7 +295,7 @@ static llvm::DenseMap<Operation *, int64_t> getPointFlops(GroupOp group) {
     int64_t own = 2 * isa<math::FmaOp>(inner);
     own +=
         isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp>(inner);
-    flops[owners.lookup(&inner)] += own;
+    flops[owners.lookup(&inner)] += double(own) / neighbours;
   }
   return flops;
 }
@@ -310,7 +357,11 @@ GroupWork pc::estimateWork(GroupOp group, StageKind stage,
   double flops = 0, flopsPerSample = 0, bytesPerSample = 0;
   double bytes = getPointBytes(group, stage, binding);
   linalg::GenericOp root = getRoot(group);
-  llvm::DenseMap<Operation *, int64_t> pointFlops = getPointFlops(group);
+  int64_t neighbours = getNeighbours(group, stage);
+  if (isContraction(root))
+    neighbours = planGroup(root, stage, choices, binding).getNeighbours();
+  llvm::DenseMap<Operation *, double> pointFlops =
+      getPointFlops(group, neighbours);
   int64_t rows = 1;
   double tensorFlops = 0;
   // What is read from shared memory is there at once.
@@ -327,13 +378,23 @@ GroupWork pc::estimateWork(GroupOp group, StageKind stage,
       ContractionPlan plan = planGroup(op, stage, choices, binding);
       bool dynamic = ShapedType::isDynamic(plan.k);
       int64_t terms = dynamic ? batch : plan.k;
-      double all = plan.getFlops(plan.m, terms);
+      // Of a batch's rows, whose last block may have few.
+      auto ofRows = [&](auto get) -> double {
+        if (stage != StageKind::Samples)
+          return get(plan.m);
+        int64_t whole = batch / plan.m, rest = batch % plan.m;
+        double sum = whole * get(plan.m) + (rest ? get(rest) : 0);
+        return sum / batch * plan.m;
+      };
+      double all =
+          ofRows([&](int64_t rows) { return plan.getFlops(rows, terms); });
       if (dynamic) {
         flopsPerSample += all / terms;
         bytesPerSample += plan.getBytes(plan.m, 1);
       } else {
         flops += all;
-        bytes += plan.getBytes(plan.m, plan.k);
+        bytes +=
+            ofRows([&](int64_t rows) { return plan.getBytes(rows, plan.k); });
       }
       if (plan.multiply != Multiply::Exact) {
         tensorFlops = all;

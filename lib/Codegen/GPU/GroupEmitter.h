@@ -68,9 +68,9 @@ int64_t getSliceBytes(GroupOp group, StageKind stage,
 int64_t getBlocks(GroupOp group, StageKind stage, const GroupChoices &choices,
                   int64_t rows);
 
-/// Threads of `blocks` blocks that read what is the same for all of them: those
-/// with a point where the number of points is known, or else all.
-int64_t getReadingThreads(GroupOp group, StageKind stage, int64_t blocks);
+/// Threads that an element-wise group has points for, of a sample in a stage
+/// over samples; 0 for other groups, all threads of which take part.
+int64_t getThreadsOfPoints(GroupOp group, StageKind stage);
 
 /// Emits `group` as the function `name` at the end of `module`. All threads of
 /// a block call it, and meet before what it wrote is read.

@@ -33,6 +33,22 @@ LLVM::LLVMFuncOp pc::createKernel(gpu::GPUModuleOp module, Location loc,
   return kernel;
 }
 
+Value pc::pinned(OpBuilder &b, Location loc, Value value) {
+  Type type = value.getType();
+  unsigned width =
+      isa<LLVM::LLVMPointerType>(type) ? 64 : type.getIntOrFloatBitWidth();
+  assert((width == 32 || width == 64) && "no such registers");
+  bool wide = width == 64;
+  StringRef constraints = isa<FloatType>(type) ? (wide ? "=d,0" : "=f,0")
+                                               : (wide ? "=l,0" : "=r,0");
+  return LLVM::InlineAsmOp::create(
+             b, loc, type, value, /*asm_string=*/"", constraints,
+             /*has_side_effects=*/true, /*is_align_stack=*/false,
+             LLVM::TailCallKind::None, /*asm_dialect=*/nullptr,
+             /*operand_attrs=*/nullptr)
+      .getResult(0);
+}
+
 LinearAccess pc::getLinearAccess(RankedTensorType type, AffineMap map,
                                  unsigned rank, int64_t pitch) {
   LinearAccess access{type.getElementType(), SmallVector<int64_t>(rank, 0)};

@@ -34,6 +34,12 @@ mlir::LLVM::LLVMFuncOp createKernel(mlir::gpu::GPUModuleOp module,
                                     mlir::Location loc, llvm::StringRef name,
                                     bool takesValues = false);
 
+/// `value`, a number of 32 or 64 bits or an address, which LLVM then leaves
+/// where it is made. It would move some of what a kernel does behind the
+/// condition of what uses it, where the threads of a warp take turns, and leave
+/// other things: nobody could tell what is carried out.
+mlir::Value pinned(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value);
+
 /// Elements of an array as a linear function of the indices of a space.
 struct LinearAccess {
   mlir::Type element;

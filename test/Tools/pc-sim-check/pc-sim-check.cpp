@@ -445,6 +445,7 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
     // Of the last batch and those before it together.
     const pcx_device_variant_t &variant = *program.device;
     double flops = 0, bytes = 0;
+    bool known = true;
     std::vector<std::pair<double, double>> plans(variant.launch_count);
     for (uint32_t l = 0; l < variant.launch_count; ++l) {
       double flopsBefore = flops, bytesBefore = bytes;
@@ -452,6 +453,8 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
         const pcx_kernel_use_t &use = variant.launches[l].uses[u];
         const pcx_kernel_info_t &kernel = variant.kernels[use.kernel];
         double times = use.calls * variant.launches[l].runs;
+        // As often as the call says.
+        known &= times != 0;
         bool full = runs == 1 || artifact.max_batch < 3;
         double samples = double(artifact.max_batch) * runs - (full ? 0 : 3);
         flops += times *
@@ -462,8 +465,10 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
       plans[l] = {flops - flopsBefore, bytes - bytesBefore};
     }
     const sim::Counters &c = run.counters;
-    flopsOff = flops / double(c.flops) - 1;
-    bytesOff = bytes / double(c.globalRead + c.globalWritten) - 1;
+    if (known) {
+      flopsOff = flops / double(c.flops) - 1;
+      bytesOff = bytes / double(c.globalRead + c.globalWritten) - 1;
+    }
     llvm::outs() << "  flops " << c.flops << " (planned "
                  << llvm::format("%.0f", flops) << "), global bytes "
                  << c.globalRead + c.globalWritten << " (planned "

@@ -125,6 +125,33 @@ def FormGroupsPass : Pass<"pc-form-groups", "::mlir::func::FuncOp"> {
   ];
 }
 
+def HoistScalarsPass : Pass<"pc-hoist-scalars", "::mlir::func::FuncOp"> {
+  let summary = "Carry out arithmetic on scalars in front of stages";
+  let description = [{
+    Floating-point arithmetic on scalars that enter a stage, as a learning rate
+    or the reciprocal of a bias correction, moves in front of it; the stage takes
+    what its groups read. There the host carries it out once, where a device
+    would do it in every thread. What depends on a loop in the stage stays, and
+    so does integer arithmetic (a key of random numbers becomes many).
+
+    ```mlir
+    pc.stage params ins(%w, %c : tensor<8x4xf32>, f64) ... {
+    ^bb0(%w0: tensor<8x4xf32>, %c0: f64):
+      %r = arith.divf %one, %c0 : f64
+      pc.group ins(%w0, %r : tensor<8x4xf32>, f64) ...
+    ```
+
+    becomes
+
+    ```mlir
+    %r = arith.divf %one, %c : f64
+    pc.stage params ins(%w, %r : tensor<8x4xf32>, f64) ... {
+    ^bb0(%w0: tensor<8x4xf32>, %r0: f64):
+      pc.group ins(%w0, %r0 : tensor<8x4xf32>, f64) ...
+    ```
+  }];
+}
+
 def InlineBlocksPass : Pass<"pc-inline-blocks", "::mlir::ModuleOp"> {
   let summary = "Inline pc.block at every pc.apply";
 }
