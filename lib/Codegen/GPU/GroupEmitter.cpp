@@ -166,21 +166,89 @@ int64_t pc::getThreadsOfPoints(GroupOp group, StageKind stage) {
   return points / getNeighbours(group, stage);
 }
 
-/// A body's operation on an index that is the `number`-th of neighbours, whose
-/// first is a multiple of how many they are: what it takes of the upper bits is
-/// the same for those that have these in common, as random numbers that are
-/// made several at a time.
-static void shareUpperBits(OpBuilder &b, arith::ShRUIOp shift,
-                           IRMapping &values, int64_t number) {
+namespace {
+/// The bodies of a group on the neighbouring points that a thread has, as one
+/// block: what two bodies or two points have in common is there once.
+class PointBlock {
+public:
+  PointBlock(MLIRContext *context, Location loc)
+      : loc(loc), b(context),
+        func(func::FuncOp::create(loc, "point", b.getFunctionType({}, {}))),
+        block(func->addEntryBlock()) {
+    b.setInsertionPointToEnd(block);
+  }
+
+  /// Appends the body of `op` on the `number`-th of neighbours, for `owner`.
+  void append(linalg::GenericOp op, int64_t number, Operation *owner);
+  /// Ends the block. Arithmetic on what differs between points, by owner:
+  /// additions, products and quotients one, fused multiply-adds two.
+  llvm::DenseMap<Operation *, int64_t> countFlops();
+
+private:
+  Value load(linalg::GenericOp op, OpOperand &operand, int64_t number);
+  void bind(Value value, IRMapping &values);
+  void shareUpperBits(arith::ShRUIOp shift, IRMapping &values, int64_t number);
+
+  Location loc;
+  OpBuilder b;
+  OwningOpRef<func::FuncOp> func;
+  Block *block;
+  llvm::DenseMap<Operation *, Operation *> owners;
+  /// Results, and elements of arrays, of each point.
+  llvm::DenseMap<std::pair<Value, int64_t>, Value> known;
+  llvm::DenseMap<std::tuple<Value, AffineMap, int64_t>, Value> loaded;
+  llvm::DenseMap<Value, Value> scalars;
+  /// Of the first point, by dimension.
+  llvm::DenseMap<int64_t, Value> indices;
+  llvm::DenseSet<Value> varying;
+};
+} // namespace
+
+Value PointBlock::load(linalg::GenericOp op, OpOperand &operand,
+                       int64_t number) {
+  if (Value result = known.lookup({operand.get(), number}))
+    return result;
+  AffineMap map = op.getMatchingIndexingMap(&operand);
+  // One element of all neighbours?
+  if (op.getNumLoops() == 0 || !map.isFunctionOfDim(op.getNumLoops() - 1))
+    number = 0;
+  Value &element = loaded[{operand.get(), map, number}];
+  if (!element) {
+    Type type = op.getMatchingBlockArgument(&operand).getType();
+    element = block->addArgument(type, loc);
+    varying.insert(element);
+  }
+  return element;
+}
+
+/// Finds what a body reads beside elements: a constant, or the same for all.
+void PointBlock::bind(Value value, IRMapping &values) {
+  if (values.contains(value))
+    return;
+  TypedAttr constant;
+  if (matchPattern(value, m_Constant(&constant))) {
+    values.map(value, arith::ConstantOp::create(b, loc, constant));
+    return;
+  }
+  Value &scalar = scalars[value];
+  if (!scalar)
+    scalar = block->addArgument(value.getType(), loc);
+  values.map(value, scalar);
+}
+
+/// The first index of neighbours is a multiple of how many they are: upper bits
+/// are the same for those that have these in common, as are random numbers that
+/// are made several at a time.
+void PointBlock::shareUpperBits(arith::ShRUIOp shift, IRMapping &values,
+                                int64_t number) {
   Operation *cast = shift.getLhs().getDefiningOp<arith::IndexCastOp>();
   Value index = cast ? cast->getOperand(0) : shift.getLhs();
   auto sum = values.lookupOrDefault(index).getDefiningOp<arith::AddIOp>();
   APInt bits;
   if (!index.getDefiningOp<linalg::IndexOp>() || !sum ||
-      !matchPattern(shift.getRhs(), m_ConstantInt(&bits)))
+      !matchPattern(shift.getRhs(), m_ConstantInt(&bits)) || bits.uge(32))
     return;
   int64_t upper = number >> bits.getZExtValue() << bits.getZExtValue();
-  Location loc = shift.getLoc();
   IRMapping inner;
   inner.map(index, arith::AddIOp::create(
                        b, loc, sum.getLhs(),
@@ -189,104 +257,53 @@ static void shareUpperBits(OpBuilder &b, arith::ShRUIOp shift,
              cast ? b.clone(*cast, inner)->getResult(0) : inner.lookup(index));
 }
 
-/// Arithmetic of each operation of a group on one of `neighbours` points that a
-/// thread has, as the simulated device counts it: additions, products and
-/// quotients one, fused multiply-adds two, and nothing for what is the same in
-/// all points. The bodies are looked at as one block, as in the code: functions
-/// written as `pc-expand-math` will write them, and what two bodies or two
-/// points have in common there once.
-static llvm::DenseMap<Operation *, double> getPointFlops(GroupOp group,
-                                                         int64_t neighbours) {
-  OwningOpRef<GroupOp> expanded(group.clone());
-  RewritePatternSet patterns(group.getContext());
-  populateExpandMathPatterns(patterns);
-  walkAndApplyPatterns(*expanded, std::move(patterns));
-
-  OpBuilder b(group.getContext());
-  Location loc = group.getLoc();
-  OwningOpRef<func::FuncOp> point(
-      func::FuncOp::create(loc, "point", b.getFunctionType({}, {})));
-  Block *block = point->addEntryBlock();
-  b.setInsertionPointToEnd(block);
-  llvm::DenseMap<Operation *, Operation *> owners;
-  llvm::DenseMap<std::pair<Value, int64_t>, Value> known;
-  llvm::DenseMap<std::tuple<Value, AffineMap, int64_t>, Value> loaded;
-  llvm::DenseMap<Value, Value> scalars;
-  llvm::DenseMap<int64_t, Value> indices;
-  llvm::DenseSet<Value> varying;
-  for (auto [original, op] :
-       llvm::zip_equal(group.getBody().getOps<linalg::GenericOp>(),
-                       expanded->getBody().getOps<linalg::GenericOp>())) {
-    int64_t innermost = op.getNumLoops() - 1;
-    for (int64_t number = 0; number < neighbours; ++number) {
-      IRMapping values;
-      for (OpOperand &operand : op->getOpOperands()) {
-        BlockArgument argument = op.getMatchingBlockArgument(&operand);
-        AffineMap map = op.getMatchingIndexingMap(&operand);
-        bool differs =
-            innermost >= 0 && map.isFunctionOfDim(innermost) && number > 0;
-        auto result = known.find({operand.get(), number});
-        Value &value = result != known.end()
-                           ? result->second
-                           : loaded[{operand.get(), map, differs ? number : 0}];
-        if (!value)
-          value = block->addArgument(argument.getType(), loc);
-        varying.insert(value);
-        values.map(argument, value);
-      }
-      auto bind = [&](Value value) {
-        if (values.contains(value))
-          return;
-        TypedAttr constant;
-        if (matchPattern(value, m_Constant(&constant))) {
-          values.map(value, arith::ConstantOp::create(b, loc, constant));
-          return;
-        }
-        Value &scalar = scalars[value];
-        if (!scalar)
-          scalar = block->addArgument(value.getType(), loc);
-        values.map(value, scalar);
-      };
-      for (Operation &inner : op.getBody()->without_terminator()) {
-        for (Value operand : inner.getOperands())
-          bind(operand);
-        if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
-          auto dim = static_cast<int64_t>(index.getDim());
-          Value &first = indices[dim];
-          if (!first) {
-            first = block->addArgument(b.getIndexType(), loc);
-            varying.insert(first);
-          }
-          Value here = first;
-          if (neighbours > 1 && dim == innermost)
-            here = arith::AddIOp::create(
-                b, loc, first, arith::ConstantIndexOp::create(b, loc, number));
-          values.map(index.getResult(), here);
-          continue;
-        }
-        IRMapping of(values);
-        if (auto shift = dyn_cast<arith::ShRUIOp>(inner))
-          shareUpperBits(b, shift, of, number);
-        Operation *clone = b.clone(inner, of);
-        owners[clone] = original;
-        values.map(inner.getResults(), clone->getResults());
-      }
-      for (auto [result, yielded] :
-           llvm::zip_equal(op->getResults(),
-                           op.getBody()->getTerminator()->getOperands())) {
-        bind(yielded);
-        known[{result, number}] = values.lookup(yielded);
-      }
-    }
+void PointBlock::append(linalg::GenericOp op, int64_t number,
+                        Operation *owner) {
+  IRMapping values;
+  for (OpOperand &operand : op->getOpOperands()) {
+    Value element = load(op, operand, number);
+    varying.insert(element);
+    values.map(op.getMatchingBlockArgument(&operand), element);
   }
+  for (Operation &inner : op.getBody()->without_terminator()) {
+    for (Value operand : inner.getOperands())
+      bind(operand, values);
+    if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
+      Value &first = indices[index.getDim()];
+      if (!first) {
+        first = block->addArgument(b.getIndexType(), loc);
+        varying.insert(first);
+      }
+      Value here = first;
+      if (index.getDim() + 1 == op.getNumLoops())
+        here = arith::AddIOp::create(
+            b, loc, first, arith::ConstantIndexOp::create(b, loc, number));
+      values.map(index.getResult(), here);
+      continue;
+    }
+    IRMapping operands(values);
+    if (auto shift = dyn_cast<arith::ShRUIOp>(inner))
+      shareUpperBits(shift, operands, number);
+    Operation *clone = b.clone(inner, operands);
+    owners[clone] = owner;
+    values.map(inner.getResults(), clone->getResults());
+  }
+  for (auto [result, yielded] : llvm::zip_equal(
+           op->getResults(), op.getBody()->getTerminator()->getOperands())) {
+    bind(yielded, values);
+    known[{result, number}] = values.lookup(yielded);
+  }
+}
+
+llvm::DenseMap<Operation *, int64_t> PointBlock::countFlops() {
   func::ReturnOp::create(b, loc, llvm::map_to_vector(known, [](auto &entry) {
                            return entry.second;
                          }));
-  IRRewriter rewriter(group.getContext());
-  DominanceInfo dominance(*point);
-  eliminateCommonSubExpressions(rewriter, dominance, *point);
+  IRRewriter rewriter(b.getContext());
+  DominanceInfo dominance(*func);
+  eliminateCommonSubExpressions(rewriter, dominance, *func);
 
-  llvm::DenseMap<Operation *, double> flops;
+  llvm::DenseMap<Operation *, int64_t> flops;
   for (Operation &inner : block->without_terminator()) {
     if (llvm::none_of(inner.getOperands(),
                       [&](Value operand) { return varying.contains(operand); }))
@@ -295,8 +312,30 @@ static llvm::DenseMap<Operation *, double> getPointFlops(GroupOp group,
     int64_t own = 2 * isa<math::FmaOp>(inner);
     own +=
         isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp>(inner);
-    flops[owners.lookup(&inner)] += double(own) / neighbours;
+    flops[owners.lookup(&inner)] += own;
   }
+  return flops;
+}
+
+/// Arithmetic of each operation of a group on one of `neighbours` points that a
+/// thread has, as the simulated device counts it, with functions written as
+/// `pc-expand-math` will write them.
+static llvm::DenseMap<Operation *, double> getPointFlops(GroupOp group,
+                                                         int64_t neighbours) {
+  OwningOpRef<GroupOp> expanded(group.clone());
+  RewritePatternSet patterns(group.getContext());
+  populateExpandMathPatterns(patterns);
+  walkAndApplyPatterns(*expanded, std::move(patterns));
+
+  PointBlock points(group.getContext(), group.getLoc());
+  for (auto [original, op] :
+       llvm::zip_equal(group.getBody().getOps<linalg::GenericOp>(),
+                       expanded->getBody().getOps<linalg::GenericOp>()))
+    for (int64_t number = 0; number < neighbours; ++number)
+      points.append(op, number, original);
+  llvm::DenseMap<Operation *, double> flops;
+  for (auto [op, all] : points.countFlops())
+    flops[op] = double(all) / neighbours;
   return flops;
 }
 
