@@ -946,8 +946,24 @@ static artifact::Description describe(ModuleOp module,
   return description;
 }
 
+/// One line for every operation of `module`: the first that it has, or else
+/// that of what it is in. Of several LLVM would make line 0, and without one it
+/// refuses calls.
+static void settleLines(ModuleOp module) {
+  module.walk<WalkOrder::PreOrder>([](Operation *op) {
+    Location loc = op->getLoc();
+    if (isa<FileLineColLoc, CallSiteLoc>(loc))
+      return;
+    if (auto line = loc->findInstanceOf<FileLineColLoc>())
+      op->setLoc(line);
+    else if (Operation *parent = op->getParentOp())
+      op->setLoc(parent->getLoc());
+  });
+}
+
 /// Has what LLVM makes of the functions of `module` point to their lines.
 static LogicalResult addLines(ModuleOp module, LLVM::DIEmissionKind kind) {
+  settleLines(module);
   PassManager pm(module.getContext(), module->getName().getStringRef());
   pm.addPass(LLVM::createDIScopeForLLVMFuncOpPass({kind}));
   return pm.run(module);

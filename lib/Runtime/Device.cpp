@@ -208,7 +208,9 @@ private:
   void openGather();
   void openStaging();
 
-  Address allocate(uint64_t size, const std::string &purpose);
+  Address
+  allocate(uint64_t size, const std::string &purpose,
+           const char *cure = "compile the model with a smaller --batch");
   void release(Address address);
   void *allocateHost(uint64_t size, const std::string &purpose);
   void reserveScalars(uint64_t count);
@@ -456,7 +458,8 @@ void DeviceExecutor::open(const DeviceChoice &choice) {
     std::string purpose =
         fmt::format("array '{}' of '{}'", entry.name, module.name);
     if (isOnDevice(entry.dtype)) {
-      storage.push_back(allocate(denseBytes(entry), purpose));
+      storage.push_back(allocate(denseBytes(entry), purpose,
+                                 "use a device with more memory"));
       integers.emplace_back();
       hostStorage.push_back(nullptr);
       zeroStorage(s);
@@ -508,11 +511,15 @@ void DeviceExecutor::loadImage() {
          "'{}' has no code for the simulated device, which runs LLVM IR for up "
          "to sm_{}: its images are {}",
          module.name, arch, describeImages(info));
+  // The first that pcc writes code for.
+  constexpr int oldest = 80;
   if (usable.empty())
     fail(PCX_ERROR_DEVICE,
-         "'{}' has no code for {}, which is sm_{}: its images are {}; compile "
-         "the model for sm_{}, or use a later GPU",
-         module.name, label, arch, describeImages(info), arch);
+         "'{}' has no code for {}, which is sm_{}: its images are {}; {}",
+         module.name, label, arch, describeImages(info),
+         arch < oldest
+             ? fmt::format("use a GPU that is sm_{} or later", oldest)
+             : fmt::format("compile the model with --gpu-arch=sm_{}", arch));
   std::string first;
   for (const pcx_image_t *candidate : usable) {
     char log[8192] = "";
@@ -574,7 +581,8 @@ void DeviceExecutor::release(Address address) {
   check(driver->cuMemFree_v2(address), "cannot give memory back");
 }
 
-Address DeviceExecutor::allocate(uint64_t size, const std::string &purpose) {
+Address DeviceExecutor::allocate(uint64_t size, const std::string &purpose,
+                                 const char *cure) {
   Address address = 0;
   Result result = driver->cuMemAlloc_v2(&address, std::max<uint64_t>(size, 1));
   if (result == cuda::OutOfMemory) {
@@ -582,8 +590,8 @@ Address DeviceExecutor::allocate(uint64_t size, const std::string &purpose) {
     driver->cuMemGetInfo_v2(&free, &total);
     fail(PCX_ERROR_MEMORY,
          "no memory left on {} for {}: {} bytes are needed, {} of {} are free; "
-         "compile the model with a smaller --batch",
-         label, purpose, size, free, total);
+         "{}",
+         label, purpose, size, free, total, cure);
   }
   check(result, "cannot allocate memory");
   deviceMemory.push_back(address);
@@ -647,15 +655,16 @@ void DeviceExecutor::openLaunch(const pcx_launch_t &info,
   if (needed > uint64_t(shared))
     fail(PCX_ERROR_DEVICE,
          "kernel '{}' of program '{}' of '{}' needs {} bytes of shared memory, "
-         "but a block has at most {} on {}; compile the model for this device",
-         info.kernel, program.name, module.name, needed, shared, label);
+         "but a block has at most {} on {}; compile the model with "
+         "--gpu-arch=sm_{}",
+         info.kernel, program.name, module.name, needed, shared, label, arch);
   if (info.threads > attribute(cuda::FunctionMaxThreads))
     fail(PCX_ERROR_DEVICE,
          "kernel '{}' of program '{}' of '{}' has blocks of {} threads, but "
-         "with its registers {} runs at most {}; compile the model for this "
-         "device",
+         "with its registers {} runs at most {}; compile the model with "
+         "--gpu-arch=sm_{}",
          info.kernel, program.name, module.name, info.threads, label,
-         attribute(cuda::FunctionMaxThreads));
+         attribute(cuda::FunctionMaxThreads), arch);
   // What a block gets without being asked for; the attribute is of the kernel,
   // which other launches use as well.
   constexpr uint64_t withoutAsking = 48 * 1024;
@@ -670,7 +679,7 @@ void DeviceExecutor::openLaunch(const pcx_launch_t &info,
     if (!driver->cuLaunchKernelEx || arch < 90)
       fail(PCX_ERROR_DEVICE,
            "kernel '{}' of program '{}' of '{}' runs in clusters, which {} has "
-           "not; compile the model for sm_{}",
+           "not; compile the model with --gpu-arch=sm_{}",
            info.kernel, program.name, module.name, label, arch);
     if (info.cluster > portableCluster)
       check(driver->cuFuncSetAttribute(launch.function,

@@ -779,7 +779,7 @@ TEST_F(SimulatedDevice, MemoryThatRunsOutIsNamed) {
   EXPECT_TRUE(
       failedWith(create(module, "sim"), PCX_ERROR_MEMORY,
                  {"no memory left on sim", "array 'state' of 'device.pcx'",
-                  "128 bytes", "--batch"}));
+                  "128 bytes", "use a device with more memory"}));
   // What it had got is given back.
   EXPECT_EQ(count("allocatedBytes"), used);
 }

@@ -1037,8 +1037,8 @@ static LogicalResult checkProducts(ModuleOp module, const CPUTarget &target) {
     op.emitError("products in bf16 need AMX or AVX-512 BF16, which CPU '")
         << target.name
         << "' does not have; name one that has with --mcpu, such as "
-           "sapphirerapids, cooperlake or znver4, or leave --precision=bf16 "
-           "out";
+           "sapphirerapids, cooperlake or znver4, compile for --target=cuda "
+           "alone, or leave --precision=bf16 out";
     return WalkResult::interrupt();
   });
   return failure(checked.wasInterrupted());

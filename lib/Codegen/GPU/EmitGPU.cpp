@@ -117,6 +117,7 @@ private:
                                  Value teams);
   void takeScalars(ValueRange values, IRMapping &scalars);
   Value getArrayAddress(Value array);
+  int64_t countArrays();
   Value takeAddress(int64_t array, int64_t offset);
   Value getGlobalAddress(Value array);
   Value getSharedAddress(int64_t offset);
@@ -744,6 +745,24 @@ Value ProgramEmitter::getArrayAddress(Value array) {
   return getGlobalAddress(array);
 }
 
+/// Arrays that the program's groups touch, with the workspace.
+int64_t ProgramEmitter::countArrays() {
+  llvm::DenseSet<Attribute> arrays;
+  auto add = [&](Value value) {
+    if (!isa<RankedTensorType>(value.getType()))
+      return;
+    BufferAttr buffer = getBuffer(program, value);
+    if (buffer.getSpace() != BufferSpace::Workspace &&
+        buffer.getSpace() != BufferSpace::Scratch)
+      arrays.insert(buffer);
+  };
+  program.walk([&](GroupOp group) {
+    llvm::for_each(group.getInputs(), add);
+    llvm::for_each(group.getOutputs(), add);
+  });
+  return arrays.size() + 1;
+}
+
 /// The address `offset` bytes behind the beginning of an array of the program.
 /// The kernel of a group gets each as it is, so that launches of one kernel
 /// differ in them; a persistent kernel one for all of an array.
@@ -1253,7 +1272,7 @@ void ProgramEmitter::run() {
       });
     });
     launch.blocks = mostBlocks;
-    takesValues = getWorkspaceNumber() < PCX_MOST_ADDRESSES;
+    takesValues = countArrays() <= PCX_MOST_ADDRESSES;
     LLVM::LLVMFuncOp kernel = beginKernel(program.getName(), loc);
     emitDeviceBlock(program.getBody().front());
     endKernel(kernel);

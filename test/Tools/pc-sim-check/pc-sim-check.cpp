@@ -372,7 +372,7 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
     starts.push_back(readStorage(artifact.storage[s]));
   for (int r = 0; r < runs; ++r) {
     // The last batch of several is not full.
-    bool full = runs == 1 || r + 1 < runs || artifact.max_batch < 3;
+    bool full = runs == 1 || r + 1 < runs || artifact.max_batch <= 3;
     int64_t n = artifact.max_batch - (full ? 0 : 3);
     std::vector<Bytes> inputs, outputs;
     std::vector<pcx_array_t> given, made;
@@ -455,7 +455,7 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
         double times = use.calls * variant.launches[l].runs;
         // As often as the call says.
         known &= times != 0;
-        bool full = runs == 1 || artifact.max_batch < 3;
+        bool full = runs == 1 || artifact.max_batch <= 3;
         double samples = double(artifact.max_batch) * runs - (full ? 0 : 3);
         flops += times *
                  (runs * kernel.flops_base + samples * kernel.flops_per_sample);

@@ -262,9 +262,12 @@ void GroupFormer::buildGroup(OpBuilder &builder, Group &group) {
         outputs.push_back(result);
   }
 
-  auto op =
-      GroupOp::create(builder, builder.getFusedLoc(locs),
-                      TypeRange(ValueRange(outputs)), inputs.getArrayRef());
+  Location loc = builder.getFusedLoc(locs);
+  // Constants that became arrays have no line.
+  if (!loc->findInstanceOf<FileLineColLoc>())
+    loc = block.getParent()->getParentOfType<func::FuncOp>().getLoc();
+  auto op = GroupOp::create(builder, loc, TypeRange(ValueRange(outputs)),
+                            inputs.getArrayRef());
   OpBuilder::InsertionGuard guard(builder);
   Block *body = builder.createBlock(&op.getBody());
   IRMapping mapping;
