@@ -1159,28 +1159,22 @@ unsigned ProgramEmitter::emitGroupKernel(GroupOp group, StageKind kind) {
   launches.back().runs = times;
   LLVM::LLVMFuncOp kernel = beginKernel(name, group.getLoc());
   Operation *code = nullptr;
-  auto emitCode = [&]() {
+  ThreadCode at(b, loc);
+  // Threads without a point need not read the scalars.
+  Value hasPoint;
+  if (int64_t threads = getThreadsOfPoints(group, kind))
+    hasPoint =
+        at.isLess(at.add(at.scaled(block, kThreads),
+                         NVVM::ThreadIdXOp::create(b, loc, b.getI32Type())),
+                  kind == StageKind::Samples ? at.scaled(samples, threads)
+                                             : at.number(threads));
+  at.doIf(hasPoint, [&]() {
+    OpBuilder::InsertionGuard guard(b);
+    b.restoreInsertionPoint(at.b.saveInsertionPoint());
     IRMapping scalars;
     takeScalars(group.getInputs(), scalars);
     code = emitGroupCall(group, kind, scalars, samples, block, blocks);
-  };
-  if (int64_t threads = getThreadsOfPoints(group, kind)) {
-    // Others need not read the scalars.
-    Value mine = arith::AddIOp::create(
-        b, loc, arith::MulIOp::create(b, loc, block, small(kThreads)),
-        NVVM::ThreadIdXOp::create(b, loc, b.getI32Type()));
-    Value end = small(threads);
-    if (kind == StageKind::Samples)
-      end = arith::MulIOp::create(b, loc, samples, end);
-    Value any =
-        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, mine, end);
-    auto branch = scf::IfOp::create(b, loc, any);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPoint(branch.thenYield());
-    emitCode();
-  } else {
-    emitCode();
-  }
+  });
   endKernel(kernel);
   Launch launch = std::move(launches.back());
   // Of one launch.

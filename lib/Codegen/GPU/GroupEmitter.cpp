@@ -213,11 +213,9 @@ Value PointBlock::load(linalg::GenericOp op, OpOperand &operand,
   if (op.getNumLoops() == 0 || !map.isFunctionOfDim(op.getNumLoops() - 1))
     number = 0;
   Value &element = loaded[{operand.get(), map, number}];
-  if (!element) {
-    Type type = op.getMatchingBlockArgument(&operand).getType();
-    element = block->addArgument(type, loc);
-    varying.insert(element);
-  }
+  if (!element)
+    element = block->addArgument(
+        op.getMatchingBlockArgument(&operand).getType(), loc);
   return element;
 }
 

@@ -80,6 +80,12 @@ static cl::opt<double>
 static cl::opt<bool> counts("counts", cl::desc("Print what the device counted"),
                             cl::cat(category));
 
+/// Samples of a run; the last batch of several is not full.
+static int64_t getBatch(int64_t largest, int run) {
+  bool full = runs == 1 || run + 1 < runs || largest <= 3;
+  return largest - (full ? 0 : 3);
+}
+
 [[noreturn]] static void fail(const llvm::Twine &message) {
   llvm::errs() << "pc-sim-check: error: " << message << "\n";
   std::exit(1);
@@ -371,9 +377,7 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
   for (uint32_t s = 0; s < artifact.storage_count; ++s)
     starts.push_back(readStorage(artifact.storage[s]));
   for (int r = 0; r < runs; ++r) {
-    // The last batch of several is not full.
-    bool full = runs == 1 || r + 1 < runs || artifact.max_batch <= 3;
-    int64_t n = artifact.max_batch - (full ? 0 : 3);
+    int64_t n = getBatch(artifact.max_batch, r);
     std::vector<Bytes> inputs, outputs;
     std::vector<pcx_array_t> given, made;
     auto bytesOf = [&](const pcx_port_t &port) {
@@ -444,7 +448,9 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
   if (counts || planned >= 0) {
     // Of the last batch and those before it together.
     const pcx_device_variant_t &variant = *program.device;
-    double flops = 0, bytes = 0;
+    double flops = 0, bytes = 0, samples = 0;
+    for (int r = 0; r < runs; ++r)
+      samples += double(getBatch(artifact.max_batch, r));
     bool known = true;
     std::vector<std::pair<double, double>> plans(variant.launch_count);
     for (uint32_t l = 0; l < variant.launch_count; ++l) {
@@ -455,8 +461,6 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
         double times = use.calls * variant.launches[l].runs;
         // As often as the call says.
         known &= times != 0;
-        bool full = runs == 1 || artifact.max_batch <= 3;
-        double samples = double(artifact.max_batch) * runs - (full ? 0 : 3);
         flops += times *
                  (runs * kernel.flops_base + samples * kernel.flops_per_sample);
         bytes += times *
