@@ -69,6 +69,7 @@ private:
                   Align alignment, uint32_t flags);
   Error instrumentCall(CallInst &call);
   Error instrumentIntrinsic(CallInst &call);
+  Error replaceRounding(FPTruncInst &rounding);
   void replaceShuffle(CallInst &call, Shuffle kind);
   void replaceMatrix(CallInst &call, MatrixKind kind);
   void replaceLoadMatrix(CallInst &call, unsigned count, bool transposed);
@@ -384,6 +385,10 @@ Error Instrumenter::instrumentFunction(Function &function) {
     } else if (isa<PtrToIntInst>(instruction)) {
       if (instruction->getType()->getScalarSizeInBits() < 64)
         return refuse(*instruction, "an address in less than 64 bits");
+    } else if (auto *rounding = dyn_cast<FPTruncInst>(instruction)) {
+      if (rounding->getType()->getScalarType()->isBFloatTy())
+        if (Error error = replaceRounding(*rounding))
+          return error;
     } else if (auto *call = dyn_cast<CallInst>(instruction)) {
       if (Error error = instrumentCall(*call))
         return error;
@@ -584,6 +589,33 @@ Error Instrumenter::instrumentIntrinsic(CallInst &call) {
       !(call.doesNotAccessMemory() ||
         cast<IntrinsicInst>(call).isAssumeLikeIntrinsic()))
     return refuse(call, "'" + callee->getName() + "'");
+  return Error::success();
+}
+
+/// Rounding to bfloat16 as cvt.rn.bf16.f32 does it: to the nearest, ties to
+/// even, subnormal numbers kept, every NaN 0x7fff. The host would need a
+/// library function, or has an instruction that takes subnormal numbers for
+/// zero.
+Error Instrumenter::replaceRounding(FPTruncInst &rounding) {
+  Value *value = rounding.getOperand(0);
+  if (!value->getType()->getScalarType()->isFloatTy())
+    return refuse(rounding, "rounding to bfloat of another type than float");
+  IRBuilder<> b(&rounding);
+  auto likeValue = [&](Type *type) -> Type * {
+    if (auto *vector = dyn_cast<VectorType>(value->getType()))
+      return VectorType::get(type, vector->getElementCount());
+    return type;
+  };
+  Type *words = likeValue(i32);
+  auto constant = [&](uint32_t word) { return ConstantInt::get(words, word); };
+  Value *bits = b.CreateBitCast(value, words);
+  Value *odd = b.CreateAnd(b.CreateLShr(bits, constant(16)), constant(1));
+  Value *sum = b.CreateAdd(b.CreateAdd(bits, constant(0x7fff)), odd);
+  Value *upper = b.CreateSelect(b.CreateFCmpUNO(value, value), constant(0x7fff),
+                                b.CreateLShr(sum, constant(16)));
+  Value *half = b.CreateTrunc(upper, likeValue(b.getInt16Ty()));
+  rounding.replaceAllUsesWith(b.CreateBitCast(half, rounding.getType()));
+  rounding.eraseFromParent();
   return Error::success();
 }
 

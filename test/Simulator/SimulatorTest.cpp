@@ -1000,6 +1000,54 @@ define ptx_kernel void @k(ptr addrspace(1) %x) {
   EXPECT_EQ(download(x, 2), (std::vector<float>{3, 3}));
 }
 
+TEST_F(SimulatorTest, RoundsToBFloatAsTheDeviceDoes) {
+  const std::string text = R"(
+define ptx_kernel void @k(ptr addrspace(1) %x, ptr addrspace(1) %y) {
+  %t = call i32 @llvm.nvvm.read.ptx.sreg.tid.x()
+  %p = getelementptr float, ptr addrspace(1) %x, i32 %t
+  %v = load float, ptr addrspace(1) %p, align 4
+  %b = fptrunc float %v to bfloat
+  %q = getelementptr bfloat, ptr addrspace(1) %y, i32 %t
+  store bfloat %b, ptr addrspace(1) %q, align 2
+  %one = insertelement <2 x float> zeroinitializer, float %v, i32 1
+  %two = fptrunc <2 x float> %one to <2 x bfloat>
+  %r = getelementptr <2 x bfloat>, ptr addrspace(1) %y, i32 4
+  %s = getelementptr <2 x bfloat>, ptr addrspace(1) %r, i32 %t
+  store <2 x bfloat> %two, ptr addrspace(1) %s, align 4
+  ret void
+})";
+  // Ties to even below and above, a carry into the exponent, infinity from a
+  // finite number, infinity, a NaN whose upper half is infinity's, and
+  // subnormal numbers.
+  const std::vector<uint32_t> given = {0x3f808000, 0x3f818000, 0xbfffffff,
+                                       0x7f7fffff, 0xff800000, 0xff800001,
+                                       0x00008001, 0x80018000};
+  const std::vector<uint16_t> expected = {0x3f80, 0x3f82, 0xc000, 0x7f80,
+                                          0xff80, 0x7fff, 0x0001, 0x8002};
+  uint32_t *x = upload(given);
+  uint16_t *y = upload(std::vector<uint16_t>(24));
+  expectNoFault(run(text, {{1}, {8}}, {x, y}));
+  std::vector<uint16_t> found = download(y, 24);
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_EQ(found[i], expected[i]) << i;
+    EXPECT_EQ(found[8 + 2 * i], 0) << i;
+    EXPECT_EQ(found[9 + 2 * i], expected[i]) << i;
+  }
+}
+
+TEST_F(SimulatorTest, RefusesToRoundDoubleToBFloat) {
+  auto module = load(R"(
+define ptx_kernel void @k(ptr addrspace(1) %x, double %d) {
+  %b = fptrunc double %d to bfloat
+  store bfloat %b, ptr addrspace(1) %x, align 2
+  ret void
+})");
+  EXPECT_FALSE(module);
+  EXPECT_NE(message.find("rounding to bfloat of another type than float"),
+            std::string::npos)
+      << message;
+}
+
 TEST_F(SimulatorTest, FaultsHaveLinesAndThoseOfCalls) {
   const std::string inlined = R"(
 define ptx_kernel void @k(ptr addrspace(1) %x) !dbg !3 {
