@@ -59,7 +59,7 @@ typedef struct pcx_trailer_t {
   uint64_t payload_bytes; ///< size of the ELF object in front of the trailer
   char isa[40];           ///< lowest CPU level it runs on, e.g. "x86-64-v3"
   char compiler[48];      ///< e.g. "pcc 0.1.0"
-  uint64_t required_cpu;  ///< pcx_cpu_feature_t bits of the lowest level
+  uint64_t required_cpu;  ///< pcx_cpu_feature_t bits of all its CPUs
   uint8_t reserved[40];   ///< zero
   uint8_t sha256[32];     ///< SHA-256 of all bytes of the file before this
                           ///< field (payload, then trailer up to here)

@@ -12,6 +12,19 @@
 
 using namespace pc::artifact;
 
+uint64_t Description::getRequiredFeatures() const {
+  uint64_t result = 0;
+  for (const Program &program : programs) {
+    if (program.variants.empty())
+      continue;
+    uint64_t common = ~uint64_t(0);
+    for (const Variant &variant : program.variants)
+      common &= variant.required;
+    result |= common;
+  }
+  return result;
+}
+
 const Variant *Description::getLowestVariant() const {
   // Every program must run, so the most demanding of the programs' least
   // demanding variants counts.

@@ -164,7 +164,7 @@ void pc::artifact::addTrailer(SmallVectorImpl<char> &object,
   const Variant *lowest = description.getLowestVariant();
   setText(trailer.isa, lowest ? StringRef(lowest->cpu) : "x86-64");
   setText(trailer.compiler, description.compiler);
-  endian::write64le(&trailer.required_cpu, lowest ? lowest->required : 0);
+  endian::write64le(&trailer.required_cpu, description.getRequiredFeatures());
 
   auto *bytes = reinterpret_cast<const char *>(&trailer);
   object.append(bytes, bytes + offsetof(pcx_trailer_t, sha256));

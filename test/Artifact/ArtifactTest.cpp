@@ -236,6 +236,22 @@ TEST_F(ArtifactTest, VariantsHaveTheirOwnInstructions) {
             uint64_t(PCX_CPU_AVX2 | PCX_CPU_FMA | PCX_CPU_BMI2));
 }
 
+TEST_F(ArtifactTest, RequiresWhatAllVariantsNeed) {
+  // Of the two CPUs none has all that the other has.
+  Description d = describe({"double"});
+  Variant wide = d.programs[0].variants[0], narrow = wide;
+  wide.required = PCX_CPU_AVX2 | PCX_CPU_AVX512;
+  narrow.required = PCX_CPU_AVX2 | PCX_CPU_AVX_VNNI | PCX_CPU_GFNI;
+  d.programs[0].variants = {narrow, wide};
+  EXPECT_EQ(d.getRequiredFeatures(), uint64_t(PCX_CPU_AVX2));
+  // Both programs must run.
+  d.programs.push_back(d.programs[0]);
+  d.programs[1].variants = {wide};
+  EXPECT_EQ(d.getRequiredFeatures(), wide.required);
+  d.programs[1].variants.clear();
+  EXPECT_EQ(d.getRequiredFeatures(), uint64_t(PCX_CPU_AVX2));
+}
+
 TEST_F(ArtifactTest, BytesDependOnTheInputAlone) {
   Description d = describe({"double"});
   for (Emit kind :
@@ -726,6 +742,16 @@ TEST_F(ArtifactTest, TargetNames) {
   ASSERT_TRUE(succeeded(target));
   EXPECT_EQ(target->llvmCPU, "x86-64-v3");
   EXPECT_EQ(target->required & ~v3, 0u);
+  // The name of a CPU promises all that the CPU has: where a virtual machine
+  // masks some of it, the native target is of another name.
+  target = parse("native");
+  ASSERT_TRUE(succeeded(target));
+  EXPECT_TRUE(target->required & PCX_CPU_NATIVE);
+  auto named = parse(target->name);
+  if (succeeded(named))
+    EXPECT_EQ(named->required & ~target->required, 0u);
+  else
+    EXPECT_EQ(target->name, target->tuneCPU + target->llvmCPU.substr(6));
   EXPECT_TRUE(failed(parse("x86-64-v5")));
   EXPECT_EQ(messages, "unknown CPU 'x86-64-v5', did you mean 'x86-64-v4'?\n");
   EXPECT_TRUE(failed(parse("nativ")));

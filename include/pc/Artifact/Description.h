@@ -165,10 +165,13 @@ struct Description {
   std::vector<Program> programs;
   std::vector<Image> images;
 
-  /// The variant that runs on the most CPUs, whose name and features stand in
-  /// the file's trailer: features that every program needs at least. Null
-  /// without programs.
+  /// The variant that runs on the most CPUs, whose name stands in the file's
+  /// trailer. Null without programs.
   const Variant *getLowestVariant() const;
+
+  /// The features in the file's trailer, without which some program has no code
+  /// that runs. Each variant may need more, which others do not.
+  uint64_t getRequiredFeatures() const;
 };
 
 /// "pcc 0.1.0"

@@ -1057,13 +1057,30 @@ struct EmitCPUPass : public pc::impl::EmitCPUPassBase<EmitCPUPass> {
     if (programs.empty())
       return;
     SmallVector<CPUTarget> targets;
+    SmallVector<StringRef> spelled;
     for (StringRef name : cpus) {
       FailureOr<CPUTarget> target = CPUTarget::parse(
           name, [&]() { return module.emitError("cannot generate code: "); });
       if (failed(target))
         return signalPassFailure();
       target->tiles = tiles;
+      const auto *same = llvm::find_if(targets, [&](const CPUTarget &other) {
+        return other.name == target->name;
+      });
+      if (same != targets.end()) {
+        StringRef earlier = spelled[same - targets.begin()];
+        if (name == earlier) {
+          module.emitError("cannot generate code: CPU '")
+              << name << "' is named twice";
+          return signalPassFailure();
+        }
+        module.emitWarning("CPUs '")
+            << earlier << "' and '" << name
+            << "' are the same here: code is generated for the first alone";
+        continue;
+      }
       targets.push_back(*target);
+      spelled.push_back(name);
     }
     ModuleTables tables;
     for (func::FuncOp program : programs)

@@ -2,9 +2,11 @@
 // RUN: not pc-opt %models/digits.pcir --pc-to-cpu-pipeline=mcpu=x86-64-v2 2>&1 | FileCheck %s --check-prefix=OLD
 // RUN: not pc-opt %models/digits.pcir --pc-to-cpu-pipeline=mcpu=x86-64-v33 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 // RUN: not pc-opt %models/digits.pcir --pc-to-cpu-pipeline=mcpu=mc68040 2>&1 | FileCheck %s --check-prefix=FAR
+// RUN: not pc-opt %models/digits.pcir --pc-to-cpu-pipeline=mcpu=x86-64-v3,znver4,x86-64-v3 2>&1 | FileCheck %s --check-prefix=TWICE
 
 // OLD: cannot generate code: CPU 'x86-64-v2' is older than 'x86-64-v3', the least that code is generated for: it lacks avx, avx2
 // UNKNOWN: cannot generate code: unknown CPU 'x86-64-v33', did you mean 'x86-64-v3'?
+// TWICE: cannot generate code: CPU 'x86-64-v3' is named twice
 // FAR: cannot generate code: unknown CPU 'mc68040', expected 'native', 'x86-64-v3', 'x86-64-v4' or a CPU that LLVM knows
 
 // expected-error @below {{argument 0 has no 'pc.port'}}

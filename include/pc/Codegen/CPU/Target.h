@@ -39,7 +39,8 @@ enum class NarrowProducts {
 /// left off. Its scheduling model is used in full.
 struct CPUTarget {
   /// Name for people and for the artifact: "x86-64-v3", "znver4". Of
-  /// `--mcpu=native` the name of the CPU that was found.
+  /// `--mcpu=native` the name of the CPU that was found, with the level of its
+  /// instructions ("znver4-v3") where some that the CPU should have are masked.
   std::string name;
   /// LLVM's `target-cpu`: "x86-64-v3" or "x86-64-v4".
   std::string llvmCPU;
