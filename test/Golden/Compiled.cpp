@@ -26,7 +26,8 @@ using namespace pcx::test;
 
 std::string Build::name() const {
   std::string place = device.empty() ? cpu.substr(cpu.rfind('-') + 1) : device;
-  return type + "_" + level.substr(1) + "_" + place;
+  return (precision.empty() ? type : precision) + "_" + level.substr(1) + "_" +
+         place;
 }
 
 //===----------------------------------------------------------------------===//
@@ -81,6 +82,8 @@ std::unique_ptr<Compiled> Compiled::create(const std::string &source,
                                       "--batch=" + std::to_string(build.batch)};
   if (build.trace)
     command.push_back("--trace");
+  if (!build.precision.empty())
+    command.push_back("--precision=" + build.precision);
   if (!build.device.empty())
     command.insert(command.end(), {"--target=cuda", "--gpu-arch=sim"});
   command.insert(command.end(), build.more.begin(), build.more.end());

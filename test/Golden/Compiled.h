@@ -30,8 +30,11 @@ struct Build {
   std::vector<std::string> more = {}; ///< further flags
   /// Where it runs: empty for the CPU, or "sim", which it is then compiled for.
   std::string device = {};
+  /// What operands of matrix products are rounded to, --precision; empty if
+  /// they are not.
+  std::string precision = {};
 
-  /// "f64_O3_v4" or "f64_O3_sim", the name of a test.
+  /// "f64_O3_v4", "f64_O3_sim" or "tf32_O3_sim", the name of a test.
   std::string name() const;
 };
 

@@ -39,6 +39,10 @@ void compare(const Parameter &parameter) {
   ASSERT_TRUE(compiled) << error;
   Policy policy;
   policy.single = parameter.build.type == "f32";
+  if (parameter.build.precision == "tf32")
+    policy.operandRounding = 0x1p-11;
+  if (parameter.build.precision == "bf16")
+    policy.operandRounding = 0x1p-8;
   // What takes seconds a batch. With iPC one has many weight steps.
   if (!parameter.build.device.empty())
     policy.mostBatches = file->setting.algorithm == "ipc" ? 1 : 2;
@@ -66,14 +70,15 @@ std::vector<Parameter> parameters() {
 
 /// What the simulator does in about a minute: not the benchmark's network, runs
 /// in f32, whose second batch reads moments, and steps in f64, those with the
-/// squared error in f32 as well. A launch for every group of operations is
-/// simulated in less time than one kernel whose blocks wait for each other,
-/// which one file has.
+/// squared error in f32 as well; all with operands in tf32 and bf16. A launch
+/// for every group of operations is simulated in less time than one kernel
+/// whose blocks wait for each other, which one file has.
 std::vector<Parameter> deviceParameters() {
   std::vector<Parameter> result;
   auto add = [&](const std::string &name, const char *type,
-                 const char *strategy) {
-    Build build = {type, "-O3", "x86-64-v3", true, 32, {strategy}, "sim"};
+                 const char *strategy, const char *precision = "") {
+    Build build = {type, "-O3",      "x86-64-v3", true,
+                   32,   {strategy}, "sim",       precision};
     result.push_back({name, build});
   };
   for (const std::string &name : goldenNames()) {
@@ -86,6 +91,8 @@ std::vector<Parameter> deviceParameters() {
                                                : "--gpu-strategy=graph");
     if (isRun || name.find("_se_") != std::string::npos)
       add(name, "f32", "--gpu-strategy=graph");
+    for (const char *precision : {"tf32", "bf16"})
+      add(name, "f32", "--gpu-strategy=graph", precision);
   }
   if (result.empty())
     add("", "f64", "--gpu-strategy=graph");

@@ -94,6 +94,9 @@ public:
 struct Policy {
   /// Element type of what is tested.
   bool single = false;
+  /// Of f32, half the distance of two neighbours at one in the type that
+  /// operands of matrix products are rounded to: 2^-11 of tf32, 2^-8 of bf16.
+  double operandRounding = 0x1p-24;
   /// Batches of a run that are taken and compared, the first ones: for what is
   /// slow.
   int64_t mostBatches = INT64_MAX;
@@ -104,8 +107,9 @@ struct Policy {
 /// weight gradients, weights, predictions. Reports test failures.
 ///
 /// f64: within 1e-9 of the array's largest element, with an allowance for what
-/// is ill-conditioned in runs of iPC. f32: see Golden.cpp. Exact zeros of
-/// gradients and energies must be exact with either.
+/// is ill-conditioned in runs of iPC. f32, and f32 with operands of products in
+/// fewer digits: see Golden.cpp. Exact zeros of gradients and energies must be
+/// exact with all.
 void compareWithGolden(const GoldenFile &file, Provider &provider,
                        const Policy &policy);
 
