@@ -1113,11 +1113,15 @@ LogicalResult Driver::chooseStrategy(ModuleOp module, TimingScope &timing) {
   if (given && !work)
     return success();
   TimingScope scope = timing.nest("Choose a strategy");
-  auto isNamed = [&](const GPUMachine &machine) {
-    return llvm::any_of(
-        gpus, [&](const GPUTarget &gpu) { return gpu.arch == machine.arch; });
-  };
-  bool named = llvm::any_of(getGPUMachines(), isNamed);
+  SmallVector<GPUMachine> named;
+  for (const GPUMachine &machine : getGPUMachines())
+    if (llvm::any_of(gpus, [&](const GPUTarget &gpu) {
+          return gpu.arch == machine.arch;
+        }))
+      named.push_back(machine);
+  ArrayRef<GPUMachine> machines = named;
+  if (named.empty())
+    machines = getGPUMachines();
   std::vector<DeviceWork> all;
   double least = 0;
   std::string chosen;
@@ -1134,11 +1138,13 @@ LogicalResult Driver::chooseStrategy(ModuleOp module, TimingScope &timing) {
       return failure();
     double seconds = 0;
     for (DeviceWork &entry :
-         describeDeviceWork(getModuleInfo(*copy), options.batch)) {
-      for (auto [machine, cost] :
-           llvm::zip_equal(getGPUMachines(), entry.costs))
-        if (!named || isNamed(machine))
-          seconds += cost.getSeconds();
+         describeDeviceWork(getModuleInfo(*copy), options.batch, machines)) {
+      for (const DeviceCost &cost : entry.costs)
+        seconds += cost.getSeconds();
+      // A time on a machine that nobody asked for would be taken for one of
+      // theirs: it serves the choice alone.
+      if (named.empty())
+        entry.costs.clear();
       all.push_back(std::move(entry));
     }
     if (chosen.empty() || seconds < least) {
@@ -1151,8 +1157,17 @@ LogicalResult Driver::chooseStrategy(ModuleOp module, TimingScope &timing) {
   pipeline.strategy = chosen;
   for (DeviceWork &entry : all)
     entry.chosen = entry.strategy == chosen;
-  if (work)
-    work->addDevices(all);
+  if (!work)
+    return success();
+  SmallVector<std::string> unpredicted;
+  for (const GPUTarget &gpu : gpus)
+    if (llvm::none_of(named, [&](const GPUMachine &machine) {
+          return machine.arch == gpu.arch;
+        }))
+      unpredicted.push_back(gpu.getName());
+  if (forSimulator)
+    unpredicted.push_back("sim");
+  work->setDevices(std::move(all), named, unpredicted);
   return success();
 }
 

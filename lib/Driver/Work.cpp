@@ -12,6 +12,7 @@
 #include "pc/Dialect/PC/IR/PC.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
@@ -362,16 +363,23 @@ void WorkReport::writeText(raw_ostream &os) const {
         "FLOPs and bytes\nare those that kernels carry out and ask for, with "
         "the zeros beyond the ends of\ntiles. A time is made of work, waits "
         "for "
-        "memory, meetings of all blocks, and launches.\n\n";
+        "memory, meetings of all blocks, and launches.\n";
+  if (!unpredictedArchs.empty()) {
+    SmallVector<std::string> known;
+    for (const GPUMachine &machine : getGPUMachines())
+      known.push_back(machine.getDescription());
+    os << "No machine is described for " << llvm::join(unpredictedArchs, ", ")
+       << ": not predicted. Described: " << llvm::join(known, ", ") << ".\n";
+  }
+  os << "\n";
   std::vector<std::vector<std::string>> table = {
       {"program", "strategy", "launches", "blocks", "shared", "meetings",
        "FLOPs", "bytes"}};
-  for (const GPUMachine &machine : getGPUMachines())
+  for (const GPUMachine &machine : deviceMachines)
     table.front().push_back((machine.name + " time").str());
-  table.front().push_back("= work");
-  table.front().push_back("+ waits");
-  table.front().push_back("+ meetings");
-  table.front().push_back("+ launches");
+  if (!deviceMachines.empty())
+    for (const char *part : {"= work", "+ waits", "+ meetings", "+ launches"})
+      table.front().push_back(part);
   for (const DeviceWork &work : devices) {
     std::string atLeast = work.exact ? "" : "at least ";
     std::vector<std::string> &row = table.emplace_back();
@@ -385,6 +393,8 @@ void WorkReport::writeText(raw_ostream &os) const {
            atLeast + formatCount(work.bytes)};
     for (const DeviceCost &cost : work.costs)
       row.push_back(atLeast + formatSeconds(cost.getSeconds()));
+    if (work.costs.empty())
+      continue;
     const DeviceCost &last = work.costs.back();
     for (double part : {last.work, last.waits, last.meets, last.launches})
       row.push_back(formatSeconds(part));
@@ -393,7 +403,8 @@ void WorkReport::writeText(raw_ostream &os) const {
 }
 
 std::vector<DeviceWork> pc::describeDeviceWork(const ModuleInfo &info,
-                                               int64_t batch) {
+                                               int64_t batch,
+                                               ArrayRef<GPUMachine> machines) {
   std::vector<DeviceWork> all;
   for (const EntryInfo &entry : info.entries) {
     DeviceWork &work = all.emplace_back();
@@ -415,7 +426,7 @@ std::vector<DeviceWork> pc::describeDeviceWork(const ModuleInfo &info,
             times * (kernel.bytesBase + batch * kernel.bytesPerSample);
       }
     }
-    for (const GPUMachine &machine : getGPUMachines())
+    for (const GPUMachine &machine : machines)
       work.costs.push_back(predictCost(entry, machine));
   }
   return all;
@@ -457,6 +468,10 @@ void WorkReport::writeJSON(raw_ostream &os) const {
           });
         });
     });
+    json.attributeArray("not_predicted", [&] {
+      for (const std::string &arch : unpredictedArchs)
+        json.value(arch);
+    });
     json.attributeArray("devices", [&] {
       for (const DeviceWork &work : devices)
         json.object([&] {
@@ -472,7 +487,7 @@ void WorkReport::writeJSON(raw_ostream &os) const {
           json.attribute("bytes", work.bytes);
           json.attributeObject("predicted_seconds", [&] {
             for (auto [machine, cost] :
-                 llvm::zip_equal(getGPUMachines(), work.costs))
+                 llvm::zip_equal(deviceMachines, work.costs))
               json.attributeObject(machine.name, [&] {
                 json.attribute("total", cost.getSeconds());
                 json.attribute("work", cost.work);

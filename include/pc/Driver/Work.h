@@ -91,13 +91,15 @@ struct DeviceWork {
   bool exact = true;
   int64_t launches = 0, blocks = 0, sharedBytes = 0;
   double meets = 0, flops = 0, bytes = 0;
-  /// By machine, as getGPUMachines() has them.
+  /// By machine, as they were asked for.
   llvm::SmallVector<DeviceCost> costs;
 };
 
-/// Describes the programs of a module in the gpu phase.
+/// Describes the programs of a module in the gpu phase, with times on
+/// `machines`.
 std::vector<DeviceWork> describeDeviceWork(const ModuleInfo &info,
-                                           int64_t batch);
+                                           int64_t batch,
+                                           llvm::ArrayRef<GPUMachine> machines);
 
 /// What --emit=work writes: every program before and after elimination.
 class WorkReport {
@@ -108,8 +110,14 @@ public:
   void setBefore(std::vector<ProgramWork> work) { before = std::move(work); }
   void setAfter(std::vector<ProgramWork> work) { after = std::move(work); }
 
-  void addDevices(llvm::ArrayRef<DeviceWork> work) {
-    devices.insert(devices.end(), work.begin(), work.end());
+  /// The costs of `work` are those of `machines`. `unpredicted` are the
+  /// architectures that code is for and of which no machine is known.
+  void setDevices(std::vector<DeviceWork> work,
+                  llvm::ArrayRef<GPUMachine> machines,
+                  llvm::ArrayRef<std::string> unpredicted) {
+    devices = std::move(work);
+    deviceMachines.assign(machines.begin(), machines.end());
+    unpredictedArchs.assign(unpredicted.begin(), unpredicted.end());
   }
 
   void writeText(llvm::raw_ostream &os) const;
@@ -134,6 +142,8 @@ private:
   Machine machine;
   std::vector<ProgramWork> before, after;
   std::vector<DeviceWork> devices;
+  llvm::SmallVector<GPUMachine> deviceMachines;
+  llvm::SmallVector<std::string> unpredictedArchs;
 };
 
 } // namespace pc

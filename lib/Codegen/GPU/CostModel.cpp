@@ -42,6 +42,10 @@ static constexpr double kIssue = 0.7;
 /// Clocks in which the threads of a block meet.
 static constexpr double kBarrier = 40;
 
+std::string GPUMachine::getDescription() const {
+  return (name + " (sm_" + Twine(arch) + ")").str();
+}
+
 ArrayRef<GPUMachine> pc::getGPUMachines() { return kMachines; }
 
 DeviceCost pc::predictCost(const EntryInfo &entry, const GPUMachine &machine) {

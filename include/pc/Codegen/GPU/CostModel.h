@@ -11,6 +11,8 @@
 
 #include "pc/Codegen/EntryInfo.h"
 
+#include <string>
+
 namespace pc {
 
 /// A GPU that times are predicted for. Rates are of one multiprocessor and for
@@ -28,6 +30,9 @@ struct GPUMachine {
   double meet;       ///< seconds in which all blocks meet
   double launch;     ///< seconds of a launch of its own
   double node;       ///< seconds of a launch inside of a CUDA graph
+
+  /// "A100 (sm_80)"
+  std::string getDescription() const;
 };
 
 /// The GPUs that are predicted for.
