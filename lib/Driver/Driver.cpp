@@ -434,7 +434,9 @@ LogicalResult Driver::checkTargets() {
     if (options.strategy != "auto")
       return success(error("--gpu-strategy is for --target=cuda"));
   }
-  for (const std::string &arch : options.gpuArchs) {
+  for (auto [index, arch] : llvm::enumerate(options.gpuArchs)) {
+    if (llvm::is_contained(ArrayRef(options.gpuArchs).take_front(index), arch))
+      return success(error("--gpu-arch names '" + arch + "' twice"));
     if (arch == "sim") {
       forSimulator = true;
       continue;
@@ -451,7 +453,12 @@ LogicalResult Driver::checkTargets() {
   if (options.gpuArchs.empty())
     for (StringRef arch : {"sm_80", "sm_90"})
       gpus.push_back(*GPUTarget::parse(arch));
-  if (options.cubins && !gpus.empty()) {
+  if (options.cubins && gpus.empty())
+    return success(error("--gpu-cubins is for GPUs, and --gpu-arch names only "
+                         "the simulated device, which has no machine code; "
+                         "leave it out, or name a GPU's architecture, such as "
+                         "sm_90"));
+  if (options.cubins) {
     assembler = findAssembler();
     if (assembler.empty())
       return success(error("--gpu-cubins needs ptxas, which is neither in "
