@@ -40,6 +40,7 @@
 #include "pc/Pipelines/Passes.h"
 #include "pc/Pipelines/Pipelines.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
@@ -1099,6 +1100,32 @@ struct RemarkPrinter : remark::detail::MLIRRemarkStreamerBase {
 };
 } // namespace
 
+namespace {
+/// Swallows errors that have been said. Several programs of a model may each
+/// find what is wrong with a line of it, whichever of them are compiled before
+/// the first that fails ends all.
+class RepeatedErrors : public ScopedDiagnosticHandler {
+public:
+  explicit RepeatedErrors(MLIRContext *context)
+      : ScopedDiagnosticHandler(context) {
+    setHandler([this](Diagnostic &diag) {
+      if (diag.getSeverity() != DiagnosticSeverity::Error)
+        return failure();
+      // Whatever else the location says, the user sees the place.
+      Location location = diag.getLocation();
+      if (auto place = location->findInstanceOf<FileLineColLoc>())
+        location = place;
+      std::string text;
+      llvm::raw_string_ostream(text) << location << ": " << diag;
+      return success(!said.insert(text).second);
+    });
+  }
+
+private:
+  llvm::StringSet<> said;
+};
+} // namespace
+
 /// The phases behind `simplified`, for one target.
 LogicalResult Driver::runTarget(ModuleOp module, StringRef target,
                                 TimingScope &timing) {
@@ -1362,6 +1389,7 @@ LogicalResult Driver::run() {
     return handler.verify();
   }
   SourceMgrDiagnosticHandler handler(sources, &context, llvm::errs());
+  RepeatedErrors repeated(&context);
   return compile(context, sources);
 }
 
