@@ -1034,11 +1034,15 @@ static LogicalResult checkProducts(ModuleOp module, const CPUTarget &target) {
   WalkResult checked = module.walk([&](linalg::GenericOp op) {
     if (getNarrowParts(op) == 0)
       return WalkResult::advance();
-    op.emitError("products in bf16 need AMX or AVX-512 BF16, which CPU '")
-        << target.name
-        << "' does not have; name one that has with --mcpu, such as "
-           "sapphirerapids, cooperlake or znver4, compile for --target=cuda "
-           "alone, or leave --precision=bf16 out";
+    InFlightDiagnostic diag =
+        op.emitError("products in bf16 need AMX or AVX-512 BF16, which ");
+    // A virtual machine can mask what a CPU of that name has.
+    if (target.required & PCX_CPU_NATIVE)
+      diag << "this machine's CPU does not have; name another machine's";
+    else
+      diag << "CPU '" << target.name << "' does not have; name one that has";
+    diag << " with --mcpu, such as sapphirerapids, cooperlake or znver4, "
+            "compile for --target=cuda alone, or leave --precision=bf16 out";
     return WalkResult::interrupt();
   });
   return failure(checked.wasInterrupted());
