@@ -417,6 +417,11 @@ void DeviceExecutor::open(const DeviceChoice &choice) {
   Result result = driver->cuInit(0);
   if (result == cuda::Success)
     result = driver->cuDeviceGetCount(&count);
+  // What is wrong with a simulated one is wrong with the environment.
+  const char *fault = nullptr;
+  if (result && simulated && driver->pcxSimLastFault(&fault) == cuda::Success &&
+      fault && *fault)
+    fail(PCX_ERROR_ARGUMENT, "{}", fault);
   if (result == cuda::NoDevice || (result == cuda::Success && count == 0))
     fail(PCX_ERROR_DEVICE,
          "there is no GPU on this machine that the CUDA driver can use; use "

@@ -736,11 +736,29 @@ TEST_F(SimulatedDevice, CooperativeGridsFitTheDevice) {
   ASSERT_EQ(pcx_session_initialise(small.get(), 5), PCX_OK);
   EXPECT_EQ(trainOnce(small, x), trainOnce(cpu, x));
   EXPECT_EQ(count("barriers", "finish"), 2 * 32u);
-  // None holds none.
-  Environment none("PCX_SIM_SMS", "0");
-  EXPECT_TRUE(failedWith(
-      create(module, "sim"), PCX_ERROR_DEVICE,
-      {"kernel 'finish' of program 'train'", "waits for its blocks"}));
+}
+
+TEST_F(SimulatedDevice, ItsSettingsAreNumbers) {
+  for (const char *text : {"abc", "", "0", "-1", "4x", " 4", "0.5", "65537",
+                           "99999999999999999999"}) {
+    Environment processors("PCX_SIM_SMS", text);
+    EXPECT_TRUE(failedWith(
+        create(module, "sim"), PCX_ERROR_ARGUMENT,
+        {"PCX_SIM_SMS is '" + std::string(text) +
+         "' in the environment, expected the multiprocessors of the simulated "
+         "device: a whole number from 1 to 65536; unset it for 132"}))
+        << text;
+  }
+  for (const char *text : {"80GB", "", "0"}) {
+    Environment memory("PCX_SIM_MEMORY", text);
+    EXPECT_TRUE(failedWith(create(module, "sim"), PCX_ERROR_ARGUMENT,
+                           {"PCX_SIM_MEMORY is '" + std::string(text) +
+                            "' in the environment, expected the bytes of the "
+                            "simulated device's memory"}))
+        << text;
+  }
+  Environment most("PCX_SIM_SMS", "65536");
+  EXPECT_TRUE(makeSession(module, 1, "sim"));
 }
 
 TEST_F(SimulatedDevice, AFaultNamesTheKernelAndEndsTheSession) {

@@ -28,6 +28,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -98,24 +99,42 @@ static State &getState() {
 
 static thread_local std::string lastFault, report;
 
-static uint64_t getNumber(const char *variable, uint64_t otherwise) {
-  const char *text = getenv(variable);
-  uint64_t value = 0;
-  return text && !llvm::StringRef(text).getAsInteger(10, value) ? value
-                                                                : otherwise;
-}
+namespace {
+/// A property of the device that the environment may set.
+struct Setting {
+  const char *variable, *meaning;
+  uint64_t standard, most;
 
-static constexpr uint64_t kMemoryBytes = uint64_t(80) << 30;
+  /// Nothing for a value that is none.
+  std::optional<uint64_t> read() const {
+    const char *text = getenv(variable);
+    if (!text)
+      return standard;
+    uint64_t value = 0;
+    if (llvm::StringRef(text).getAsInteger(10, value) || value < 1 ||
+        value > most)
+      return std::nullopt;
+    return value;
+  }
+
+  /// cuInit has refused what is no value; programs may set another one later.
+  uint64_t get() const { return read().value_or(standard); }
+};
+} // namespace
+
+static constexpr Setting kMultiprocessors = {
+    "PCX_SIM_SMS", "the multiprocessors of the simulated device", 132, 1 << 16};
+static constexpr Setting kMemoryBytes = {
+    "PCX_SIM_MEMORY", "the bytes of the simulated device's memory",
+    uint64_t(80) << 30, uint64_t(1) << 62};
 /// Of a multiprocessor.
 static constexpr unsigned kThreads = 2048, kBlocks = 32,
                           kSharedBytes = 228 * 1024, kReservedShared = 1024;
 
 static unsigned getMultiprocessors() {
-  return static_cast<unsigned>(getNumber("PCX_SIM_SMS", 132));
+  return static_cast<unsigned>(kMultiprocessors.get());
 }
-static uint64_t getMemoryBytes() {
-  return getNumber("PCX_SIM_MEMORY", kMemoryBytes);
-}
+static uint64_t getMemoryBytes() { return kMemoryBytes.get(); }
 
 namespace {
 struct CounterField {
@@ -160,7 +179,20 @@ PCX_SIM_FUNCTIONS(PCX_DECLARE)
   State &state = getState();                                                   \
   std::lock_guard<std::mutex> lock(state.mutex)
 
-Result cuInit(unsigned) { return Success; }
+Result cuInit(unsigned) {
+  lastFault.clear();
+  for (const Setting &setting : {kMultiprocessors, kMemoryBytes}) {
+    if (setting.read())
+      continue;
+    lastFault = llvm::formatv(
+        "{0} is '{1}' in the environment, expected {2}: a whole number from 1 "
+        "to {3}; unset it for {4}",
+        setting.variable, getenv(setting.variable), setting.meaning,
+        setting.most, setting.standard);
+    return InvalidValue;
+  }
+  return Success;
+}
 
 Result cuDriverGetVersion(int *version) {
   *version = 12000;
