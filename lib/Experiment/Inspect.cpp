@@ -8,6 +8,7 @@
 
 #include "Inputs.h"
 #include "Profile.h"
+#include "pcx/Support/Descriptors.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -96,22 +97,6 @@ static Work workOf(const pcx_variant_t &variant, int64_t batch) {
     sum.bytes += work.bytes;
   }
   return sum;
-}
-
-static const char *imageKindName(uint32_t kind) {
-  switch (kind) {
-  case PCX_IMAGE_PTX:
-    return "ptx";
-  case PCX_IMAGE_CUBIN:
-    return "cubin";
-  case PCX_IMAGE_LLVM:
-    return "llvm";
-  }
-  return "unknown";
-}
-
-static std::string archName(const pcx_image_t &image) {
-  return fmt::format("sm_{}{}", image.arch, image.exact ? "a" : "");
 }
 
 /// Blocks of a launch: "4" or "one for 16 samples".
@@ -206,7 +191,7 @@ static Json toJson(const Module &module, int64_t batch) {
   json["images"] = Json::array();
   for (uint32_t i = 0; i < info->image_count; ++i)
     json["images"].push_back({{"kind", imageKindName(info->images[i].kind)},
-                              {"arch", archName(info->images[i])},
+                              {"arch", imageArchName(info->images[i])},
                               {"bytes", info->images[i].bytes}});
   json["storage"] = Json::array();
   for (uint32_t i = 0; i < info->storage_count; ++i) {
@@ -285,8 +270,7 @@ static void print(const Module &module, int64_t batch, std::FILE *out) {
   fmt::print(out, "numbers     {}\n", data::dtypeName(toDType(info->dtype)));
   fmt::print(out, "batch       1 to {}\n", info->max_batch);
   for (uint32_t i = 0; i < info->image_count; ++i)
-    fmt::print(out, "image       {} {}, {}B\n",
-               imageKindName(info->images[i].kind), archName(info->images[i]),
+    fmt::print(out, "image       {}, {}B\n", imageName(info->images[i]),
                scaled(static_cast<double>(info->images[i].bytes)));
   for (uint32_t i = 0; i < info->program_count; ++i) {
     const pcx_program_t &program = info->programs[i];

@@ -9,15 +9,14 @@
 #include "Profile.h"
 #include "Inputs.h"
 #include "pcx/Data/File.h"
+#include "pcx/Support/Descriptors.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <iterator>
-#include <map>
 #include <numeric>
-#include <string_view>
 
 using namespace pcx;
 using namespace pcx::experiment;
@@ -56,14 +55,11 @@ std::optional<Work> experiment::workOfCall(const pcx_variant_t &variant,
 
 std::vector<std::string>
 experiment::launchNames(const pcx_device_variant_t &variant) {
-  std::map<std::string_view, unsigned> users;
-  for (uint32_t l = 0; l < variant.launch_count; ++l)
-    ++users[variant.launches[l].kernel];
   std::vector<std::string> names;
   for (uint32_t l = 0; l < variant.launch_count; ++l) {
-    const char *kernel = variant.launches[l].kernel;
-    names.push_back(users[kernel] > 1 ? fmt::format("{} #{}", kernel, l)
-                                      : std::string(kernel));
+    names.emplace_back(variant.launches[l].kernel);
+    if (sharesKernel(variant, l))
+      names.back() += fmt::format(" #{}", l);
   }
   names.push_back(PCX_GATHER_SYMBOL);
   return names;

@@ -25,6 +25,7 @@
 #include "Cuda.h"
 #include "Data.h"
 #include "Error.h"
+#include "pcx/Support/Descriptors.h"
 
 #include <algorithm>
 #include <array>
@@ -340,14 +341,9 @@ void DeviceExecutor::stop(Result result, uint32_t program, int64_t launch) {
   if (launch == info.device->launch_count) {
     what = fmt::format("kernel '{}'", PCX_GATHER_SYMBOL);
   } else if (launch >= 0) {
-    std::span launches(info.device->launches, info.device->launch_count);
-    std::string_view kernel = launches[launch].kernel;
-    auto users = std::count_if(
-        launches.begin(), launches.end(),
-        [&](const pcx_launch_t &l) { return l.kernel == kernel; });
-    // Launches share the code that is alike.
-    what = users > 1 ? fmt::format("kernel '{}' (launch #{})", kernel, launch)
-                     : fmt::format("kernel '{}'", kernel);
+    what = fmt::format("kernel '{}'", info.device->launches[launch].kernel);
+    if (sharesKernel(*info.device, static_cast<uint32_t>(launch)))
+      what += fmt::format(" (launch #{})", launch);
   }
   std::string why = driver->describe(result), cure;
   const char *fault = nullptr;
@@ -417,15 +413,15 @@ void DeviceExecutor::open(const DeviceChoice &choice) {
   Result result = driver->cuInit(0);
   if (result == cuda::Success)
     result = driver->cuDeviceGetCount(&count);
+  if (result == cuda::NoDevice || (result == cuda::Success && count == 0))
+    fail(PCX_ERROR_DEVICE,
+         "there is no GPU on this machine that the CUDA driver can use; use "
+         "--device=cpu, or see nvidia-smi and CUDA_VISIBLE_DEVICES");
   // What is wrong with a simulated one is wrong with the environment.
   const char *fault = nullptr;
   if (result && simulated && driver->pcxSimLastFault(&fault) == cuda::Success &&
       fault && *fault)
     fail(PCX_ERROR_ARGUMENT, "{}", fault);
-  if (result == cuda::NoDevice || (result == cuda::Success && count == 0))
-    fail(PCX_ERROR_DEVICE,
-         "there is no GPU on this machine that the CUDA driver can use; use "
-         "--device=cpu, or see nvidia-smi and CUDA_VISIBLE_DEVICES");
   check(result, "the CUDA driver does not start");
   if (choice.index >= count)
     fail(PCX_ERROR_DEVICE,
@@ -551,10 +547,9 @@ void DeviceExecutor::loadImage() {
     int version = 0;
     driver->cuDriverGetVersion(&version);
     first =
-        fmt::format("{} sm_{}{}: {}, driver for CUDA {}.{}{}{}",
-                    imageKindName(candidate->kind), candidate->arch,
-                    candidate->exact ? "a" : "", driver->describe(result),
-                    version / 1000, version % 1000 / 10, *log ? ": " : "", log);
+        fmt::format("{}: {}, driver for CUDA {}.{}{}{}", imageName(*candidate),
+                    driver->describe(result), version / 1000,
+                    version % 1000 / 10, *log ? ": " : "", log);
   }
   fail(PCX_ERROR_DEVICE, "{} cannot load the kernels of '{}': {}", label,
        module.name, first);
@@ -637,10 +632,9 @@ void DeviceExecutor::openLaunch(const pcx_launch_t &info,
       driver->cuModuleGetFunction(&launch.function, kernels, info.kernel);
   if (result == cuda::NotFound)
     fail(PCX_ERROR_FORMAT,
-         "'{}' has no kernel '{}' of program '{}' in its {} image of sm_{}; "
-         "compile the model again",
-         module.name, info.kernel, program.name, imageKindName(image->kind),
-         image->arch);
+         "'{}' has no kernel '{}' of program '{}' in its image '{}'; compile "
+         "the model again",
+         module.name, info.kernel, program.name, imageName(*image));
   check(result, "cannot find a kernel");
   auto attribute = [&](int which) {
     int value = 0;

@@ -10,6 +10,7 @@
 #include "Artifact.h"
 #include "CPU.h"
 #include "Error.h"
+#include "pcx/Support/Descriptors.h"
 #include "pcx/Support/File.h"
 #include "pcx/Support/Names.h"
 
@@ -395,26 +396,10 @@ void Checker::variant(const pcx_variant_t &variant,
     rows(program.outputs[i]);
 }
 
-const char *pcx::imageKindName(uint32_t kind) {
-  switch (kind) {
-  case PCX_IMAGE_PTX:
-    return "ptx";
-  case PCX_IMAGE_CUBIN:
-    return "cubin";
-  case PCX_IMAGE_LLVM:
-    return "llvm";
-  }
-  return "unknown";
-}
-
 std::string pcx::describeImages(const pcx_artifact_t &artifact) {
   std::string text;
-  for (uint32_t i = 0; i < artifact.image_count; ++i) {
-    const pcx_image_t &image = artifact.images[i];
-    text +=
-        fmt::format("{}{} sm_{}{}", i ? ", " : "", imageKindName(image.kind),
-                    image.arch, image.exact ? "a" : "");
-  }
+  for (uint32_t i = 0; i < artifact.image_count; ++i)
+    text += (i ? ", " : "") + imageName(artifact.images[i]);
   return text.empty() ? "none" : text;
 }
 

@@ -72,8 +72,6 @@ private:
   std::vector<pcx_image_t> images;
 };
 
-/// "ptx", "cubin" or "llvm"; "unknown" for no pcx_image_kind_t.
-const char *imageKindName(uint32_t kind);
 /// "ptx sm_80, cubin sm_90a"; "none".
 std::string describeImages(const pcx_artifact_t &artifact);
 /// Whether any program has code for devices.

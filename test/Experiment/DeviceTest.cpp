@@ -67,7 +67,7 @@ TEST(Inspect, CodeForDevices) {
   EXPECT_OK(result);
   EXPECT_THAT(
       result.out,
-      AllOf(HasSubstr("image       llvm sm_80, "),
+      AllOf(HasSubstr("image       simulated device (LLVM IR), "),
             HasSubstr("code      x86-64 (used here)"),
             HasSubstr("code      cuda (graph): work that depends on the call, "
                       "workspace 64 B + 16 B a block\n"),

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Fixtures.h"
+#include "pcx/Support/Descriptors.h"
 #include "pcx/Support/Names.h"
 
 #include <fcntl.h>
@@ -46,6 +47,38 @@ TEST(SuggestName, SaysWhatThereIs) {
   EXPECT_EQ(suggestName("zz", std::vector<std::string_view>(9, "aaaa")),
             "; expected one of 'aaaa', 'aaaa', 'aaaa', 'aaaa', 'aaaa', 'aaaa', "
             "'aaaa', 'aaaa', ...");
+}
+
+TEST(Descriptors, LaunchesOfOneKernelAreFoundByItsName) {
+  // Equal names need not be one string.
+  std::string copy = "shared";
+  pcx_launch_t launches[3] = {};
+  launches[0].kernel = "shared";
+  launches[1].kernel = "own";
+  launches[2].kernel = copy.c_str();
+  pcx_device_variant_t variant = {};
+  variant.launch_count = 3;
+  variant.launches = launches;
+  EXPECT_TRUE(sharesKernel(variant, 0));
+  EXPECT_FALSE(sharesKernel(variant, 1));
+  EXPECT_TRUE(sharesKernel(variant, 2));
+  variant.launch_count = 2;
+  EXPECT_FALSE(sharesKernel(variant, 0));
+}
+
+TEST(Descriptors, ImagesAreNamedForPeople) {
+  pcx_image_t image = {};
+  image.kind = PCX_IMAGE_PTX;
+  image.arch = 80;
+  EXPECT_EQ(imageName(image), "ptx sm_80");
+  image.kind = PCX_IMAGE_CUBIN;
+  image.arch = 90;
+  image.exact = 1;
+  EXPECT_EQ(imageName(image), "cubin sm_90a");
+  image.kind = PCX_IMAGE_LLVM;
+  EXPECT_EQ(imageName(image), "simulated device (LLVM IR)");
+  EXPECT_STREQ(imageKindName(PCX_IMAGE_LLVM), "llvm");
+  EXPECT_STREQ(imageKindName(99), "unknown");
 }
 
 TEST(ReadFile, ReadsFilesOfAnySizeAndTheirBeginnings) {
