@@ -54,6 +54,8 @@ public:
   Result<int64_t> stepsIn(double seconds);
   /// False once a report was no finite number.
   bool finite() const { return allFinite; }
+  /// Where it runs, with the GPU's name.
+  const char *device() const { return pcx_session_device(session.get()); }
 
 private:
   Status makeUp(int64_t samples);
@@ -77,12 +79,12 @@ struct Timing {
   std::vector<double> seconds; ///< a step, of each block
   int64_t steps = 0;           ///< of a block
   TimeSummary summary;
-  std::optional<double> flops; ///< of a step
+  std::optional<Work> work; ///< of a step
 };
 
 /// One number of threads and one batch size.
 struct Setting {
-  uint32_t threads = 0;
+  uint32_t threads = 0; ///< of no account to a device
   int64_t batch = 0;
   std::vector<Timing> timings; ///< of each contender
 };
@@ -295,10 +297,11 @@ static std::string labelOf(size_t index) {
 }
 
 /// Times all contenders on all numbers of threads, with batches of one size.
+/// `device` becomes where they ran.
 static Result<std::vector<Setting>>
 measure(const std::vector<Contender> &contenders, const BenchOptions &options,
         const std::vector<uint32_t> &threads, int64_t batch,
-        const Console &console) {
+        const Console &console, std::string &device) {
   std::vector<Setting> settings;
   std::vector<Runner> runners;
   for (uint32_t count : threads) {
@@ -312,13 +315,11 @@ measure(const std::vector<Contender> &contenders, const BenchOptions &options,
       const pcx_variant_t *variant =
           pcx_module_variant(contender.module.get(), contender.program);
       const pcx_device_variant_t *onDevice = contender.info().device;
-      std::optional<Work> work;
       if (options.device == "cpu")
-        work = workOfCall(*variant, batch);
+        timing.work = workOfCall(*variant, batch);
       else if (onDevice)
-        work = workOfCall(*onDevice, batch);
-      if (work)
-        timing.flops = work->flops;
+        timing.work = workOfCall(*onDevice, batch);
+      device = runners.back().device();
       auto steps = options.steps ? Result<int64_t>(*options.steps)
                                  : runners.back().stepsIn(options.blockSeconds);
       if (!steps)
@@ -377,6 +378,17 @@ static std::string formatMachine(const Processor &processor, size_t cpus,
   return text;
 }
 
+/// Times on the simulated device are those of the simulation.
+static bool isSimulated(const std::string &device) { return device == "sim"; }
+
+static std::string formatDevice(const std::string &device) {
+  return fmt::format("device: {}{}\n", device,
+                     isSimulated(device)
+                         ? ", simulated: times are those of the simulation and "
+                           "say nothing of a GPU"
+                         : "");
+}
+
 /// The peak for the artifact's numbers.
 static double peakOf(const Contender &contender, const MachineSpeed &speed) {
   return speed.flops / (contender.artifact().dtype == PCX_F64 ? 2 : 1);
@@ -408,31 +420,82 @@ static std::string codeOf(const Contender &contender,
   return pcx_module_variant(contender.module.get(), contender.program)->cpu;
 }
 
-static std::string formatTimings(const std::vector<Contender> &contenders,
-                                 const std::vector<Setting> &settings,
-                                 const std::vector<MachineSpeed> &speeds,
-                                 const std::string &device, uint64_t seed) {
+static std::string formatContenders(const std::vector<Contender> &contenders,
+                                    const std::string &device) {
   std::string text;
   for (const Contender &contender : contenders)
     text += fmt::format("{}: {}, program '{}' of '{}' for {}\n",
                         contender.label, contender.path, contender.info().name,
                         contender.artifact().model, codeOf(contender, device));
-  text +=
+  return text;
+}
+
+/// How many times as fast `seconds` are as `than`, and in what.
+static std::string formatRatio(const std::string &what,
+                               const std::vector<double> &than,
+                               const std::vector<double> &seconds,
+                               uint64_t seed) {
+  MedianRatio ratio = ratioOfMedians(than, seconds, seed);
+  return fmt::format("{}: {:.3f} times as fast (95 %: {:.3f} to {:.3f})\n",
+                     what, ratio.value, ratio.low, ratio.high);
+}
+
+/// Devices have no peak that is measured here, and no threads to choose. Of a
+/// simulated one the work alone is a GPU's.
+static std::string formatDeviceTimings(const std::vector<Contender> &contenders,
+                                       const std::vector<Setting> &settings,
+                                       const std::string &device,
+                                       uint64_t seed) {
+  std::string text =
+      "    batch  ms a step  best quartile  spread %  MFLOP a step  MB a step  "
+      "GFLOP/s     GB/s  blocks x steps\n";
+  for (const Setting &setting : settings)
+    for (size_t i = 0; i < contenders.size(); ++i) {
+      const Timing &timing = setting.timings[i];
+      std::string flops = "-", bytes = "-", rate = "-", traffic = "-";
+      if (timing.work) {
+        flops = fmt::format("{:.4f}", 1e-6 * timing.work->flops);
+        bytes = fmt::format("{:.4f}", 1e-6 * timing.work->bytes);
+      }
+      if (timing.work && !isSimulated(device)) {
+        double scale = 1e-9 / timing.summary.median;
+        rate = fmt::format("{:.1f}", scale * timing.work->flops);
+        traffic = fmt::format("{:.1f}", scale * timing.work->bytes);
+      }
+      text += fmt::format(
+          "{:<3}{:>6}  {:>9.4f}  {:>13.4f}  {:>8.1f}  {:>12}  {:>9}  {:>7}  "
+          "{:>7}  {} x {}\n",
+          contenders[i].label, setting.batch, 1e3 * timing.summary.median,
+          1e3 * timing.summary.bestQuartile, 100 * timing.summary.spread, flops,
+          bytes, rate, traffic, timing.seconds.size(), timing.steps);
+    }
+  for (size_t i = 1; i < contenders.size() && !isSimulated(device); ++i)
+    for (const Setting &setting : settings)
+      text += formatRatio(
+          fmt::format("{} against {}, batch {}", contenders[i].label,
+                      contenders[0].label, setting.batch),
+          setting.timings[0].seconds, setting.timings[i].seconds, seed);
+  return text;
+}
+
+static std::string formatTimings(const std::vector<Contender> &contenders,
+                                 const std::vector<Setting> &settings,
+                                 const std::vector<MachineSpeed> &speeds,
+                                 uint64_t seed) {
+  std::string text =
       "   threads  batch  ms a step  best quartile  spread %  GFLOP/s  peak "
       "%  blocks x steps\n";
   for (const Setting &setting : settings)
     for (size_t i = 0; i < contenders.size(); ++i) {
       const Timing &timing = setting.timings[i];
       std::string rate = "-", share = "-";
-      if (timing.flops) {
-        double flops = *timing.flops / timing.summary.median;
+      if (timing.work) {
+        double flops = timing.work->flops / timing.summary.median;
         rate = fmt::format("{:.1f}", 1e-9 * flops);
-        // Of the CPU alone the peak is measured.
-        if (device == "cpu")
-          share = fmt::format(
-              "{:.1f}",
-              100 * flops /
-                  peakOf(contenders[i], speedOf(speeds, setting.threads)));
+        share =
+            fmt::format("{:.1f}", 100 * flops /
+                                      peakOf(contenders[i],
+                                             speedOf(speeds, setting.threads)));
       }
       text += fmt::format(
           "{:<3}{:>7}  {:>5}  {:>9.4f}  {:>13.4f}  {:>8.1f}  {:>7}  {:>6}  {} "
@@ -443,51 +506,50 @@ static std::string formatTimings(const std::vector<Contender> &contenders,
           timing.steps);
     }
   for (size_t i = 1; i < contenders.size(); ++i)
-    for (const Setting &setting : settings) {
-      MedianRatio ratio = ratioOfMedians(setting.timings[0].seconds,
-                                         setting.timings[i].seconds, seed);
-      text += fmt::format(
-          "{} against {}, {} {}, batch {}: {:.3f} times as fast (95 %: {:.3f} "
-          "to {:.3f})\n",
-          contenders[i].label, contenders[0].label, setting.threads,
-          threadsText(setting.threads), setting.batch, ratio.value, ratio.low,
-          ratio.high);
-    }
+    for (const Setting &setting : settings)
+      text += formatRatio(
+          fmt::format("{} against {}, {} {}, batch {}", contenders[i].label,
+                      contenders[0].label, setting.threads,
+                      threadsText(setting.threads), setting.batch),
+          setting.timings[0].seconds, setting.timings[i].seconds, seed);
   // The same artifact on more threads, in blocks that took turns too.
   for (const Setting &setting : settings) {
     const Setting &fewest = fewestThreads(settings, setting.batch);
-    for (size_t i = 0; i < contenders.size() && &setting != &fewest; ++i) {
-      MedianRatio ratio = ratioOfMedians(fewest.timings[i].seconds,
-                                         setting.timings[i].seconds, seed);
-      text += fmt::format(
-          "{} on {} {} against {}, batch {}: {:.3f} times as fast (95 %: "
-          "{:.3f} to {:.3f})\n",
-          contenders[i].label, setting.threads, threadsText(setting.threads),
-          fewest.threads, setting.batch, ratio.value, ratio.low, ratio.high);
-    }
+    for (size_t i = 0; i < contenders.size() && &setting != &fewest; ++i)
+      text += formatRatio(
+          fmt::format("{} on {} {} against {}, batch {}", contenders[i].label,
+                      setting.threads, threadsText(setting.threads),
+                      fewest.threads, setting.batch),
+          fewest.timings[i].seconds, setting.timings[i].seconds, seed);
   }
   return text;
 }
 
-static Json toJson(const std::vector<Contender> &contenders,
-                   const std::vector<Setting> &settings,
-                   const Processor &processor, size_t cpus,
-                   const std::vector<MachineSpeed> &speeds, double roundTrip,
-                   const std::string &device, uint64_t seed) {
+static Json toJson(const Processor &processor, size_t cpus,
+                   const std::vector<MachineSpeed> &speeds, double roundTrip) {
   Json json;
-  Json &machine = json["machine"];
-  machine["name"] = processor.name;
-  machine["cpus"] = cpus;
-  machine["lanes"] = processor.lanes;
-  machine["l2_bytes"] = processor.l2Bytes;
-  machine["l3_bytes"] = processor.l3Bytes;
-  machine["round_trip_seconds"] = roundTrip;
-  machine["speeds"] = Json::array();
+  json["name"] = processor.name;
+  json["cpus"] = cpus;
+  json["lanes"] = processor.lanes;
+  json["l2_bytes"] = processor.l2Bytes;
+  json["l3_bytes"] = processor.l3Bytes;
+  json["round_trip_seconds"] = roundTrip;
+  json["speeds"] = Json::array();
   for (const MachineSpeed &speed : speeds)
-    machine["speeds"].push_back({{"threads", speed.threads},
-                                 {"flops", speed.flops},
-                                 {"l2_bytes_per_second", speed.l2},
-                                 {"memory_bytes_per_second", speed.memory}});
+    json["speeds"].push_back({{"threads", speed.threads},
+                              {"flops", speed.flops},
+                              {"l2_bytes_per_second", speed.l2},
+                              {"memory_bytes_per_second", speed.memory}});
+  return json;
+}
+
+static Json toJson(const std::vector<Contender> &contenders,
+                   const std::vector<Setting> &settings, Json machine,
+                   const std::vector<MachineSpeed> &speeds,
+                   const std::string &device, uint64_t seed) {
+  bool onCPU = device == "cpu";
+  Json json;
+  json["machine"] = std::move(machine);
   json["artifacts"] = Json::array();
   for (const Contender &contender : contenders)
     json["artifacts"].push_back({{"label", contender.label},
@@ -504,7 +566,8 @@ static Json toJson(const std::vector<Contender> &contenders,
       const Timing &timing = setting.timings[i];
       Json row;
       row["artifact"] = contenders[i].label;
-      row["threads"] = setting.threads;
+      if (onCPU)
+        row["threads"] = setting.threads;
       row["batch"] = setting.batch;
       row["steps"] = timing.steps;
       row["seconds"] = timing.seconds;
@@ -513,13 +576,14 @@ static Json toJson(const std::vector<Contender> &contenders,
       row["least"] = timing.summary.least;
       row["most"] = timing.summary.most;
       row["spread"] = timing.summary.spread;
-      row["flops"] = timing.flops ? Json(*timing.flops) : Json(nullptr);
+      row["flops"] = timing.work ? Json(timing.work->flops) : Json(nullptr);
+      row["bytes"] = timing.work ? Json(timing.work->bytes) : Json(nullptr);
       row["peak_share"] =
-          timing.flops && device == "cpu"
-              ? Json(*timing.flops / timing.summary.median /
+          timing.work && onCPU
+              ? Json(timing.work->flops / timing.summary.median /
                      peakOf(contenders[i], speedOf(speeds, setting.threads)))
               : Json(nullptr);
-      if (i > 0) {
+      if (i > 0 && !isSimulated(device)) {
         MedianRatio ratio =
             ratioOfMedians(setting.timings[0].seconds, timing.seconds, seed);
         row["speedup"] = ratio.value;
@@ -545,6 +609,15 @@ Result<int> experiment::bench(const BenchOptions &options,
   if (!options.json.empty())
     if (auto status = checkWritable(options.json, "--json"); !status)
       return status.error();
+  bool onCPU = options.device == "cpu";
+  if (!onCPU && options.artifacts.empty())
+    return Error{fmt::format("--device {}: the speed of the CPU alone is "
+                             "measured; name an artifact to time",
+                             options.device)};
+  if (!onCPU && !options.threads.empty())
+    return Error{fmt::format("--threads is for --device cpu: on {} programs "
+                             "run with all that it has",
+                             options.device)};
   size_t cpus = usableCpus().size();
   std::vector<uint32_t> threads;
   for (uint32_t count : options.threads) {
@@ -594,33 +667,43 @@ Result<int> experiment::bench(const BenchOptions &options,
     if (!console.quiet)
       fmt::print(console.err, "{}\n", text);
   };
-  Processor processor = describeProcessor();
   std::vector<MachineSpeed> speeds;
   std::vector<Setting> settings;
   for (uint32_t count : threads) {
-    if (std::none_of(speeds.begin(), speeds.end(),
+    if (onCPU &&
+        std::none_of(speeds.begin(), speeds.end(),
                      [&](const MachineSpeed &s) { return s.threads == count; }))
       speeds.push_back(measureMachine(count));
   }
+  std::string device = options.device;
   for (int64_t batch : batches) {
     say(fmt::format("measuring batch {}", batch));
-    auto found = measure(contenders, options, threads, batch, console);
+    auto found = measure(contenders, options, threads, batch, console, device);
     if (!found)
       return found.error();
     std::move(found->begin(), found->end(), std::back_inserter(settings));
   }
-  double roundTrip = measureRoundTrip();
-
-  if (!console.quiet) {
-    fmt::print(console.out, "{}",
-               formatMachine(processor, cpus, speeds, roundTrip));
-    if (!contenders.empty())
-      fmt::print(console.out, "{}",
-                 formatTimings(contenders, settings, speeds, options.device,
-                               options.seed));
+  std::string text;
+  Json machine;
+  if (onCPU) {
+    Processor processor = describeProcessor();
+    double roundTrip = measureRoundTrip();
+    text = formatMachine(processor, cpus, speeds, roundTrip);
+    machine = toJson(processor, cpus, speeds, roundTrip);
+  } else {
+    text = formatDevice(device);
+    machine["device"] = device;
   }
+  text += formatContenders(contenders, options.device);
+  if (!onCPU)
+    text += formatDeviceTimings(contenders, settings, device, options.seed);
+  else if (!contenders.empty())
+    text += formatTimings(contenders, settings, speeds, options.seed);
+
+  if (!console.quiet)
+    fmt::print(console.out, "{}", text);
   if (!options.json.empty()) {
-    Json json = toJson(contenders, settings, processor, cpus, speeds, roundTrip,
+    Json json = toJson(contenders, settings, std::move(machine), speeds,
                        options.device, options.seed);
     if (auto status = data::writeFile(options.json, json.dump(2) + "\n");
         !status)

@@ -160,10 +160,30 @@ TEST_F(OnDevice, TheProfileShowsLaunchesAndCounters) {
 }
 
 TEST_F(OnDevice, BenchTimesIt) {
-  RunResult result = run({"bench", artifact("pcx-test-for-device"), "--device",
-                          "sim", "--blocks", "2", "--steps", "2"});
+  RunResult result =
+      run({"bench", artifact("pcx-test-for-device"), "--device", "sim",
+           "--blocks", "2", "--steps", "2", "--json", dir / "b.json"});
   EXPECT_OK(result);
   EXPECT_THAT(result.out, HasSubstr("program 'train' of 'device' for sim\n"));
+  // The CPU's speed is of no account, nor is a rate of the simulation.
+  EXPECT_THAT(result.out,
+              AllOf(HasSubstr("device: sim, simulated: times are those of the "
+                              "simulation and say nothing of a GPU\n"),
+                    HasSubstr("MFLOP a step  MB a step"),
+                    Not(HasSubstr("machine:")), Not(HasSubstr("peak")),
+                    Not(HasSubstr("threads"))));
+  auto json = nlohmann::json::parse(readText(dir / "b.json"));
+  EXPECT_EQ(json["machine"], (nlohmann::json{{"device", "sim"}}));
+  EXPECT_FALSE(json["rows"][0].contains("threads"));
+  EXPECT_TRUE(json["rows"][0]["peak_share"].is_null());
+
+  EXPECT_MISTAKE(run({"bench", "--device", "sim"}),
+                 HasSubstr("--device sim: the speed of the CPU alone is "
+                           "measured; name an artifact to time"));
+  EXPECT_MISTAKE(run({"bench", artifact("pcx-test-for-device"), "--device",
+                      "sim", "--threads", "1"}),
+                 HasSubstr("--threads is for --device cpu: on sim programs run "
+                           "with all that it has"));
 }
 
 TEST_F(OnDevice, AFaultIsAnErrorThatNamesTheKernel) {
