@@ -421,6 +421,8 @@ LogicalResult Driver::checkTargets() {
   if (!options.targets.empty())
     forCPU = false;
   for (const std::string &target : options.targets) {
+    if ((forCPU && target == "cpu") || (forDevice && target == "cuda"))
+      return success(error("--target names '" + target + "' twice"));
     forCPU |= target == "cpu";
     forDevice |= target == "cuda";
     if (target != "cpu" && target != "cuda")

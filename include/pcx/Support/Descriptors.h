@@ -1,5 +1,4 @@
-//===- Descriptors.h - What an artifact's tables say --------------*- C++
-//-*-===//
+//===- Descriptors.h - What an artifact's tables say ------------*- C++ -*-===//
 //
 // Part of pcc, the predictive-coding compiler, under the Apache License v2.0
 // with LLVM Exceptions. See LICENSE for license information.
