@@ -1100,9 +1100,7 @@ struct RemarkPrinter : remark::detail::MLIRRemarkStreamerBase {
     diag << " [" << remark.getCombinedCategoryName() << "]";
   }
 };
-} // namespace
 
-namespace {
 /// Swallows errors that have been said. Several programs of a model may each
 /// find what is wrong with a line of it, whichever of them are compiled before
 /// the first that fails ends all.

@@ -161,9 +161,11 @@ CPUTarget::parse(StringRef name, function_ref<InFlightDiagnostic()> emitError) {
     // A virtual machine's CPU without what its kind has is of another name than
     // the whole one, so that an artifact may have code for both.
     FailureOr<CPUTarget> whole = parse(target.name, nullptr);
-    if (succeeded(whole) && (whole->required & ~target.required))
-      target.name +=
-          StringRef(target.llvmCPU).substr(StringRef("x86-64").size());
+    if (succeeded(whole) && (whole->required & ~target.required)) {
+      StringRef level = target.llvmCPU;
+      level.consume_front("x86-64");
+      target.name += level;
+    }
     target.required |= PCX_CPU_NATIVE;
     target.l1Bytes = getCacheBytes(_SC_LEVEL1_DCACHE_SIZE, target.l1Bytes);
     target.l2Bytes = getCacheBytes(_SC_LEVEL2_CACHE_SIZE, target.l2Bytes);
