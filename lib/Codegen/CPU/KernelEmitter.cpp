@@ -79,7 +79,16 @@ RegisterTile pc::chooseTile(const CPUTarget &target, int64_t rows) {
   int64_t most = target.vectorRegisters >= 32 ? 8 : 4;
   int64_t tileRows = std::min<int64_t>(most, llvm::PowerOf2Ceil(rows));
   int64_t accumulators = target.vectorRegisters >= 32 ? 16 : 8;
-  return {tileRows, std::min<int64_t>(8, accumulators / tileRows)};
+  RegisterTile tile{tileRows, std::min<int64_t>(8, accumulators / tileRows),
+                    tileRows};
+  // Eight sums are as many as two ports with a latency of four cycles have in
+  // flight, so that every delay shows. Twelve fit into 16 registers, too, but
+  // six rows divide few numbers of samples.
+  constexpr int64_t tallRows = 6;
+  if (target.vectorRegisters < 32 && tileRows == most &&
+      rows >= std::lcm(most, tallRows))
+    tile.tallRows = tallRows;
+  return tile;
 }
 
 /// Columns of a panel of the weight or the result of `contraction`; 0 for none.
@@ -224,7 +233,7 @@ GroupCost pc::estimateCost(GroupOp group, StageKind stage,
         flops += 2 * elements * depth;
       cost.rowUnit = getNarrowParts(op) > 0
                          ? kNarrowGradientRows
-                         : chooseTile(target, result.getDimSize(0)).rows;
+                         : chooseTile(target, result.getDimSize(0)).getPeriod();
       break;
     }
     case StructuredKind::BatchReduction:
@@ -452,6 +461,11 @@ private:
   Panel getPanel(const Columns &columns, int64_t behind);
   void emitColumns(const RegisterTile &tile, const Columns &columns,
                    int64_t count, const Terms &terms);
+  Value getTallEnd(const RegisterTile &tile);
+  /// Of a packed tile of `rows` rows the distance of terms.
+  static int64_t getPackedRows(const RegisterTile &tile, int64_t rows) {
+    return rows == tile.tallRows ? tile.tallRows : tile.rows;
+  }
   void forRowTiles(const RegisterTile &tile,
                    function_ref<void(Value, int64_t)> body);
   void forRows(int64_t unit, int64_t rest,
@@ -473,8 +487,9 @@ private:
     int64_t elements = 0;
     Value passed = {}, shift = {};
   };
-  Ahead getAhead(const RegisterTile &tile, Value row, const Columns &columns,
-                 const Access &weight, const Terms &terms);
+  Ahead getAhead(const RegisterTile &tile, Value row, int64_t tileRows,
+                 const Columns &columns, const Access &weight,
+                 const Terms &terms);
   void emitNarrowContraction();
   /// The memory of getScratchBytes.
   Value getScratch() {
@@ -1243,10 +1258,11 @@ void KernelEmitter::emitContraction() {
   for (linalg::GenericOp op : ops)
     if (op != root)
       epilogue += getBodyCost(op);
-  if (epilogue * tile.rows * tile.vectors > 1024)
+  int64_t vectors = tile.tallRows * tile.vectors;
+  if (epilogue * vectors > 1024)
     tileMemory = LLVM::AllocaOp::create(
         b, loc, LLVM::LLVMPointerType::get(b.getContext()),
-        vectorOf(elementType), number(tile.rows * tile.vectors), 64);
+        vectorOf(elementType), number(vectors), 64);
 
   panelColumns = getPanelColumns(root);
   if (isPacked(root, stage, maxBatch))
@@ -1274,19 +1290,20 @@ void KernelEmitter::emitPackedContraction(const RegisterTile &tile) {
 /// one term together.
 void KernelEmitter::packLeft(const RegisterTile &tile, Value packed) {
   Access from = getRootAccess(0);
-  auto type = VectorType::get({tile.rows}, elementType);
   unsigned alignment = alignmentOf(elementType);
   forRowTiles(tile, [&](Value row, int64_t rows) {
+    int64_t stride = getPackedRows(tile, rows);
+    auto type = VectorType::get({stride}, elementType);
     Value place = arith::MulIOp::create(
         b, loc, arith::SubIOp::create(b, loc, row, low), samples);
     Value to = element(packed, elementType, place);
     Value mask;
-    if (rows < tile.rows) {
-      SmallVector<bool> bits(tile.rows, false);
+    if (rows < stride) {
+      SmallVector<bool> bits(stride, false);
       std::fill_n(bits.begin(), rows, true);
       mask = arith::ConstantOp::create(
           b, loc,
-          DenseElementsAttr::get(VectorType::get({tile.rows}, b.getI1Type()),
+          DenseElementsAttr::get(VectorType::get({stride}, b.getI1Type()),
                                  bits));
     }
     loop(number(0), samples, 1, {}, [&](Value k, ValueRange) {
@@ -1300,7 +1317,7 @@ void KernelEmitter::packLeft(const RegisterTile &tile, Value packed) {
       else
         elements = LLVM::LoadOp::create(b, loc, type, address, alignment);
       LLVM::StoreOp::create(b, loc, elements,
-                            element(to, elementType, scaled(k, tile.rows)),
+                            element(to, elementType, scaled(k, stride)),
                             alignment);
       return SmallVector<Value>();
     });
@@ -1413,8 +1430,24 @@ void KernelEmitter::forRowTiles(const RegisterTile &tile,
                                 function_ref<void(Value, int64_t)> body) {
   // In a samples stage whole tiles cover the rows; in a params stage the last
   // cut ends with the array.
-  forRows(tile.rows, stage == StageKind::Params ? space[0] % tile.rows : 0,
-          body);
+  int64_t rest = stage == StageKind::Params ? space[0] % tile.rows : 0;
+  if (tile.tallRows == tile.rows)
+    return forRows(tile.rows, rest, body);
+  Value tallEnd = getTallEnd(tile);
+  loop(low, tallEnd, tile.tallRows, {}, [&](Value row, ValueRange) {
+    body(row, tile.tallRows);
+    return SmallVector<Value>();
+  });
+  llvm::SaveAndRestore from(low, tallEnd);
+  forRows(tile.rows, rest, body);
+}
+
+/// Where the tall tiles of the rows at hand end: what is left is no more than
+/// they and the other ones have in common.
+Value KernelEmitter::getTallEnd(const RegisterTile &tile) {
+  Value count = arith::SubIOp::create(b, loc, high, low);
+  Value over = arith::RemUIOp::create(b, loc, count, number(tile.getPeriod()));
+  return arith::SubIOp::create(b, loc, high, over);
 }
 
 /// The rows at hand, `unit` at a time, and `rest` where they end with the
@@ -1450,7 +1483,8 @@ void KernelEmitter::prefetch(Value address) {
 }
 
 KernelEmitter::Ahead KernelEmitter::getAhead(const RegisterTile &tile,
-                                             Value row, const Columns &columns,
+                                             Value row, int64_t tileRows,
+                                             const Columns &columns,
                                              const Access &weight,
                                              const Terms &terms) {
   int64_t elementBytes = elementType.getIntOrFloatBitWidth() / 8;
@@ -1470,27 +1504,37 @@ KernelEmitter::Ahead KernelEmitter::getAhead(const RegisterTile &tile,
       b, loc, inside, next, terms.partials ? terms.firstColumn : firstColumn);
   Value term = arith::SelectOp::create(b, loc, inside, terms.from,
                                        terms.partials ? terms.to : terms.from);
-  Value tiles =
-      scaled(arith::DivUIOp::create(b, loc, row, number(tile.rows)), perRow);
-  Value index = add(tiles, number(columns.within / width));
   Value count = arith::SubIOp::create(b, loc, terms.to, terms.from);
   Value place = add(scaled(start, weight.rows), scaled(term, panelColumns));
-  Value passed = arith::SubIOp::create(
-      b, loc, arith::MulIOp::create(b, loc, index, count), terms.from);
   if (weightBytes <= int64_t(target.l2Bytes / 2) && !binding.columns) {
     // The tiles of a block that is not full ask for a part of it: the weight is
     // near enough.
-    int64_t perTerm = std::max<int64_t>(width * tile.rows / space[0], 1);
-    return {element(weight.pointer, elementType,
-                    add(place, scaled(passed, perTerm))),
-            perTerm};
+    int64_t perTerm = std::max<int64_t>(width * tileRows / space[0], 1);
+    Value rows =
+        add(scaled(row, perRow), number(columns.within / width * tileRows));
+    Value passed = arith::DivUIOp::create(
+        b, loc, scaled(arith::MulIOp::create(b, loc, rows, count), width),
+        number(space[0]));
+    passed = arith::SubIOp::create(b, loc, passed, scaled(terms.from, perTerm));
+    return {element(weight.pointer, elementType, add(place, passed)), perTerm};
   }
   // The panel comes whole however few the tiles are, 2^shift or less: in as
   // many terms each asks for one row, in each of them.
+  auto tilesBefore = [&](Value end) -> Value {
+    if (tile.tallRows == tile.rows)
+      return arith::DivUIOp::create(b, loc, end, number(tile.rows));
+    Value tallEnd = arith::MinUIOp::create(b, loc, end, getTallEnd(tile));
+    return add(arith::DivUIOp::create(b, loc, tallEnd, number(tile.tallRows)),
+               arith::DivUIOp::create(
+                   b, loc, arith::SubIOp::create(b, loc, end, tallEnd),
+                   number(tile.rows)));
+  };
+  Value index =
+      add(scaled(tilesBefore(row), perRow), number(columns.within / width));
+  Value passed = arith::SubIOp::create(
+      b, loc, arith::MulIOp::create(b, loc, index, count), terms.from);
   Value others = arith::SubIOp::create(
-      b, loc,
-      scaled(arith::DivUIOp::create(b, loc, high, number(tile.rows)), perRow),
-      number(1));
+      b, loc, scaled(tilesBefore(high), perRow), number(1));
   Value shift = arith::SubIOp::create(
       b, loc, number(64), math::CountLeadingZerosOp::create(b, loc, others));
   return {element(weight.pointer, elementType, place), panelColumns, passed,
@@ -1524,7 +1568,7 @@ void KernelEmitter::emitTile(const RegisterTile &tile, Value row,
     Value place = arith::MulIOp::create(
         b, loc, arith::SubIOp::create(b, loc, row, terms.firstRow), samples);
     aBase = element(terms.packedLeft, elementType, place);
-    a.strides[2] = tile.rows;
+    a.strides[2] = getPackedRows(tile, tileRows);
   } else {
     aBase = element(a.pointer, elementType, scaled(row, a.strides[0]));
   }
@@ -1577,7 +1621,7 @@ void KernelEmitter::emitTile(const RegisterTile &tile, Value row,
         prefetchPoint({add(row, number(i)), add(column, number(j * lanes))});
       panel.reset();
     }
-  Ahead ahead = getAhead(tile, row, columns, w, terms);
+  Ahead ahead = getAhead(tile, row, tileRows, columns, w, terms);
   auto product =
       loop(terms.from, terms.to, 1, sums, [&](Value k, ValueRange carried) {
         Value aRow = element(aBase, elementType, scaled(k, a.strides[2]));

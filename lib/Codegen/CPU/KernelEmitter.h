@@ -11,6 +11,7 @@
 
 #include "pc/Codegen/CPU/Target.h"
 #include "pc/Dialect/PC/IR/PC.h"
+#include <numeric>
 
 namespace pc {
 
@@ -60,8 +61,14 @@ struct GroupCost {
 
 /// The register tile of a contraction: rows and vectors of columns.
 struct RegisterTile {
+  /// What blocks of rows are multiples of.
   int64_t rows;
   int64_t vectors;
+  /// Rows of the tiles that most rows are in; `rows` of them have what is left.
+  int64_t tallRows;
+
+  /// Rows that are whole tiles of either height.
+  int64_t getPeriod() const { return std::lcm(rows, tallRows); }
 };
 
 /// Chooses the tile for a contraction with `rows` rows to compute at least.
