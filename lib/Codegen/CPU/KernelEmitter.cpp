@@ -468,7 +468,7 @@ private:
   }
   void forRowTiles(const RegisterTile &tile,
                    function_ref<void(Value, int64_t)> body);
-  void forRows(int64_t unit, int64_t rest,
+  void forRows(Value from, int64_t unit, int64_t rest,
                function_ref<void(Value, int64_t)> body);
   /// Blocks of `count` rows, the last one with what there is: their first row
   /// and the one behind them.
@@ -1202,7 +1202,7 @@ void KernelEmitter::emitUpdates() {
 void KernelEmitter::emitTranspose() {
   int64_t columns = space[1];
   int64_t restColumns = columns % lanes;
-  forRows(lanes, space[0] % lanes, [&](Value row, int64_t rows) {
+  forRows(low, lanes, space[0] % lanes, [&](Value row, int64_t rows) {
     if (columns >= lanes)
       loop(number(0), number(columns - restColumns), lanes, {},
            [&](Value column, ValueRange) {
@@ -1432,14 +1432,13 @@ void KernelEmitter::forRowTiles(const RegisterTile &tile,
   // cut ends with the array.
   int64_t rest = stage == StageKind::Params ? space[0] % tile.rows : 0;
   if (tile.tallRows == tile.rows)
-    return forRows(tile.rows, rest, body);
+    return forRows(low, tile.rows, rest, body);
   Value tallEnd = getTallEnd(tile);
   loop(low, tallEnd, tile.tallRows, {}, [&](Value row, ValueRange) {
     body(row, tile.tallRows);
     return SmallVector<Value>();
   });
-  llvm::SaveAndRestore from(low, tallEnd);
-  forRows(tile.rows, rest, body);
+  forRows(tallEnd, tile.rows, rest, body);
 }
 
 /// Where the tall tiles of the rows at hand end: what is left is no more than
@@ -1450,18 +1449,18 @@ Value KernelEmitter::getTallEnd(const RegisterTile &tile) {
   return arith::SubIOp::create(b, loc, high, over);
 }
 
-/// The rows at hand, `unit` at a time, and `rest` where they end with the
-/// array: other cuts are multiples of the unit.
-void KernelEmitter::forRows(int64_t unit, int64_t rest,
+/// The rows at hand from `from` on, `unit` at a time, and `rest` where they end
+/// with the array: other cuts are multiples of the unit.
+void KernelEmitter::forRows(Value from, int64_t unit, int64_t rest,
                             function_ref<void(Value, int64_t)> body) {
   Value until = high;
   if (rest > 0) {
-    Value count = arith::SubIOp::create(b, loc, high, low);
+    Value count = arith::SubIOp::create(b, loc, high, from);
     Value over = arith::RemUIOp::create(b, loc, count, number(unit));
     until = arith::SubIOp::create(b, loc, high, over);
   }
   if (space[0] >= unit)
-    loop(low, until, unit, {}, [&](Value row, ValueRange) {
+    loop(from, until, unit, {}, [&](Value row, ValueRange) {
       body(row, unit);
       return SmallVector<Value>();
     });
@@ -1983,17 +1982,18 @@ void KernelEmitter::emitNarrowing() {
                             64);
   };
   int64_t restColumns = columns % lanes;
-  forRows(kNarrowDepth, rows % kNarrowDepth, [&](Value row, int64_t count) {
-    bool part = count < kNarrowDepth;
-    if (columns >= lanes)
-      loop(number(0), number(columns - restColumns), lanes, {},
-           [&](Value column, ValueRange) {
-             emitBlock(row, column, lanes, part);
-             return SmallVector<Value>();
-           });
-    if (restColumns > 0)
-      emitBlock(row, number(columns - restColumns), restColumns, part);
-  });
+  forRows(low, kNarrowDepth, rows % kNarrowDepth,
+          [&](Value row, int64_t count) {
+            bool part = count < kNarrowDepth;
+            if (columns >= lanes)
+              loop(number(0), number(columns - restColumns), lanes, {},
+                   [&](Value column, ValueRange) {
+                     emitBlock(row, column, lanes, part);
+                     return SmallVector<Value>();
+                   });
+            if (restColumns > 0)
+              emitBlock(row, number(columns - restColumns), restColumns, part);
+          });
 }
 
 void KernelEmitter::run() {
