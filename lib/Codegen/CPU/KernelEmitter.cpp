@@ -732,10 +732,19 @@ Value KernelEmitter::loadElements(const Access &access, ArrayRef<Value> indices,
 /// A column: element by element, no further than the array reaches.
 Value KernelEmitter::loadColumn(Type type, const Lanes &active,
                                 function_ref<Value(int64_t)> address) {
-  assert((!active.mask || active.count >= 0) && "columns have a known length");
-  int64_t count = active.mask ? active.count : lanes;
   Value result =
       arith::ConstantOp::create(b, loc, b.getZeroAttr(vectorOf(type)));
+  if (active.mask && active.count < 0) {
+    // A column along the samples.
+    Value addresses = LLVM::PoisonOp::create(
+        b, loc, vectorOf(LLVM::LLVMPointerType::get(b.getContext())));
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      addresses = LLVM::InsertElementOp::create(b, loc, addresses,
+                                                address(lane), number(lane));
+    return LLVM::masked_gather::create(b, loc, result.getType(), addresses,
+                                       active.mask, result, alignmentOf(type));
+  }
+  int64_t count = active.mask ? active.count : lanes;
   for (int64_t lane = 0; lane < count; ++lane) {
     Value scalar =
         LLVM::LoadOp::create(b, loc, type, address(lane), alignmentOf(type));

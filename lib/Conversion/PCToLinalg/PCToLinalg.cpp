@@ -83,6 +83,8 @@ private:
                    SmallVector<IteratorType>(rank, IteratorType::parallel),
                    body);
   }
+  /// A constant in memory; what else there is stays.
+  Access materialise(Access access);
   /// Reduction of `ins`, read over `rank` dimensions, to the dimensions of
   /// `outMap`. The body's last argument is the accumulator.
   Value reduce(ArrayRef<Access> ins, unsigned rank, AffineMap outMap,
@@ -154,12 +156,39 @@ Value Lowering::generic(ArrayRef<Access> ins, Value outs, AffineMap outMap,
       .getResult(0);
 }
 
+Access Lowering::materialise(Access access) {
+  RankedTensorType type = typeOf(access.source);
+  if (std::optional<double> number = getSplatValue(access.source))
+    access.source = map({}, type, [&](OpBuilder &inner, ValueRange) {
+      return buildFloat(inner, loc, type.getElementType(), *number);
+    });
+  return access;
+}
+
+static llvm::SmallBitVector getUsedDims(AffineMap map) {
+  return getUnusedDimsBitVector(map).flip();
+}
+
 Value Lowering::reduce(ArrayRef<Access> ins, unsigned rank, AffineMap outMap,
                        RankedTensorType type, double initial, Body body) {
   SmallVector<IteratorType> iterators(rank, IteratorType::reduction);
   for (AffineExpr expr : outMap.getResults())
     iterators[cast<AffineDimExpr>(expr).getPosition()] = IteratorType::parallel;
-  return generic(ins, filled(type, initial), outMap, iterators, body);
+  // A dimension is as long as the arrays that are read or made say: constants
+  // do not become numbers if no other operand has it.
+  SmallVector<Access> read(ins);
+  llvm::SmallBitVector known = getUsedDims(outMap);
+  for (const Access &in : read)
+    if (!getSplatValue(in.source))
+      known |= getUsedDims(in.map);
+  for (Access &in : read) {
+    llvm::SmallBitVector used = getUsedDims(in.map);
+    if (used.test(known)) {
+      in = materialise(in);
+      known |= used;
+    }
+  }
+  return generic(read, filled(type, initial), outMap, iterators, body);
 }
 
 static Value add(OpBuilder &b, Location loc, Value lhs, Value rhs) {
@@ -174,16 +203,7 @@ static Value mul(OpBuilder &b, Location loc, Value lhs, Value rhs) {
 
 Value Lowering::contract(Access lhs, Access rhs, RankedTensorType type,
                          int64_t parts) {
-  // A contraction reads memory: a broadcast or a constant takes its place
-  // there.
-  auto materialise = [&](Access access) {
-    if (std::optional<double> number = getSplatValue(access.source))
-      access.source =
-          map({}, typeOf(access.source), [&](OpBuilder &inner, ValueRange) {
-            return buildFloat(inner, loc, type.getElementType(), *number);
-          });
-    return access;
-  };
+  // A contraction reads memory.
   lhs = materialise(lhs);
   rhs = materialise(rhs);
   Type wide = type.getElementType(), bf16 = b.getBF16Type();

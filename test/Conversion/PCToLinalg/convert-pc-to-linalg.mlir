@@ -208,6 +208,20 @@ func.func @constant_operand(%w: tensor<6x4xf32>) -> tensor<?x4xf32> {
   return %r : tensor<?x4xf32>
 }
 
+// A sum reads at least one array, which says how long it is.
+// CHECK-LABEL: func.func @constant_sum(
+// CHECK: %[[ONES:.*]] = linalg.generic
+// CHECK: arith.constant 2.0
+// CHECK: linalg.generic {indexing_maps = [#[[$ALL]], #[[$ROW]]], iterator_types = ["parallel", "reduction"]} ins(%[[ONES]] : tensor<8x6xf32>)
+func.func @constant_sum() -> tensor<?xf32> {
+  %r = pc.stage samples -> tensor<?xf32> {
+    %a = pc.splat 2.0 : tensor<8x6xf32>
+    %s = pc.sum %a : tensor<8x6xf32> -> tensor<8xf32>
+    pc.yield %s : tensor<8xf32>
+  }
+  return %r : tensor<?xf32>
+}
+
 // Random numbers are a function of seed, call, sample and element: integers, and
 // Box and Muller's transform in f64.
 // CHECK-LABEL: func.func @random(

@@ -18,6 +18,16 @@ static bool isReduction(utils::IteratorType iterator) {
   return iterator == utils::IteratorType::reduction;
 }
 
+/// Whether A_mk and B_kn are read at (m, n, k): a sum of two arrays' rows has
+/// as many loops and operands as a product of matrices.
+static bool isProduct(AffineMap a, AffineMap b) {
+  auto reads = [](AffineMap map, unsigned dim) {
+    return map.isFunctionOfDim(dim);
+  };
+  return reads(a, 0) && !reads(a, 1) && reads(a, 2) && !reads(b, 0) &&
+         reads(b, 1) && reads(b, 2);
+}
+
 StructuredKind pc::getStructuredKind(linalg::GenericOp op) {
   SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
   if (op.getNumReductionLoops() == 0) {
@@ -27,7 +37,9 @@ StructuredKind pc::getStructuredKind(linalg::GenericOp op) {
     return whole ? StructuredKind::Elementwise : StructuredKind::Update;
   }
   if (iterators.size() == 3 && op.getNumReductionLoops() == 1 &&
-      isReduction(iterators[2]) && op.getNumDpsInputs() == 2)
+      isReduction(iterators[2]) && op.getNumDpsInputs() == 2 &&
+      isProduct(op.getMatchingIndexingMap(op.getDpsInputOperand(0)),
+                op.getMatchingIndexingMap(op.getDpsInputOperand(1))))
     return StructuredKind::Contraction;
   if (isReduction(iterators.front()) && op.getNumReductionLoops() == 1 &&
       iterators.size() != 1)
