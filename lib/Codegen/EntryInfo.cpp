@@ -78,7 +78,9 @@ ModuleInfo pc::getModuleInfo(ModuleOp module) {
                                     static_cast<int64_t>(units[4]),
                                     units[5],
                                     units[6],
-                                    units[7]};
+                                    units[7],
+                                    units[8],
+                                    units[9]};
     }
     entry.marked = facts.getAs<BoolAttr>("marked").getValue();
     for (auto stage :

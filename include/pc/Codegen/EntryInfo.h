@@ -46,6 +46,9 @@ struct KernelUnits {
   double flops = 0, tensorFlops = 0;
   int64_t bits = 32;
   double bytes = 0, sharedPasses = 0, trips = 0;
+  /// How often a warp waits for shared memory, and products of its that follow
+  /// each other because one is added to another.
+  double turns = 0, chain = 0;
 };
 
 /// One kernel; see pcx_kernel_info_t.

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Contraction.h"
+#include "../Programs.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -24,10 +25,19 @@ using namespace pc;
 /// Rows and columns of C in one fragment.
 static constexpr int64_t kFragmentRows = 8;
 static constexpr int64_t kFragmentColumns = 16;
+/// Rows of the least tile that has no fragments.
+static constexpr int64_t kLeastRows = 4;
+/// Threads of a tile without fragments: a warp for each of a multiprocessor's
+/// four schedulers. The fewer have all elements, the less of shared memory is
+/// read more than once.
+static constexpr int64_t kLeastThreads = 4 * kWarp;
 /// Shared memory that every GPU gives to one block.
 static constexpr int64_t kMostSharedBytes = 96 << 10;
 /// Bytes of A in one slice, beside a resident B.
 static constexpr int64_t kMostSliceBytes = 32 << 10;
+/// Turns of a thread's loop that are done together: the next one's operands
+/// are on their way while one is multiplied.
+static constexpr int32_t kTurnsTogether = 2;
 /// Tiles that keep a large GPU busy.
 static constexpr int64_t kManyTiles = 128;
 
@@ -147,8 +157,8 @@ static void assignThreads(ContractionPlan &plan) {
        acrossRows *= 2) {
     ContractionPlan trial = plan;
     trial.acrossRows = acrossRows;
-    trial.acrossColumns = kThreads / acrossRows;
-    if (trial.acrossColumns > plan.columns)
+    trial.acrossColumns = std::min(plan.columns, kThreads / acrossRows);
+    if (trial.getThreads() < kLeastThreads)
       continue;
     double passes = trial.getSharedPasses(getTermUnit(plan.multiply));
     if (best && passes > best)
@@ -181,8 +191,8 @@ ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
   }
   bool exact = plan.multiply == Multiply::Exact;
 
-  plan.rows =
-      std::clamp<int64_t>(llvm::PowerOf2Ceil(plan.m), kFragmentRows, 64);
+  plan.rows = std::clamp<int64_t>(llvm::PowerOf2Ceil(plan.m),
+                                  exact ? kLeastRows : kFragmentRows, 64);
   int64_t mostColumns = !exact || plan.rows <= 16 ? 128 : 64;
   plan.columns = std::clamp<int64_t>(llvm::PowerOf2Ceil(plan.n),
                                      kFragmentColumns, mostColumns);
@@ -198,8 +208,8 @@ ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
     }
   if (exact)
     // Few elements leave threads without any.
-    plan.columns =
-        std::max(plan.columns, kThreads / std::min<int64_t>(16, plan.rows));
+    plan.columns = std::max(plan.columns,
+                            kLeastThreads / std::min<int64_t>(16, plan.rows));
 
   int64_t elementBytes = bytesOf(plan.elementType);
   plan.depth = 128 / elementBytes;
@@ -328,7 +338,7 @@ double ContractionPlan::getSharedPasses(int64_t terms) const {
     };
     double perUnit = passes(left, rows / acrossRows, kWarp / lanesAcross) +
                      passes(right, columns / acrossColumns, lanesAcross);
-    return perUnit * units * kWarps;
+    return perUnit * units * llvm::divideCeil(getThreads(), kWarp);
   }
   // A register of a fragment is read in one pass; of bfloat16 it is a pair.
   int64_t words = multiply == Multiply::BF16 ? 2 : 1;
@@ -336,6 +346,22 @@ double ContractionPlan::getSharedPasses(int64_t terms) const {
   double columnFragments = double(columns) / kFragmentColumns / acrossColumns;
   double perUnit = words * (2 * rowFragments + 4 * columnFragments);
   return perUnit * units * acrossRows * acrossColumns;
+}
+
+bool ContractionPlan::joinsTurns() const {
+  return !hasPartialSlices() &&
+         depth % (kTurnsTogether * getTermUnit(multiply)) == 0;
+}
+
+double ContractionPlan::getTurns(int64_t terms) const {
+  int64_t together = joinsTurns() ? kTurnsTogether : 1;
+  return llvm::divideCeil(terms, getTermUnit(multiply) * together);
+}
+
+double ContractionPlan::getChain(int64_t terms) const {
+  int64_t unit = getTermUnit(multiply);
+  int64_t padded = llvm::alignTo(terms, unit);
+  return multiply == Multiply::Exact ? padded : padded / unit * parts;
 }
 
 //===----------------------------------------------------------------------===//
@@ -383,8 +409,9 @@ private:
   Finish finish;
 
   Value firstRow, firstColumn, columnCount;
-  /// Whether the thread multiplies anything, null if it does.
-  Value active;
+  /// Whether the thread has elements of a tile, and multiplies anything of the
+  /// one at hand; null if it does.
+  Value present, active;
   /// Rows and columns of the tile that the thread has sums of, rows that it
   /// reads of A, and where a lane's first terms are, behind the first of all
   /// lanes.
@@ -399,6 +426,21 @@ private:
 
 static bool isExact(const ContractionPlan &plan) {
   return plan.multiply == Multiply::Exact;
+}
+
+/// What LLVM is told of a loop whose turns it is to do `count` at a time.
+static LLVM::LoopAnnotationAttr unrollBy(MLIRContext *context, int32_t count) {
+  auto unroll = LLVM::LoopUnrollAttr::get(
+      context, /*disable=*/{},
+      IntegerAttr::get(IntegerType::get(context, 32), count),
+      /*runtimeDisable=*/{}, /*full=*/{}, /*followupUnrolled=*/{},
+      /*followupRemainder=*/{}, /*followupAll=*/{});
+  return LLVM::LoopAnnotationAttr::get(
+      context, /*disableNonforced=*/{}, /*vectorize=*/{}, /*interleave=*/{},
+      unroll, /*unrollAndJam=*/{}, /*licm=*/{}, /*distribute=*/{},
+      /*pipeline=*/{}, /*peeled=*/{}, /*unswitch=*/{}, /*mustProgress=*/{},
+      /*isVectorized=*/{}, /*startLoc=*/{}, /*endLoc=*/{},
+      /*parallelAccesses=*/{});
 }
 
 /// Copies a slice from the term `k` on; what the array does not have is zero.
@@ -560,18 +602,23 @@ SmallVector<Value> ContractionEmitter::multiply(Value k, Value buffer,
       Value rest = arith::SubIOp::create(b, loc, arguments.terms, k);
       depth = arith::MinSIOp::create(b, loc, depth, rest);
     }
-    return loop(number(0), depth, number(unit), before,
-                [&](Value term, ValueRange carried) {
-                  auto at = [&](Value base, const OperandSlice &slice) {
-                    return elementAt(base, plan.elementType,
-                                     scaled(term, slice.termStride));
-                  };
-                  Value leftAt = at(left, plan.left);
-                  Value rightAt = at(right, plan.right);
-                  return isExact(plan)
-                             ? multiplyExact(leftAt, rightAt, carried)
-                             : multiplyMatrix(leftAt, rightAt, carried);
-                });
+    auto turns =
+        buildLoop(b, loc, number(0), depth, number(unit), before,
+                  [&](Value term, ValueRange carried) {
+                    auto at = [&](Value base, const OperandSlice &slice) {
+                      return elementAt(base, plan.elementType,
+                                       scaled(term, slice.termStride));
+                    };
+                    Value leftAt = at(left, plan.left);
+                    Value rightAt = at(right, plan.right);
+                    return isExact(plan)
+                               ? multiplyExact(leftAt, rightAt, carried)
+                               : multiplyMatrix(leftAt, rightAt, carried);
+                  });
+    if (plan.joinsTurns())
+      turns->setAttr("loop_annotation",
+                     unrollBy(b.getContext(), kTurnsTogether));
+    return SmallVector<Value>(turns.getResults());
   });
 }
 
@@ -592,6 +639,8 @@ SmallVector<Value> ContractionEmitter::getLines(const OperandSlice &slice,
 }
 
 void ContractionEmitter::prepareExact() {
+  if (plan.getThreads() < kThreads)
+    present = isLess(arguments.thread, number(plan.getThreads()));
   rows = getLines(plan.left, divided(arguments.thread, plan.acrossColumns),
                   plan.acrossRows);
   columns = getLines(plan.right, rest(arguments.thread, plan.acrossColumns),
@@ -603,9 +652,9 @@ void ContractionEmitter::prepareExact() {
 
 /// Threads without an element of the tile multiply nothing.
 void ContractionEmitter::findActive() {
-  active = Value();
+  active = present;
   if (plan.m % plan.rows != 0)
-    active = isLess(add(firstRow, rows.front()), arguments.rows);
+    active = both(active, isLess(add(firstRow, rows.front()), arguments.rows));
   if (plan.n % plan.columns != 0)
     active =
         both(active, isLess(add(firstColumn, columns.front()), columnCount));
@@ -676,8 +725,10 @@ void ContractionEmitter::finishRow(Value row, ArrayRef<Value> sums) {
 
 void ContractionEmitter::finishExact(ValueRange sums) {
   SmallVector<Value> all(sums);
-  for (auto [i, row] : llvm::enumerate(rows))
-    finishRow(row, ArrayRef(all).slice(i * columns.size(), columns.size()));
+  doIf(present, [&]() {
+    for (auto [i, row] : llvm::enumerate(rows))
+      finishRow(row, ArrayRef(all).slice(i * columns.size(), columns.size()));
+  });
 }
 
 //===----------------------------------------------------------------------===//

@@ -106,9 +106,13 @@ struct ContractionPlan {
   int64_t acrossRows = 0, acrossColumns = 0;
 
   int64_t getSharedBytes() const;
+  /// Threads that have elements of a tile, if not fragments.
+  int64_t getThreads() const { return acrossRows * acrossColumns; }
   /// The last slice is multiplied as far as there are terms, to a multiple of
   /// what one turn multiplies; otherwise to its end, which is zeros.
   bool hasPartialSlices() const;
+  /// A thread does kTurnsTogether turns of its loop at a time.
+  bool joinsTurns() const;
   /// Neighbouring elements of a row that a thread has, and finishes together.
   int64_t getNeighbours() const;
   /// Tiles of C with `count` rows.
@@ -124,6 +128,10 @@ struct ContractionPlan {
   /// Passes over the banks of shared memory that reading a tile's operands
   /// takes.
   double getSharedPasses(int64_t terms) const;
+  /// How often a thread waits for operands from shared memory, and products
+  /// that are added to each other.
+  double getTurns(int64_t terms) const;
+  double getChain(int64_t terms) const;
 };
 
 /// What was asked for all groups of a program.

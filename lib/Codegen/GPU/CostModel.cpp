@@ -41,6 +41,10 @@ static constexpr GPUMachine kMachines[] = {
 static constexpr double kIssue = 0.7;
 /// Clocks in which the threads of a block meet.
 static constexpr double kBarrier = 40;
+/// Clocks until what is asked of shared memory is there, until a multiply-add
+/// can be added to, and until a product of a tensor core can (Sun et al.).
+static constexpr double kSharedLatency = 30, kAddLatency = 4,
+                        kTensorLatency = 25;
 
 std::string GPUMachine::getDescription() const {
   return (name + " (sm_" + Twine(arch) + ")").str();
@@ -65,9 +69,13 @@ DeviceCost pc::predictCost(const EntryInfo &entry, const GPUMachine &machine) {
           std::min(resident, byBlock ? units.blocksOfSamples : units.count);
       double rate = std::min(machine.bytes, machine.allBytes / together);
       double tensor = units.bits == 16 ? machine.bf16 : machine.tf32;
+      // However little all of them do, no warp is faster than this.
+      double alone =
+          units.turns * kSharedLatency +
+          units.chain * (units.tensorFlops > 0 ? kTensorLatency : kAddLatency);
       double work = std::max(
           {units.flops / (machine.flops * kIssue) + units.tensorFlops / tensor,
-           units.sharedPasses, units.bytes / rate});
+           units.sharedPasses, units.bytes / rate, alone});
       double wait = units.trips * machine.latency + kBarrier;
       // Blocks that share units even them out, but for the last one.
       double rounds =

@@ -943,8 +943,8 @@ int64_t ProgramEmitter::addKernel(const Twine &what, const GroupWork &work) {
        b.getI64IntegerAttr(0),
        b.getDenseF64ArrayAttr({units.count, units.blocksOfSamples, units.flops,
                                units.tensorFlops, double(units.bits),
-                               units.bytes, units.sharedPasses,
-                               units.trips})}));
+                               units.bytes, units.sharedPasses, units.trips,
+                               units.turns, units.chain})}));
   return index;
 }
 

@@ -439,6 +439,8 @@ GroupWork pc::estimateWork(GroupOp group, StageKind stage,
       }
       units.count = plan.getTiles(plan.m);
       units.sharedPasses = plan.getSharedPasses(terms);
+      units.turns = plan.getTurns(terms);
+      units.chain = plan.getChain(terms);
       units.trips += plan.getWaits(terms);
       break;
     }

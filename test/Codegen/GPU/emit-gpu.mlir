@@ -35,8 +35,8 @@
 // CHECK: llvm.call @step_1_contract_6x20xn
 // CHECK: llvm.return
 
-// A tile of eight rows, a sum a thread: all of its operands are copied to shared
-// memory. The epilogue works on the sums.
+// A tile of eight rows by 32 columns, two sums in each of 128 threads: all of its
+// operands are copied to shared memory. The epilogue works on the sums.
 // CHECK: llvm.func internal @step_0_contract_8x20x6(%{{.*}}: !llvm.ptr<1>, %{{.*}}: !llvm.ptr<1>, %{{.*}}: !llvm.ptr<1>, %{{.*}}: i32, %{{.*}}: i32, %{{.*}}: i32, %{{.*}}: i32, %{{.*}}: i32)
 // CHECK: llvm.mlir.addressof @pcx_shared : !llvm.ptr<3>
 // CHECK: scf.for
@@ -46,7 +46,7 @@
 // CHECK: nvvm.cp.async.wait.group 0
 // CHECK: nvvm.barrier
 // CHECK: llvm.load %{{.*}} : !llvm.ptr<3> -> vector<4xf32>
-// CHECK-COUNT-8: math.fma
+// CHECK-COUNT-16: math.fma
 // CHECK-NOT: math.fma
 // CHECK: math.tanh
 // CHECK: llvm.store %{{.*}} : f32, !llvm.ptr<1>
