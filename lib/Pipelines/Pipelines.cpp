@@ -16,6 +16,7 @@
 #include "pc/Conversion/Passes.h"
 #include "pc/Dialect/PC/Transforms/Passes.h"
 #include "pc/Pipelines/Passes.h"
+#include <limits>
 
 using namespace mlir;
 using namespace pc;
@@ -122,31 +123,59 @@ static SmallVector<std::string> getCPUs(const PipelineOptions &options) {
   return cpus;
 }
 
+static SmallVector<CPUTarget> getTargets(const PipelineOptions &options) {
+  SmallVector<CPUTarget> targets;
+  for (const std::string &name : getCPUs(options)) {
+    // The cpu phase reports what is no CPU.
+    FailureOr<CPUTarget> target = CPUTarget::parse(name, nullptr);
+    if (succeeded(target))
+      targets.push_back(*target);
+  }
+  if (targets.empty())
+    targets.emplace_back();
+  return targets;
+}
+
 /// The cache that a block of samples should fit into: the smallest of all CPUs,
 /// which share one schedule.
 static uint64_t getCacheBytes(const PipelineOptions &options) {
   if (options.cacheBytes)
     return options.cacheBytes;
-  uint64_t bytes = 0;
-  for (const std::string &name : getCPUs(options)) {
-    // The cpu phase reports what is no CPU.
-    FailureOr<CPUTarget> target = CPUTarget::parse(name, nullptr);
-    if (succeeded(target))
-      bytes = bytes ? std::min(bytes, target->l2Bytes) : target->l2Bytes;
-  }
-  return bytes ? bytes : CPUTarget().l2Bytes;
+  uint64_t bytes = std::numeric_limits<uint64_t>::max();
+  for (const CPUTarget &target : getTargets(options))
+    bytes = std::min(bytes, target.l2Bytes);
+  return bytes;
 }
 
-/// Samples of a block that a block of threads keeps through a stage.
-static constexpr int64_t kDeviceSampleBlock = 8;
+/// A row of a panel: as wide as the widest tile of all CPUs, which share the
+/// arrays' layouts. Narrower tiles go through it side by side.
+static int64_t getPanelBytes(const PipelineOptions &options) {
+  unsigned bytes = 0;
+  for (const CPUTarget &target : getTargets(options))
+    bytes = std::max(bytes, target.getTileBytes());
+  return bytes;
+}
+
+/// Samples of a block that a block of threads keeps through a stage. Few of
+/// them share what is read of a weight, but a step's products follow each other
+/// and the least tile is the fastest: four rows, or of a fragment eight. With
+/// more blocks than a large GPU has multiprocessors they would take turns.
+static int64_t getDeviceSampleBlock(const PipelineOptions &options) {
+  constexpr int64_t few = 4, more = 8, mostBlocks = 128;
+  bool fragments = options.precision != "f32";
+  return fragments || options.batch > few * mostBlocks ? more : few;
+}
 
 static void buildScheduled(OpPassManager &pm, const PipelineOptions &options) {
   bool device = options.target == "cuda";
   // Arrays of devices are dense.
   if (!device) {
     pm.addPass(createChooseLayoutsPass());
-    if (options.pack)
-      pm.addPass(createPackWeightsPass());
+    if (options.pack) {
+      PackWeightsPassOptions pack;
+      pack.panelBytes = getPanelBytes(options);
+      pm.addPass(createPackWeightsPass(pack));
+    }
   }
   auto &functions = pm.nest<func::FuncOp>();
   functions.addPass(createCSEPass());
@@ -165,7 +194,8 @@ static void buildScheduled(OpPassManager &pm, const PipelineOptions &options) {
   if (device && options.strategy == "graph")
     schedule.sampleBlock = options.batch;
   else if (device && schedule.sampleBlock == 0)
-    schedule.sampleBlock = std::min<int64_t>(options.batch, kDeviceSampleBlock);
+    schedule.sampleBlock =
+        std::min<int64_t>(options.batch, getDeviceSampleBlock(options));
   functions.addPass(createSchedulePass(schedule));
   functions.addPass(createConvertPCToLinalgPass());
   functions.addPass(createCanonicalizerPass());

@@ -78,7 +78,7 @@ RegisterTile pc::chooseTile(const CPUTarget &target, int64_t rows) {
   // sixteen multiply-adds, which is below what either port can do.
   int64_t most = target.vectorRegisters >= 32 ? 8 : 4;
   int64_t tileRows = std::min<int64_t>(most, llvm::PowerOf2Ceil(rows));
-  int64_t accumulators = target.vectorRegisters >= 32 ? 16 : 8;
+  int64_t accumulators = most * CPUTarget::tileVectors;
   RegisterTile tile{tileRows, std::min<int64_t>(8, accumulators / tileRows),
                     tileRows};
   // Eight sums are as many as two ports with a latency of four cycles have in

@@ -51,6 +51,9 @@ struct CPUTarget {
   /// Width of the widest vector register and the number of them.
   unsigned vectorBits = 256;
   unsigned vectorRegisters = 16;
+  /// Vectors of columns that the register tile of a product is wide, where it
+  /// has rows enough.
+  static constexpr unsigned tileVectors = 2;
   /// Data caches of one core that the tile sizes assume, in bytes.
   uint64_t l1Bytes = 32 * 1024;
   uint64_t l2Bytes = 512 * 1024;
@@ -75,6 +78,9 @@ struct CPUTarget {
 
   /// Elements of `bits` bits in one vector register.
   unsigned getLanes(unsigned bits) const { return vectorBits / bits; }
+
+  /// Bytes of a row of such a tile.
+  unsigned getTileBytes() const { return tileVectors * vectorBits / 8; }
 
   /// Makes LLVM compile `func` for this target, whatever the module's is.
   void setAttributes(mlir::LLVM::LLVMFuncOp func) const;
