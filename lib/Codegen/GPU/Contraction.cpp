@@ -27,9 +27,9 @@ static constexpr int64_t kFragmentRows = 8;
 static constexpr int64_t kFragmentColumns = 16;
 /// Rows of the least tile that has no fragments.
 static constexpr int64_t kLeastRows = 4;
-/// Threads of a tile without fragments: a warp for each of a multiprocessor's
-/// four schedulers. The fewer have all elements, the less of shared memory is
-/// read more than once.
+/// Threads of a tile without fragments, where a block has a multiprocessor to
+/// itself: a warp for each of its four schedulers. The fewer have all elements,
+/// the less of shared memory is read more than once.
 static constexpr int64_t kLeastThreads = 4 * kWarp;
 /// Shared memory that every GPU gives to one block.
 static constexpr int64_t kMostSharedBytes = 96 << 10;
@@ -151,14 +151,14 @@ static void assignWarps(ContractionPlan &plan) {
 }
 
 /// Gives threads elements of a tile so that they read the least.
-static void assignThreads(ContractionPlan &plan) {
+static void assignThreads(ContractionPlan &plan, int64_t leastThreads) {
   double best = 0;
   for (int64_t acrossRows = 1; acrossRows <= std::min<int64_t>(16, plan.rows);
        acrossRows *= 2) {
     ContractionPlan trial = plan;
     trial.acrossRows = acrossRows;
     trial.acrossColumns = std::min(plan.columns, kThreads / acrossRows);
-    if (trial.getThreads() < kLeastThreads)
+    if (trial.getThreads() < leastThreads)
       continue;
     double passes = trial.getSharedPasses(getTermUnit(plan.multiply));
     if (best && passes > best)
@@ -196,6 +196,7 @@ ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
   int64_t mostColumns = !exact || plan.rows <= 16 ? 128 : 64;
   plan.columns = std::clamp<int64_t>(llvm::PowerOf2Ceil(plan.n),
                                      kFragmentColumns, mostColumns);
+  int64_t leastThreads = choices.persistent ? kLeastThreads : kThreads;
   // A block of samples has one block of threads.
   if (!choices.persistent || stage != StageKind::Samples)
     while (plan.getTiles(plan.m) < kManyTiles) {
@@ -208,8 +209,8 @@ ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
     }
   if (exact)
     // Few elements leave threads without any.
-    plan.columns = std::max(plan.columns,
-                            kLeastThreads / std::min<int64_t>(16, plan.rows));
+    plan.columns =
+        std::max(plan.columns, leastThreads / std::min<int64_t>(16, plan.rows));
 
   int64_t elementBytes = bytesOf(plan.elementType);
   plan.depth = 128 / elementBytes;
@@ -252,7 +253,7 @@ ContractionPlan pc::planContraction(linalg::GenericOp op, StageKind stage,
   };
   plan.left = operand(0, left);
   plan.right = operand(1, right);
-  exact ? assignThreads(plan) : assignWarps(plan);
+  exact ? assignThreads(plan, leastThreads) : assignWarps(plan);
   plan.stages = single ? 1 : mostStages;
   while (plan.stages > 2 && plan.getSharedBytes() > kMostSharedBytes)
     --plan.stages;
