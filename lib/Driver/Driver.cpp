@@ -137,7 +137,8 @@ struct Options {
   std::string floatType;
   std::string precision = "f32";
   std::string algorithm;
-  int64_t steps = 0;
+  /// Of standard programs; those of --algorithm if absent.
+  std::optional<int64_t> steps;
   unsigned optLevel = 3;
   std::vector<std::string> cpus;
   std::vector<std::string> targets;
@@ -339,7 +340,8 @@ struct CommandLine {
     values.floatType = floatType;
     values.precision = precision;
     values.algorithm = algorithm;
-    values.steps = steps;
+    if (steps.getNumOccurrences() > 0)
+      values.steps = steps;
     values.optLevel = optLevel;
     values.cpus.assign(cpus.begin(), cpus.end());
     values.targets.assign(targets.begin(), targets.end());
@@ -426,8 +428,8 @@ LogicalResult Driver::checkTargets() {
     forCPU |= target == "cpu";
     forDevice |= target == "cuda";
     if (target != "cpu" && target != "cuda")
-      return success(
-          error("--target takes cpu, cuda or both, found '" + target + "'"));
+      return success(error("--target takes cpu, cuda or cpu,cuda, found '" +
+                           target + "'"));
   }
   if (!forDevice) {
     if (!options.gpuArchs.empty())
@@ -551,9 +553,13 @@ LogicalResult Driver::checkOptions() {
       return success(error("--machine: " + message));
     work.emplace(options.batch, *machine);
   }
-  if (options.batch < 1)
+  constexpr int64_t mostSamples = std::numeric_limits<int32_t>::max();
+  if (options.batch < 1 || options.batch > mostSamples)
+    return success(error("--batch takes 1 to " + Twine(mostSamples) +
+                         ", found " + Twine(options.batch)));
+  if (options.steps && *options.steps < 1)
     return success(
-        error("--batch must be at least 1, found " + Twine(options.batch)));
+        error("--steps must be at least 1, found " + Twine(*options.steps)));
   if (options.optLevel > 3)
     return success(error("-O takes 0 to 3, found " + Twine(options.optLevel)));
   if (options.sampleBlock < 0)
@@ -570,7 +576,7 @@ LogicalResult Driver::checkOptions() {
   pipeline.floatType = options.floatType;
   pipeline.precision = options.precision;
   pipeline.algorithm = options.algorithm;
-  pipeline.steps = options.steps;
+  pipeline.steps = options.steps.value_or(0);
   pipeline.trace = options.trace;
   pipeline.analysis = options.analysis;
   pipeline.profile = options.profile;
@@ -1277,6 +1283,8 @@ LogicalResult Driver::compile(MLIRContext &context, llvm::SourceMgr &sources) {
   parsing.stop();
   if (!module || failed(verifyEach(*module)) || failed(verify(*module)))
     return failure();
+  if (module->getBody()->empty())
+    return success(error(options.input + " is empty: it holds no model"));
   if (!options.dumpPhases.empty()) {
     if (std::error_code code =
             llvm::sys::fs::create_directories(options.dumpPhases))
