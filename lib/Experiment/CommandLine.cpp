@@ -16,8 +16,10 @@
 
 #include <cctype>
 #include <cerrno>
+#include <charconv>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <new>
 
 using namespace pcx;
@@ -68,6 +70,27 @@ static std::optional<PixelRange> parseRange(const std::string &text) {
   return PixelRange{*low, *high};
 }
 
+/// Whole numbers of a range, written as such: of others CLI11 takes what comes
+/// first, the nearest one that fits, or one that a sign wraps to.
+template <typename T>
+struct Whole : CLI::Validator {
+  explicit Whole(T least = std::numeric_limits<T>::min(),
+                 T most = std::numeric_limits<T>::max())
+      : CLI::Validator("") {
+    func_ = [=](const std::string &text) -> std::string {
+      T value;
+      const char *end = text.data() + text.size();
+      auto [rest, error] = std::from_chars(text.data(), end, value);
+      bool wraps = std::is_unsigned_v<T> && text.starts_with('-');
+      if (!wraps && (error == std::errc::invalid_argument || rest != end))
+        return fmt::format("expected a whole number, found '{}'", text);
+      if (error == std::errc() && value >= least && value <= most)
+        return "";
+      return fmt::format("expected {} to {}, found {}", least, most, text);
+    };
+  }
+};
+
 /// An option that stays empty unless given.
 template <typename T>
 static CLI::Option *addOptional(CLI::App &verb, const std::string &name,
@@ -86,7 +109,8 @@ static void addDataOptions(CLI::App &verb, DataChoice &data) {
   addNormalise(verb, data.normalise);
   addOptional(verb, "--label-offset", data.labelOffset,
               "Number of the first class in the label file (emnist-letters: 1)")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(Whole<int64_t>());
   addOptional(verb, "--label-column", data.labelColumn,
               "Label column of a .csv: a name, or an index from 0 (-1: last)")
       ->type_name("NAME|INDEX");
@@ -118,7 +142,8 @@ template <typename Options>
 static void addThreads(CLI::App &verb, Options &options) {
   verb.add_option("--threads", options.threads,
                   "Threads; 0 for one a CPU. Results do not depend on it")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(Whole<uint32_t>());
   addDevice(verb, options.device);
 }
 
@@ -129,7 +154,7 @@ static void addPicture(CLI::App &verb, PictureOptions &picture,
   verb.add_option("-o,--save", picture.file, file)->type_name(type);
   addOptional(verb, "--count", picture.count, count)
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(Whole<int64_t>(1));
   addOptional(verb, "--size", picture.size,
               "The image in a sample, with one or three channels (its own "
               "shape, that of the data, or a square)")
@@ -157,11 +182,11 @@ static void addPicture(CLI::App &verb, PictureOptions &picture,
   addOptional(verb, "--columns", picture.columns,
               "Most images beside each other")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(Whole<int64_t>(1));
   verb.add_option("--scale", picture.scale,
                   "Enlarge images by whole pixels (1)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(Whole<int64_t>(1));
 }
 
 static void addProfile(CLI::App &verb, ProfileOptions &profile) {
@@ -228,13 +253,16 @@ void CommandLine::addTrain() {
                   "line wins")
       ->type_name("FILE.toml");
   addOptional(verb, "--epochs", train.epochs, "Epochs of the run (10)")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(Whole<int64_t>());
   addOptional(verb, "--batch", train.batch,
               "Samples a step (the artifact's largest)")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(Whole<int64_t>());
   addOptional(verb, "--seed", train.seed,
               "Key of the initial parameters, the shuffles and all noise (0)")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(Whole<uint64_t>());
   addSet(verb, train.set);
   verb.add_flag("--shuffle,!--no-shuffle", shuffle,
                 "Another order of the samples each epoch (on)");
@@ -249,7 +277,7 @@ void CommandLine::addTrain() {
   verb.add_option("--save-every", train.saveEvery,
                   "Write it after every N steps of an epoch too")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(Whole<int64_t>(0));
   verb.add_option("--resume", train.resume,
                   "Continue the run of a checkpoint, exact to the bit")
       ->type_name("FILE.safetensors");
@@ -260,7 +288,7 @@ void CommandLine::addTrain() {
   verb.add_option("--max-steps", train.maxSteps,
                   "Stop after N steps of this invocation")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(Whole<int64_t>(0));
   addOptional(verb, "--program", train.program,
               "Program that trains (the one with that role)");
   addOptional(verb, "--eval-program", train.evalProgram,
@@ -272,7 +300,7 @@ void CommandLine::addTrain() {
                   "Samples of the training split, from its start, on which the "
                   "training accuracy is measured (10000); 0 for none")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(Whole<int64_t>(0));
   addThreads(verb, train);
   addProfile(verb, train.profile);
   addQuiet(verb, quiet);
@@ -294,21 +322,21 @@ void CommandLine::addAnalyse() {
   verb.add_option("--epochs", analyse.epochs,
                   "Train for N epochs and look after each (0)")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(Whole<int64_t>(0));
   verb.add_option("--every", analyse.every,
                   "Look after every N epochs, and after the last one (1)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(Whole<int64_t>(1));
   verb.add_option("--samples", analyse.samples,
                   "Samples of the training split, from its start, to look at "
                   "(32)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(Whole<int64_t>(1));
   verb.add_option("--steps", analyse.steps,
                   "Most inference steps when those to convergence are counted "
                   "(1000); 0 for no count")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(Whole<int64_t>(0));
   verb.add_option("--tolerance", analyse.tolerance,
                   "Converged means that the gradient's norm is below this part "
                   "of what it was at the start (0.01)")
@@ -316,10 +344,12 @@ void CommandLine::addAnalyse() {
       ->check(CLI::PositiveNumber);
   addOptional(verb, "--batch", run.batch,
               "Samples a step of the training (the artifact's largest)")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(Whole<int64_t>());
   addOptional(verb, "--seed", run.seed,
               "Key of the initial parameters, the shuffles and all noise (0)")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(Whole<uint64_t>());
   addOptional(verb, "--program", run.program,
               "Program to look at (the one that trains)");
   addSet(verb, run.set);
@@ -343,11 +373,13 @@ void CommandLine::addRunOptions(CLI::App &verb, EvalOptions &options,
       ->check(CLI::IsMember({"train", "test"}));
   addOptional(verb, "--batch", options.batch,
               "Samples a call (the artifact's largest)")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(Whole<int64_t>());
   addOptional(verb, "--program", options.program, program);
   addSet(verb, options.set);
   verb.add_option("--seed", options.seed, "Key of the random numbers (0)")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(Whole<uint64_t>());
   addThreads(verb, options);
 }
 
@@ -380,10 +412,12 @@ void CommandLine::addSample() {
   addNormalise(verb, run.data.normalise);
   addOptional(verb, "--batch", run.batch,
               "Samples a call (the artifact's largest)")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(Whole<int64_t>());
   addSet(verb, run.set);
   verb.add_option("--seed", run.seed, "Key of the random numbers (0)")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(Whole<uint64_t>());
   addThreads(verb, run);
   addQuiet(verb, quiet);
 }
@@ -442,7 +476,7 @@ void CommandLine::addReconstruct() {
   addOptional(verb, "--samples", reconstruct.samples,
               "Samples to reconstruct, from the split's start (all)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(Whole<int64_t>(1));
   addPicture(verb, reconstruct.picture,
              "Samples to draw, from the split's start (16, or as many as there "
              "are)",
@@ -471,10 +505,12 @@ void CommandLine::addBench() {
   verb.add_option("--batch", bench.batches,
                   "Samples a step (the largest of all artifacts)")
       ->type_name("N,...")
+      ->check(Whole<int64_t>())
       ->delimiter(',')
       ->allow_extra_args(false);
   verb.add_option("--threads", bench.threads, "Threads; 0 for one a CPU (that)")
       ->type_name("N,...")
+      ->check(Whole<uint32_t>())
       ->delimiter(',')
       ->allow_extra_args(false);
   addDevice(verb, bench.device);
@@ -484,18 +520,19 @@ void CommandLine::addBench() {
   verb.add_option("--blocks", bench.blocks,
                   "Blocks of steps to time, of each artifact (15)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(Whole<int64_t>(1));
   verb.add_option("--block-seconds", bench.blockSeconds,
                   "About how long a block takes (0.1)")
       ->type_name("X")
       ->check(CLI::PositiveNumber);
   addOptional(verb, "--steps", bench.steps, "Steps of a block, instead")
       ->type_name("N")
-      ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
+      ->check(Whole<int64_t>(1, int64_t(1) << 20));
   addSet(verb, bench.set);
   verb.add_option("--seed", bench.seed,
                   "Key of the initial parameters and of what is made up (0)")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(Whole<uint64_t>());
   verb.add_option("--json", bench.json,
                   "Write every number, the times of all blocks included")
       ->type_name("FILE.json");
@@ -583,7 +620,8 @@ CommandLine::CommandLine() {
   addSet(*execVerb, exec.set);
   addOptional(*execVerb, "--seed", exec.seed,
               "Key of the initial parameters and of all noise (0)")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(Whole<uint64_t>());
   addOptional(*execVerb, "--total-steps", exec.totalSteps,
               "Weight steps of the whole run, for schedules (those of one "
               "call)")
@@ -604,7 +642,8 @@ CommandLine::CommandLine() {
   addCommon(*inspectVerb, inspect.artifact);
   addOptional(*inspectVerb, "--batch", inspect.batch,
               "Batch size of the FLOPs and bytes (the artifact's largest)")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(Whole<int64_t>());
   inspectVerb->add_flag("--json", inspect.json, "Print one JSON object");
 
   analyseVerb = app.add_subcommand(

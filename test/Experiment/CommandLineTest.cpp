@@ -34,7 +34,19 @@ TEST(CommandLine, UsageErrors) {
   EXPECT_THAT(flag.err, HasSubstr("did you mean '--epochs'?"));
   RunResult number = run({"train", softmax(), "--batch", "many"});
   EXPECT_EQ(number.code, 2);
-  EXPECT_THAT(number.err, HasSubstr("--batch"));
+  EXPECT_THAT(number.err,
+              HasSubstr("--batch: expected a whole number, found 'many'"));
+  // What would wrap, or become the largest number, is told.
+  RunResult wraps = run({"train", softmax(), "--seed", "-1"});
+  EXPECT_EQ(wraps.code, 2);
+  EXPECT_THAT(
+      wraps.err,
+      HasSubstr("--seed: expected 0 to 18446744073709551615, found -1"));
+  RunResult large =
+      run({"train", softmax(), "--epochs", "1" + std::string(20, '0')});
+  EXPECT_EQ(large.code, 2);
+  EXPECT_THAT(large.err, HasSubstr("--epochs: expected "));
+  EXPECT_EQ(run({"train", softmax(), "--epochs", "1e3"}).code, 2);
   EXPECT_EQ(run({"train"}).code, 2);
   EXPECT_EQ(run({"train", softmax(), "--max-steps", "-1"}).code, 2);
   EXPECT_EQ(run({"eval", softmax(), "--split", "both"}).code, 2);

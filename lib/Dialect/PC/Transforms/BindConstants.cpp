@@ -108,12 +108,15 @@ LogicalResult BindConstantsPass::bind(Operation *op,
   // Check first, at the operation that needs the name.
   Operation *failedAt = nullptr;
   StringRef missing;
+  bool nameless = false;
   int64_t negative = 0;
   AttrTypeReplacer replacer;
   replacer.addReplacement([&](RankedTensorType type) -> std::optional<Type> {
     auto dims = dyn_cast_or_null<DimsAttr>(type.getEncoding());
-    if (!dims)
+    if (!dims) {
+      nameless |= !type.hasStaticShape();
       return std::nullopt;
+    }
     SmallVector<int64_t> shape(type.getShape());
     size_t next = 0;
     for (int64_t &extent : shape) {
@@ -138,7 +141,7 @@ LogicalResult BindConstantsPass::bind(Operation *op,
     missing = {};
     replacer.replaceElementsIn(nested, /*replaceAttrs=*/true,
                                /*replaceLocs=*/false, /*replaceTypes=*/true);
-    if (!missing.empty()) {
+    if (!missing.empty() || nameless) {
       failedAt = nested;
       return WalkResult::interrupt();
     }
@@ -191,6 +194,11 @@ LogicalResult BindConstantsPass::bind(Operation *op,
   });
   if (!result.wasInterrupted())
     return success();
+  // dims_c4
+  if (nameless)
+    return failedAt->emitOpError(
+        "has a dimension '?' without a name: expected a size, or "
+        "#pc.dims<name> as the tensor's encoding");
   // repeat_c6
   if (constants.contains(missing) && isa<RepeatOp>(failedAt))
     return failedAt->emitOpError("needs the count '")

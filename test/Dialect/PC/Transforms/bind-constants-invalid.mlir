@@ -51,3 +51,11 @@ pc.model @two (width = 9) {
 func.func @encoding(%x: tensor<?xf32, #pc.dims<a, b>>) {
   return
 }
+
+// -----
+
+// dims_c4
+pc.model @m (width = 8) {
+  // expected-error @below {{has a dimension '?' without a name: expected a size, or #pc.dims<name> as the tensor's encoding}}
+  %x = pc.input @x : tensor<?xf32>
+}
