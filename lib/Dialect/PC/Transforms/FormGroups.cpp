@@ -361,6 +361,33 @@ void GroupFormer::run() {
     op->erase();
 }
 
+/// Gives each array that is written in parts writes of its own, in its block:
+/// two that begin with the same part, as CSE leaves them, are two arrays.
+static void separateUpdates(StageOp stage) {
+  SmallVector<linalg::GenericOp> updates;
+  stage.walk([&](linalg::GenericOp op) {
+    if (getStructuredKind(op) == StructuredKind::Update)
+      updates.push_back(op);
+  });
+  for (linalg::GenericOp op : updates)
+    while (auto whole =
+               op.getDpsInits()[0].getDefiningOp<linalg::GenericOp>()) {
+      if (getStructuredKind(whole) != StructuredKind::Update)
+        break;
+      if (whole->hasOneUse() && whole->getBlock() == op->getBlock()) {
+        op = whole;
+        continue;
+      }
+      OpBuilder builder(op);
+      auto own = cast<linalg::GenericOp>(builder.clone(*whole));
+      op.getDpsInitsMutable()[0].set(own.getResult(0));
+      op = own;
+    }
+  for (linalg::GenericOp op : llvm::reverse(updates))
+    if (op.use_empty())
+      op.erase();
+}
+
 namespace {
 struct FormGroupsPass : public pc::impl::FormGroupsPassBase<FormGroupsPass> {
   using Base::Base;
@@ -374,6 +401,7 @@ struct FormGroupsPass : public pc::impl::FormGroupsPassBase<FormGroupsPass> {
         relayout.replaceAllUsesWith(copy.getResult(0));
         relayout.erase();
       });
+      separateUpdates(stage);
       SmallVector<Block *> blocks;
       stage.getBody().walk(
           [&](scf::ForOp loop) { blocks.push_back(loop.getBody()); });

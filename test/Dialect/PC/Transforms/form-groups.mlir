@@ -131,6 +131,50 @@ func.func @parts(%x: tensor<?x6xf32>, %y: tensor<?x3xf32>) -> tensor<?x9xf32> {
   return %r : tensor<?x9xf32>
 }
 
+// Arrays that begin with the same part, which CSE leaves once, are written by
+// two kernels: the second needs what is computed from the first.
+// CHECK-LABEL: func.func @shared_part(
+// CHECK: %[[C:.*]] = pc.group ins(%{{.*}}, %{{.*}} : tensor<8x6xf32>, tensor<8x3xf32>) -> tensor<8x9xf32> {
+// CHECK: %[[A:.*]] = pc.group ins(%[[C]], %{{.*}} : tensor<8x9xf32>, tensor<9x3xf32>) -> tensor<8x3xf32> {
+// CHECK: pc.group ins(%{{.*}}, %[[A]] : tensor<8x6xf32>, tensor<8x3xf32>) -> tensor<8x9xf32> {
+// CHECK: %[[HALF:.*]] = linalg.generic {{.*}} ins(%{{.*}} : tensor<8x6xf32>)
+// CHECK: linalg.generic {{.*}} ins(%{{.*}} : tensor<8x3xf32>) outs(%[[HALF]] : tensor<8x9xf32>)
+// CHECK-NOT: pc.group
+// CHECK: return
+func.func @shared_part(%x: tensor<?x6xf32>, %y: tensor<?x3xf32>, %w: tensor<9x3xf32>) -> tensor<?x9xf32> {
+  %r = pc.stage samples ins(%x, %y, %w : tensor<?x6xf32>, tensor<?x3xf32>, tensor<9x3xf32>) -> tensor<?x9xf32> {
+  ^bb0(%xb: tensor<8x6xf32>, %yb: tensor<8x3xf32>, %w0: tensor<9x3xf32>):
+    %c = pc.concat %xb, %yb axis(-1) : tensor<8x6xf32>, tensor<8x3xf32> -> tensor<8x9xf32>
+    %a = pc.dense %c, %w0 transposed : tensor<8x9xf32>, tensor<9x3xf32> -> tensor<8x3xf32>
+    %d = pc.concat %xb, %a axis(-1) : tensor<8x6xf32>, tensor<8x3xf32> -> tensor<8x9xf32>
+    pc.yield %d : tensor<8x9xf32>
+  }
+  return %r : tensor<?x9xf32>
+}
+
+// So are they where one of them is in a loop.
+// CHECK-LABEL: func.func @shared_part_in_loop(
+// CHECK: scf.for
+// CHECK: %[[HALF:.*]] = linalg.generic {{.*}} ins(%{{.*}} : tensor<8x6xf32>)
+// CHECK: linalg.generic {{.*}} ins(%{{.*}} : tensor<8x3xf32>) outs(%[[HALF]] : tensor<8x9xf32>)
+// CHECK: scf.yield
+func.func @shared_part_in_loop(%x: tensor<?x6xf32>, %y: tensor<?x3xf32>, %w: tensor<9x3xf32>) -> (tensor<?x9xf32>, tensor<?x3xf32>) {
+  %r:2 = pc.stage samples ins(%x, %y, %w : tensor<?x6xf32>, tensor<?x3xf32>, tensor<9x3xf32>) -> (tensor<?x9xf32>, tensor<?x3xf32>) {
+  ^bb0(%xb: tensor<8x6xf32>, %yb: tensor<8x3xf32>, %w0: tensor<9x3xf32>):
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c4 = arith.constant 4 : index
+    %c = pc.concat %xb, %yb axis(-1) : tensor<8x6xf32>, tensor<8x3xf32> -> tensor<8x9xf32>
+    %h = scf.for %i = %c0 to %c4 step %c1 iter_args(%s = %yb) -> tensor<8x3xf32> {
+      %d = pc.concat %xb, %s axis(-1) : tensor<8x6xf32>, tensor<8x3xf32> -> tensor<8x9xf32>
+      %a = pc.dense %d, %w0 transposed : tensor<8x9xf32>, tensor<9x3xf32> -> tensor<8x3xf32>
+      scf.yield %a : tensor<8x3xf32>
+    }
+    pc.yield %c, %h : tensor<8x9xf32>, tensor<8x3xf32>
+  }
+  return %r#0, %r#1 : tensor<?x9xf32>, tensor<?x3xf32>
+}
+
 // The sum over the batch and the update that reads it are one kernel; updates of
 // other arrays are their own. Numbers come first.
 // CHECK-LABEL: func.func @update(
