@@ -92,11 +92,18 @@ struct ArrayClass {
 
 bool isTensor(Value value) { return isa<RankedTensorType>(value.getType()); }
 
+/// What was copied for an argument of a loop.
+struct LoopCopies {
+  bool onEntry = false;
+  bool yielded = false;
+  bool initial = false;
+};
+
 class Planner {
 public:
-  /// `copied` keeps, from one try to the next, the arguments of loops that
-  /// stages copy on entry.
-  Planner(func::FuncOp func, llvm::DenseSet<Value> &copied)
+  /// `copied` keeps, from one try to the next, what was copied for the
+  /// arguments of loops.
+  Planner(func::FuncOp func, llvm::DenseMap<Value, LoopCopies> &copied)
       : func(func), copied(copied), context(func.getContext()),
         sampleBlock(
             func->getAttrOfType<IntegerAttr>(PCDialect::kSampleBlockAttrName)
@@ -138,7 +145,7 @@ private:
   }
 
   func::FuncOp func;
-  llvm::DenseSet<Value> &copied;
+  llvm::DenseMap<Value, LoopCopies> &copied;
   MLIRContext *context;
   int64_t sampleBlock, maxBatch;
   int64_t slots = 0;
@@ -338,7 +345,7 @@ bool Planner::copyOnEntry(scf::ForOp loop, OpOperand &yielded) {
       stage.getKind() != StageKind::Samples ||
       lives[getRootArray(yielded.get())].start <= times[stage].start)
     return false;
-  if (!copied.insert(argument).second)
+  if (std::exchange(copied[argument].onEntry, true))
     return false; // it did not help
 
   OpBuilder builder(stage);
@@ -447,10 +454,27 @@ bool Planner::merge() {
       if (begins && tryMerge(argument, yielded.get()) &&
           tryMerge(argument, loop.getResult(index)))
         continue;
-      // An initial value that is read later on keeps its place.
-      if (!begins || lives[getRootArray(init.get())].end > times[loop].start) {
+      LoopCopies &copies = copied[argument];
+      // An initial value that is read later on keeps its place. So does one
+      // that is made while the array that the loop ends in, say the old
+      // weights, is still read: a copy of what the loop yields does not help.
+      if (!begins || lives[getRootArray(init.get())].end > times[loop].start ||
+          (copies.yielded && !std::exchange(copies.initial, true))) {
         OpBuilder builder(loop);
         init.set(copy(builder, loop.getLoc(), init.get()));
+        mended = true;
+        continue;
+      }
+      // The array that the loop ends in is read until the loop begins.
+      if (copies.initial) {
+        OpBuilder builder(loop->getContext());
+        builder.setInsertionPointAfter(loop);
+        Value result = loop.getResult(index);
+        SmallVector<OpOperand *> uses =
+            llvm::to_vector(llvm::make_pointer_range(result.getUses()));
+        Value moved = copy(builder, loop.getLoc(), result);
+        for (OpOperand *use : uses)
+          use->set(moved);
         mended = true;
         continue;
       }
@@ -468,8 +492,10 @@ bool Planner::merge() {
       return WalkResult::interrupt();
     // All are read before any is written: values may change places.
     OpBuilder builder(yield);
-    for (OpOperand *operand : stuck)
+    for (OpOperand *operand : stuck) {
+      copied[loop.getRegionIterArg(operand->getOperandNumber())].yielded = true;
       operand->set(copy(builder, loop.getLoc(), operand->get()));
+    }
     for (OpOperand *operand : stuck)
       operand->set(copy(builder, loop.getLoc(), operand->get()));
     return WalkResult::interrupt();
@@ -652,7 +678,7 @@ struct PlanBuffersPass : public pc::impl::PlanBuffersPassBase<PlanBuffersPass> {
     // Each round that fails made one more copy; there are only so many values.
     int64_t rounds = 0;
     func.walk([&](Operation *op) { rounds += op->getNumOperands() + 1; });
-    llvm::DenseSet<Value> copied;
+    llvm::DenseMap<Value, LoopCopies> copied;
     for (; rounds > 0; --rounds) {
       Planner planner(func, copied);
       if (!planner.merge())

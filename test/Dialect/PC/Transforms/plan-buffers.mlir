@@ -195,3 +195,53 @@ func.func @initial(%x: tensor<?x4xf32> {pc.port = #pc.port<input "x">})
   %y = pc.add %r#0, %r#1 : tensor<?x4xf32>
   return %y : tensor<?x4xf32>
 }
+
+// -----
+
+// A trace steps by itself, so the loop's first weights are made while samples
+// still read the old ones, in whose place the loop ends: it begins with a copy.
+// CHECK-LABEL: func.func @early(
+// CHECK: pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<workspace, 0>]}
+// CHECK: pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<output, 0>]}
+// CHECK: %[[COPY:.*]] = pc.stage params
+// CHECK: pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<storage, 0>]}
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %[[COPY]],
+func.func @early(%x: tensor<?x16xf32> {pc.port = #pc.port<input "x">},
+                 %w: tensor<16x16xf32> {pc.port = #pc.port<parameter "w">})
+    -> (tensor<16x16xf32> {pc.port = #pc.port<parameter "w">}, tensor<?x16xf32> {pc.port = #pc.port<output "y">})
+    attributes {pc.program = #pc.program_info<"toy", train, 3>} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  %w1 = pc.tanh %w : tensor<16x16xf32>
+  %y1 = pc.dense %x, %w transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+  %r:2 = scf.for %i = %c0 to %c3 step %c1 iter_args(%v = %w1, %y = %y1) -> (tensor<16x16xf32>, tensor<?x16xf32>) {
+    %n = pc.tanh %v : tensor<16x16xf32>
+    %d = pc.dense %x, %v transposed : tensor<?x16xf32>, tensor<16x16xf32> -> tensor<?x16xf32>
+    %s = pc.add %y, %d : tensor<?x16xf32>
+    scf.yield %n, %s : tensor<16x16xf32>, tensor<?x16xf32>
+  }
+  return %r#0, %r#1 : tensor<16x16xf32>, tensor<?x16xf32>
+}
+
+// -----
+
+// One value of a loop ends where another began: it is copied there behind it.
+// CHECK-LABEL: func.func @crossed(
+// CHECK: %[[R:.*]]:2 = scf.for
+// CHECK: pc.stage params ins(%[[R]]#0 :
+// CHECK: pc.group {{.*}} attributes {pc.buffers = [#pc.buffer<storage, 0>]}
+func.func @crossed(%a: tensor<16xf32> {pc.port = #pc.port<buffer "a">})
+    -> (tensor<16xf32> {pc.port = #pc.port<buffer "a">}, tensor<16xf32> {pc.port = #pc.port<output "y">})
+    attributes {pc.program = #pc.program_info<"toy", other, 0>} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  %t = pc.tanh %a : tensor<16xf32>
+  %r:2 = scf.for %i = %c0 to %c3 step %c1 iter_args(%s = %t, %v = %a) -> (tensor<16xf32>, tensor<16xf32>) {
+    %n = pc.sub %s, %v : tensor<16xf32>
+    %m = pc.add %s, %v : tensor<16xf32>
+    scf.yield %n, %m : tensor<16xf32>, tensor<16xf32>
+  }
+  return %r#0, %r#1 : tensor<16xf32>, tensor<16xf32>
+}
