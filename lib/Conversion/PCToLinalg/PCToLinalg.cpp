@@ -83,11 +83,9 @@ private:
                    SmallVector<IteratorType>(rank, IteratorType::parallel),
                    body);
   }
-  /// A constant in memory; what else there is stays.
-  Access materialise(Access access);
-  /// Reduction of `ins`, read over `rank` dimensions, to the dimensions of
+  /// Reduction of `ins`, read over the dimensions of `space`, to those of
   /// `outMap`. The body's last argument is the accumulator.
-  Value reduce(ArrayRef<Access> ins, unsigned rank, AffineMap outMap,
+  Value reduce(ArrayRef<Access> ins, ArrayRef<int64_t> space, AffineMap outMap,
                RankedTensorType type, double initial, Body body);
   /// Sum over k of lhs and rhs elements; dimensions are (m, n, k).
   /// With `parts` elements of rhs are rounded to bfloat16 first, those of lhs
@@ -156,37 +154,25 @@ Value Lowering::generic(ArrayRef<Access> ins, Value outs, AffineMap outMap,
       .getResult(0);
 }
 
-Access Lowering::materialise(Access access) {
-  RankedTensorType type = typeOf(access.source);
-  if (std::optional<double> number = getSplatValue(access.source))
-    access.source = map({}, type, [&](OpBuilder &inner, ValueRange) {
-      return buildFloat(inner, loc, type.getElementType(), *number);
-    });
-  return access;
-}
-
-static llvm::SmallBitVector getUsedDims(AffineMap map) {
-  return getUnusedDimsBitVector(map).flip();
-}
-
-Value Lowering::reduce(ArrayRef<Access> ins, unsigned rank, AffineMap outMap,
-                       RankedTensorType type, double initial, Body body) {
+Value Lowering::reduce(ArrayRef<Access> ins, ArrayRef<int64_t> space,
+                       AffineMap outMap, RankedTensorType type, double initial,
+                       Body body) {
+  unsigned rank = space.size();
   SmallVector<IteratorType> iterators(rank, IteratorType::reduction);
   for (AffineExpr expr : outMap.getResults())
     iterators[cast<AffineDimExpr>(expr).getPosition()] = IteratorType::parallel;
-  // A dimension is as long as the arrays that are read or made say: constants
-  // do not become numbers if no other operand has it.
+  // A dimension is as long as arrays say. Constants are no arrays, and what is
+  // broadcast does not have all: then one operand becomes a whole one.
   SmallVector<Access> read(ins);
-  llvm::SmallBitVector known = getUsedDims(outMap);
+  SmallVector<AffineMap> maps = {outMap};
   for (const Access &in : read)
     if (!getSplatValue(in.source))
-      known |= getUsedDims(in.map);
-  for (Access &in : read) {
-    llvm::SmallBitVector used = getUsedDims(in.map);
-    if (used.test(known)) {
-      in = materialise(in);
-      known |= used;
-    }
+      maps.push_back(in.map);
+  if (getUnusedDimsBitVector(maps).any()) {
+    Type element = typeOf(read.front().source).getElementType();
+    Value whole = map(read.front(), RankedTensorType::get(space, element),
+                      [](OpBuilder &, ValueRange e) { return e[0]; });
+    read.front() = {whole, identity(rank)};
   }
   return generic(read, filled(type, initial), outMap, iterators, body);
 }
@@ -203,7 +189,16 @@ static Value mul(OpBuilder &b, Location loc, Value lhs, Value rhs) {
 
 Value Lowering::contract(Access lhs, Access rhs, RankedTensorType type,
                          int64_t parts) {
-  // A contraction reads memory.
+  // A contraction reads memory: a broadcast or a constant takes its place
+  // there.
+  auto materialise = [&](Access access) {
+    if (std::optional<double> number = getSplatValue(access.source))
+      access.source =
+          map({}, typeOf(access.source), [&](OpBuilder &inner, ValueRange) {
+            return buildFloat(inner, loc, type.getElementType(), *number);
+          });
+    return access;
+  };
   lhs = materialise(lhs);
   rhs = materialise(rhs);
   Type wide = type.getElementType(), bf16 = b.getBF16Type();
@@ -222,8 +217,9 @@ Value Lowering::contract(Access lhs, Access rhs, RankedTensorType type,
     }
     return sum;
   };
-  return reduce({lhs, rhs}, 3, dims(3, {0, 1}), type, 0.0,
-                [&](OpBuilder &inner, ValueRange e) {
+  int64_t m = type.getDimSize(0), n = type.getDimSize(1);
+  return reduce({lhs, rhs}, {m, n, ShapedType::kDynamic}, dims(3, {0, 1}), type,
+                0.0, [&](OpBuilder &inner, ValueRange e) {
                   Value left = e[0], right = e[1];
                   if (parts > 0) {
                     left = split(inner, left, parts);
@@ -406,7 +402,8 @@ Value Lowering::lowerLogSoftmax(Value input, bool exponential) {
   RankedTensorType rowType = type.clone(type.getShape().drop_back());
   Access x = getAccess(input, all);
   Value largest =
-      reduce({x}, rank, row, rowType, -std::numeric_limits<double>::infinity(),
+      reduce({x}, type.getShape(), row, rowType,
+             -std::numeric_limits<double>::infinity(),
              [&](OpBuilder &inner, ValueRange e) -> Value {
                return arith::MaximumFOp::create(inner, loc, e[1], e[0]);
              });
@@ -418,7 +415,7 @@ Value Lowering::lowerLogSoftmax(Value input, bool exponential) {
         map({x, {largest, row}}, type, [&](OpBuilder &inner, ValueRange e) {
           return shiftedExp(inner, e[0], e[1]);
         });
-    Value sum = reduce({{exps, all}}, rank, row, rowType, 0.0,
+    Value sum = reduce({{exps, all}}, type.getShape(), row, rowType, 0.0,
                        [&](OpBuilder &inner, ValueRange e) {
                          return add(inner, loc, e[1], e[0]);
                        });
@@ -428,7 +425,7 @@ Value Lowering::lowerLogSoftmax(Value input, bool exponential) {
                });
   }
   Value sum =
-      reduce({x, {largest, row}}, rank, row, rowType, 0.0,
+      reduce({x, {largest, row}}, type.getShape(), row, rowType, 0.0,
              [&](OpBuilder &inner, ValueRange e) {
                return add(inner, loc, e[2], shiftedExp(inner, e[0], e[1]));
              });
@@ -565,7 +562,8 @@ LogicalResult Lowering::run() {
         auto type = cast<RankedTensorType>(sum.getType());
         unsigned rank = type.getRank() + 1;
         SmallVector<unsigned> kept = llvm::to_vector(llvm::seq(1u, rank));
-        return replace(reduce({{sum.getInput(), identity(rank)}}, rank,
+        return replace(reduce({{sum.getInput(), identity(rank)}},
+                              typeOf(sum.getInput()).getShape(),
                               dims(rank, kept), type, 0.0,
                               [&](OpBuilder &inner, ValueRange e) {
                                 return add(inner, loc, e[1], e[0]);
@@ -576,7 +574,8 @@ LogicalResult Lowering::run() {
         unsigned rank = typeOf(sum.getInput()).getRank();
         SmallVector<unsigned> kept =
             llvm::to_vector(llvm::seq<unsigned>(type.getRank()));
-        return replace(reduce({getAccess(sum.getInput(), identity(rank))}, rank,
+        return replace(reduce({getAccess(sum.getInput(), identity(rank))},
+                              typeOf(sum.getInput()).getShape(),
                               dims(rank, kept), type, 0.0,
                               [&](OpBuilder &inner, ValueRange e) {
                                 return add(inner, loc, e[1], e[0]);
@@ -634,7 +633,7 @@ LogicalResult Lowering::run() {
         return replace(reduce(
             {getAccess(energy.getState(), identity(rank)),
              getAccess(energy.getPrediction(), identity(rank))},
-            rank, dims(rank, kept), type, 0.0,
+            typeOf(energy.getState()).getShape(), dims(rank, kept), type, 0.0,
             [&](OpBuilder &inner, ValueRange e) {
               Value error = sub(inner, loc, e[0], e[1]);
               Value half = buildFloat(inner, loc, error.getType(), 0.5);
@@ -648,13 +647,13 @@ LogicalResult Lowering::run() {
         SmallVector<unsigned> kept =
             llvm::to_vector(llvm::seq<unsigned>(type.getRank()));
         Value logs = lowerLogSoftmax(energy.getPrediction(), false);
-        return replace(reduce({getAccess(energy.getState(), identity(rank)),
-                               {logs, identity(rank)}},
-                              rank, dims(rank, kept), type, 0.0,
-                              [&](OpBuilder &inner, ValueRange e) {
-                                return sub(inner, loc, e[2],
-                                           mul(inner, loc, e[0], e[1]));
-                              }));
+        return replace(
+            reduce({getAccess(energy.getState(), identity(rank)),
+                    {logs, identity(rank)}},
+                   typeOf(energy.getState()).getShape(), dims(rank, kept), type,
+                   0.0, [&](OpBuilder &inner, ValueRange e) {
+                     return sub(inner, loc, e[2], mul(inner, loc, e[0], e[1]));
+                   }));
       })
       .Case([&](RandomNormalOp random) {
         return replace(lowerRandomNormal(random));
