@@ -21,8 +21,13 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 // block). "Leading" dimensions are those in front of the per-sample shape: none
 // in a model, one (the batch or the block) elsewhere.
 
+// Tensors have sizes that code can index and the runtime can hold.
+def BoundedTensors : NativeOpTrait<"BoundedTensors"> {
+  let cppNamespace = "::pc";
+}
+
 class PC_Op<string mnemonic, list<Trait> traits = []>
-    : Op<PC_Dialect, mnemonic, traits>;
+    : Op<PC_Dialect, mnemonic, !listconcat([BoundedTensors], traits)>;
 
 class PC_ComputeOp<string mnemonic, list<Trait> traits = []>
     : PC_Op<mnemonic, !listconcat([Pure], traits)>;

@@ -47,6 +47,12 @@ def PC_Dialect : Dialect {
     /// Version of the bytecode encoding.
     static constexpr uint64_t kBytecodeVersion = 1;
 
+    /// Bounds of tensors: of a size, of the bytes of an array and of the rank of
+    /// a sample, those of the runtime.
+    static constexpr int64_t kMaxSize = (int64_t(1) << 31) - 1;
+    static constexpr int64_t kMaxBytes = int64_t(1) << 46;
+    static constexpr int64_t kMaxRank = 8;
+
     /// Discardable attributes of a functional program: PortAttr on arguments
     /// and results, ProgramInfoAttr on the function.
     static constexpr ::llvm::StringLiteral kPortAttrName = "pc.port";

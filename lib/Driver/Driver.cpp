@@ -761,6 +761,9 @@ static double getNumber(PortAttr port, StringRef key, double fallback) {
   return number ? number.getValueAsDouble() : fallback;
 }
 
+static_assert(PCDialect::kMaxRank == PCX_MAX_RANK,
+              "the tables have room for what the dialect accepts");
+
 /// `rows` is the largest batch, `paddedRows` what its blocks of samples cover.
 static artifact::Storage makeStorage(const PortInfo &info, int64_t rows,
                                      int64_t paddedRows) {

@@ -11,6 +11,16 @@ func.func @activation_c1(%x: tensor<4xi32>) {
 
 // -----
 
+// One dimension in front of those of a sample.
+func.func @tensor_c3(%x: tensor<?x1x1x1x1x1x1x1x2xf32>, %y: tensor<?x1x1x1x1x1x1x1x1x2xf32>) {
+  %0 = pc.tanh %x : tensor<?x1x1x1x1x1x1x1x2xf32>
+  // expected-error @below {{'pc.tanh' op expects tensors of at most 9 dimensions}}
+  %1 = pc.tanh %y : tensor<?x1x1x1x1x1x1x1x1x2xf32>
+  return
+}
+
+// -----
+
 func.func @activation_c2(%x: tensor<4xf32>) {
   // expected-error @below {{requires the same type for all operands and results}}
   %0 = "pc.relu"(%x) : (tensor<4xf32>) -> tensor<5xf32>

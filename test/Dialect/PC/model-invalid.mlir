@@ -3,6 +3,35 @@
 // One test or more per constraint of docs/spec.md, "Models", that the verifiers
 // check. The name of the symbol is the constraint's label.
 
+pc.model @tensor_c3 {
+  // expected-error @below {{'pc.input' op expects tensors of at most 8 dimensions, found 'tensor<1x1x1x1x1x1x1x1x2xf32>'; pc.reshape joins dimensions}}
+  %x = pc.input @x : tensor<1x1x1x1x1x1x1x1x2xf32>
+}
+
+// -----
+
+pc.model @tensor_c4 {
+  %x = pc.input @x : tensor<4xf32>
+  // expected-error @below {{'pc.linear' op expects sizes from 1 to 2147483647, found 'tensor<0xf32>'}}
+  %u = pc.linear @fc %x : tensor<4xf32> -> tensor<0xf32>
+}
+
+// -----
+
+pc.model @tensor_c4_large {
+  // expected-error @below {{'pc.input' op expects sizes from 1 to 2147483647, found 'tensor<9223372036854775807xf32>'}}
+  %x = pc.input @x : tensor<9223372036854775807xf32>
+}
+
+// -----
+
+pc.model @tensor_c5 {
+  // expected-error @below {{'pc.param' op expects arrays of at most 2^46 bytes, found 'tensor<2147483647x2147483647x2147483647xf32>'}}
+  %w = pc.param @w : tensor<2147483647x2147483647x2147483647xf32>
+}
+
+// -----
+
 pc.model @model_c1 {
   %one = arith.constant dense<1.0> : tensor<4xf32>
   // expected-error @below {{'arith.addf' op cannot stand in a model: expected a layer, a vode, an energy, a pure pc operation or a number}}

@@ -17,6 +17,14 @@ pc.program @program_c2 on @m (%x: tensor<4xf32>, %y as "x": tensor<4xf32>) {
 
 // -----
 
+pc.program @tensor_c4 on @m (
+    %x: tensor<4xf32>,
+    // expected-error @below {{expected sizes from 1 to 2147483647, found 'tensor<0xf32>'}}
+    %y: tensor<0xf32>) {
+}
+
+// -----
+
 // expected-error @below {{'pc.program' op input 'x' has type 'tensor<4xi32>', expected a tensor of f32 or f64, per sample}}
 pc.program @program_c3 on @m (%x: tensor<4xi32>) {
 }

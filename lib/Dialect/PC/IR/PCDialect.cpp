@@ -118,6 +118,79 @@ Operation *PCDialect::materializeConstant(OpBuilder &builder, Attribute value,
 }
 
 //===----------------------------------------------------------------------===//
+// Bounds of tensors
+//===----------------------------------------------------------------------===//
+
+/// What is wrong with the sizes of `type`, in a place where tensors have at
+/// most `maxRank` dimensions; empty if nothing is.
+static std::string getExcess(Type type, int64_t maxRank) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor)
+    return text;
+  // tensor_c3
+  if (tensor.getRank() > maxRank) {
+    os << "tensors of at most " << maxRank << " dimensions, found '" << tensor
+       << "'; pc.reshape joins dimensions";
+    return text;
+  }
+  Type element = tensor.getElementType();
+  int64_t bytes = element.isIntOrFloat()
+                      ? llvm::divideCeil(element.getIntOrFloatBitWidth(), 8)
+                      : 8;
+  for (int64_t size : tensor.getShape()) {
+    if (ShapedType::isDynamic(size))
+      continue;
+    // tensor_c4
+    if (size < 1 || size > PCDialect::kMaxSize) {
+      os << "sizes from 1 to " << PCDialect::kMaxSize << ", found '" << tensor
+         << "'";
+      return text;
+    }
+    // tensor_c5
+    if (llvm::MulOverflow(bytes, size, bytes) || bytes > PCDialect::kMaxBytes) {
+      os << "arrays of at most 2^46 bytes, found '" << tensor << "'";
+      return text;
+    }
+  }
+  return text;
+}
+
+LogicalResult pc::verifyTensorBounds(Operation *op) {
+  auto isPerSample = [](Operation *op) {
+    return isa<ModelOp, BlockOp, EnergyOp, ProgramOp>(op);
+  };
+  bool perSample = isPerSample(op);
+  for (Operation *parent = op->getParentOp(); parent && !perSample;
+       parent = parent->getParentOp())
+    perSample = isPerSample(parent);
+  // Elsewhere there is a leading dimension.
+  int64_t maxRank = PCDialect::kMaxRank + (perSample ? 0 : 1);
+  for (Value operand : op->getOperands()) {
+    std::string excess = getExcess(operand.getType(), maxRank);
+    if (excess.empty())
+      continue;
+    // Said where the value is made, once for all that read it.
+    Operation *maker = operand.getDefiningOp();
+    if (!maker)
+      maker = operand.getParentBlock()->getParentOp();
+    if (maker && isa_and_nonnull<PCDialect>(maker->getDialect()))
+      return failure();
+    return op->emitOpError("expects ") << excess;
+  }
+  for (Type type : op->getResultTypes())
+    if (std::string excess = getExcess(type, maxRank); !excess.empty())
+      return op->emitOpError("expects ") << excess;
+  for (Region &region : op->getRegions())
+    for (BlockArgument argument : region.getArguments())
+      if (std::string excess = getExcess(argument.getType(), maxRank);
+          !excess.empty())
+        return emitError(argument.getLoc(), "expected ") << excess;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // Attributes
 //===----------------------------------------------------------------------===//
 

@@ -109,7 +109,7 @@ LogicalResult BindConstantsPass::bind(Operation *op,
   Operation *failedAt = nullptr;
   StringRef missing;
   bool nameless = false;
-  int64_t negative = 0;
+  int64_t found = 0;
   AttrTypeReplacer replacer;
   replacer.addReplacement([&](RankedTensorType type) -> std::optional<Type> {
     auto dims = dyn_cast_or_null<DimsAttr>(type.getEncoding());
@@ -128,9 +128,9 @@ LogicalResult BindConstantsPass::bind(Operation *op,
         missing = name;
         return type;
       }
-      if (it->second < 1) {
+      if (it->second < 1 || it->second > PCDialect::kMaxSize) {
         missing = name;
-        negative = it->second;
+        found = it->second;
         return type;
       }
       extent = it->second;
@@ -155,7 +155,7 @@ LogicalResult BindConstantsPass::bind(Operation *op,
       if (it->second < 0) {
         failedAt = nested;
         missing = *repeat.getSize();
-        negative = it->second;
+        found = it->second;
         return WalkResult::interrupt();
       }
       repeat.setCount(it->second);
@@ -202,11 +202,12 @@ LogicalResult BindConstantsPass::bind(Operation *op,
   // repeat_c6
   if (constants.contains(missing) && isa<RepeatOp>(failedAt))
     return failedAt->emitOpError("needs the count '")
-           << missing << "' to be at least 0, found " << negative;
+           << missing << "' to be at least 0, found " << found;
   // dims_c3
   if (constants.contains(missing))
     return failedAt->emitOpError("needs the dimension '")
-           << missing << "' to be positive, found " << negative;
+           << missing << "' to be from 1 to " << PCDialect::kMaxSize
+           << ", found " << found;
   // dims_c2
   return failedAt->emitOpError("uses the unknown model parameter '")
          << missing << "'" << suggest(missing, known);

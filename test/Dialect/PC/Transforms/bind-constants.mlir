@@ -3,12 +3,14 @@
 // RUN: not pc-opt %s --pc-bind-constants="define=widht=16" 2>&1 | FileCheck %s --check-prefix=TYPO
 // RUN: not pc-opt %s --pc-bind-constants="define=width=wide" 2>&1 | FileCheck %s --check-prefix=NUMBER
 // RUN: not pc-opt %s --pc-bind-constants="define=width=-1" 2>&1 | FileCheck %s --check-prefix=NEGATIVE
+// RUN: not pc-opt %s --pc-bind-constants="define=width=2147483648" 2>&1 | FileCheck %s --check-prefix=LARGE
 
 // model_c3
 // TYPO: error: -D widht=16: no model has a parameter 'widht'; did you mean 'width'?
 // NUMBER: error: -D width=wide: expected name=integer
 // dims_c3
-// NEGATIVE: bind-constants.mlir:[[#@LINE+7]]:{{.*}} needs the dimension 'width' to be positive, found -1
+// NEGATIVE: bind-constants.mlir:[[#@LINE+8]]:{{.*}} needs the dimension 'width' to be from 1 to 2147483647, found -1
+// LARGE: bind-constants.mlir:[[#@LINE+7]]:{{.*}} needs the dimension 'width' to be from 1 to 2147483647, found 2147483648
 
 !hidden = tensor<?xf32, #pc.dims<width>>
 

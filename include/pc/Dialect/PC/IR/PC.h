@@ -34,6 +34,21 @@
 #define GET_TYPEDEF_CLASSES
 #include "pc/Dialect/PC/IR/PCTypes.h.inc"
 
+namespace pc {
+/// Checks the sizes of all tensors that `op` reads, makes or passes to its
+/// regions (tensor_c3 to tensor_c5).
+llvm::LogicalResult verifyTensorBounds(mlir::Operation *op);
+
+template <typename ConcreteType>
+class BoundedTensors
+    : public mlir::OpTrait::TraitBase<ConcreteType, BoundedTensors> {
+public:
+  static llvm::LogicalResult verifyTrait(mlir::Operation *op) {
+    return verifyTensorBounds(op);
+  }
+};
+} // namespace pc
+
 #define GET_OP_CLASSES
 #include "pc/Dialect/PC/IR/PCOps.h.inc"
 
