@@ -22,10 +22,6 @@ LogicalResult ModuleTables::add(func::FuncOp func) {
   for (BlockArgument argument : func.getArguments()) {
     auto port = func.getArgAttrOfType<PortAttr>(argument.getArgNumber(),
                                                 PCDialect::kPortAttrName);
-    if (!port)
-      return func.emitError("argument ")
-             << argument.getArgNumber() << " has no '"
-             << PCDialect::kPortAttrName << "'";
     StringRef name = port.getName();
     if (port.isStorage()) {
       Type type = argument.getType();

@@ -77,12 +77,6 @@ void VerifyPhasePass::verifyFunctional() {
     }
     if (!function->getAttrOfType<ProgramInfoAttr>(PCDialect::kProgramAttrName))
       continue; // A helper of a pass that a plugin added.
-    for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i)
-      if (!function.getArgAttrOfType<PortAttr>(i, PCDialect::kPortAttrName))
-        reject(function, "an argument has no pc.port");
-    for (unsigned i = 0, e = function.getNumResults(); i < e; ++i)
-      if (!function.getResultAttrOfType<PortAttr>(i, PCDialect::kPortAttrName))
-        reject(function, "a result has no pc.port");
     function.walk([&](Operation *op) {
       if (op == function)
         return;

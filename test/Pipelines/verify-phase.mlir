@@ -8,20 +8,6 @@ pc.model @m {
 
 // -----
 
-// expected-error @below {{is left after the functional phase: an argument has no pc.port}}
-func.func @f(%x: tensor<?x4xf32>) attributes {pc.program = #pc.program_info<"m", other, 0>} {
-  return
-}
-
-// -----
-
-// expected-error @below {{is left after the functional phase: a result has no pc.port}}
-func.func @f(%x: tensor<?x4xf32> {pc.port = #pc.port<input "x">}) -> tensor<?x4xf32> attributes {pc.program = #pc.program_info<"m", other, 0>} {
-  return %x : tensor<?x4xf32>
-}
-
-// -----
-
 func.func @f(%x: tensor<?x4xf32> {pc.port = #pc.port<input "x">}) attributes {pc.program = #pc.program_info<"m", other, 0>} {
   %y = arith.constant 1.0 : f32
   // expected-error @below {{is left after the functional phase: expected pure operations on tensors, numbers and loops}}

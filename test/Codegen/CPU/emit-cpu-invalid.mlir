@@ -9,15 +9,6 @@
 // TWICE: cannot generate code: CPU 'x86-64-v3' is named twice
 // FAR: cannot generate code: unknown CPU 'mc68040', expected 'native', 'x86-64-v3', 'x86-64-v4' or a CPU that LLVM knows
 
-// expected-error @below {{argument 0 has no 'pc.port'}}
-func.func @no_port(%w: tensor<4xf32>) attributes {
-    pc.program = #pc.program_info<"toy", other, 0>, pc.max_batch = 8 : i64,
-    pc.sample_block = 8 : i64, pc.workspace_bytes = 0 : i64, pc.worker_bytes = 0 : i64} {
-  return
-}
-
-// -----
-
 // One array has one type in all programs: with one layout alone it is one array.
 func.func @first(%w: tensor<4x6xf32> {pc.port = #pc.port<parameter "w">}) attributes {
     pc.program = #pc.program_info<"toy", other, 0>, pc.max_batch = 8 : i64,

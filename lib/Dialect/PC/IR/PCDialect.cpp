@@ -14,6 +14,7 @@
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/Transforms/InliningUtils.h"
 #include "pc/Dialect/PC/IR/PC.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -115,6 +116,62 @@ Operation *PCDialect::materializeConstant(OpBuilder &builder, Attribute value,
     return SplatOp::create(builder, loc, type,
                            builder.getF64FloatAttr(number.getValueAsDouble()));
   return arith::ConstantOp::materialize(builder, value, type, loc);
+}
+
+//===----------------------------------------------------------------------===//
+// Functional programs
+//===----------------------------------------------------------------------===//
+
+/// Checks that all arguments and results have ports, and that what a program
+/// changes is an argument, too.
+static LogicalResult verifyProgramFunction(func::FuncOp func) {
+  llvm::StringSet<> storage;
+  for (unsigned i = 0; i < func.getNumArguments(); ++i) {
+    auto port = func.getArgAttrOfType<PortAttr>(i, PCDialect::kPortAttrName);
+    // port_c1
+    if (!port)
+      return func.emitOpError("is a pc.program, but its argument #")
+             << i << " has no pc.port";
+    if (port.isStorage())
+      storage.insert(port.getName().getValue());
+  }
+  for (unsigned i = 0; i < func.getNumResults(); ++i) {
+    auto port = func.getResultAttrOfType<PortAttr>(i, PCDialect::kPortAttrName);
+    // port_c1
+    if (!port)
+      return func.emitOpError("is a pc.program, but its result #")
+             << i << " has no pc.port";
+    // port_c2
+    if (port.isStorage() && !storage.contains(port.getName().getValue()))
+      return func.emitOpError("changes ")
+             << port.getName() << ", which is none of its arguments";
+  }
+  return success();
+}
+
+LogicalResult PCDialect::verifyOperationAttribute(Operation *op,
+                                                  NamedAttribute attribute) {
+  StringRef name = attribute.getName();
+  if (name == kProgramAttrName) {
+    auto func = dyn_cast<func::FuncOp>(op);
+    // port_c3
+    if (!func || !isa<ProgramInfoAttr>(attribute.getValue()))
+      return op->emitOpError("expects pc.program to be #pc.program_info, on a "
+                             "func.func");
+    return verifyProgramFunction(func);
+  }
+  if (name != kSampleBlockAttrName && name != kMaxBatchAttrName)
+    return success();
+  auto rows = dyn_cast<IntegerAttr>(attribute.getValue());
+  // port_c4
+  if (!rows || rows.getValue().getSignificantBits() > 64 || rows.getInt() < 1)
+    return op->emitOpError("expects ")
+           << name << " to be at least 1, found " << attribute.getValue();
+  if (!op->hasAttr(kProgramAttrName) || !op->hasAttr(kSampleBlockAttrName) ||
+      !op->hasAttr(kMaxBatchAttrName))
+    return op->emitOpError("expects pc.program, pc.max_batch and "
+                           "pc.sample_block together");
+  return success();
 }
 
 //===----------------------------------------------------------------------===//

@@ -228,22 +228,6 @@ static void makeTransposesExplicit(func::FuncOp program) {
   });
 }
 
-/// What an array is to the caller decides how it may lie.
-static LogicalResult verifyPorts(func::FuncOp program) {
-  auto isPort = [](DictionaryAttr attributes) {
-    return attributes && attributes.getAs<PortAttr>(PCDialect::kPortAttrName);
-  };
-  for (unsigned i = 0; i < program.getNumArguments(); ++i)
-    if (!isPort(program.getArgAttrDict(i)))
-      return program.emitError("argument ")
-             << i << " has no '" << PCDialect::kPortAttrName << "'";
-  for (unsigned i = 0; i < program.getNumResults(); ++i)
-    if (!isPort(program.getResultAttrDict(i)))
-      return program.emitError("result ")
-             << i << " has no '" << PCDialect::kPortAttrName << "'";
-  return success();
-}
-
 /// Gives every use of a constant matrix a constant of its own: readers of one
 /// constant need not lie alike.
 static void separateConstants(func::FuncOp program) {
@@ -284,13 +268,9 @@ struct ChooseLayoutsPass
 
   void runOnOperation() final {
     SmallVector<func::FuncOp> programs;
-    for (auto func : getOperation().getOps<func::FuncOp>()) {
-      if (!func->hasAttr(PCDialect::kProgramAttrName) || func.isDeclaration())
-        continue;
-      if (failed(verifyPorts(func)))
-        return signalPassFailure();
-      programs.push_back(func);
-    }
+    for (auto func : getOperation().getOps<func::FuncOp>())
+      if (func->hasAttr(PCDialect::kProgramAttrName) && !func.isDeclaration())
+        programs.push_back(func);
     LayoutChooser(programs).run();
   }
 };

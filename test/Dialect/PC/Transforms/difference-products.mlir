@@ -5,7 +5,9 @@
 // a state whose prediction does not move is the same difference.
 
 // CHECK-LABEL: func.func @loop(
-// CHECK-SAME: %[[H0:[^:]*]]: tensor<?x20xf32>, %[[W:[^:]*]]: tensor<20x17xf32>, %[[B:[^:]*]]: tensor<?x17xf32>
+// CHECK-SAME: %[[H0:[^:]*]]: tensor<?x20xf32>
+// CHECK-SAME: %[[W:[^:]*]]: tensor<20x17xf32>
+// CHECK-SAME: %[[B:[^:]*]]: tensor<?x17xf32>
 // CHECK-DAG: %[[P0:.*]] = pc.dense %[[H0]], %[[W]] transposed :
 // CHECK-DAG: %[[A0:.*]] = pc.add %[[P0]], %[[B]]
 // CHECK-DAG: %[[Z:.*]] = pc.splat 0.0{{.*}} : tensor<?x20xf32>
@@ -20,8 +22,11 @@
 // CHECK: %[[L:.*]] = pc.dense %[[R]]#1, %[[W]] transposed difference :
 // CHECK-NEXT: %[[S:.*]] = pc.add %[[L]], %[[P0]]
 // CHECK-NEXT: return %[[S]]
-func.func @loop(%h0: tensor<?x20xf32>, %w: tensor<20x17xf32>, %b: tensor<?x17xf32>,
-                %t: tensor<17x20xf32>) -> tensor<?x17xf32>
+func.func @loop(%h0: tensor<?x20xf32> {pc.port = #pc.port<input "h0">},
+                %w: tensor<20x17xf32> {pc.port = #pc.port<parameter "w">},
+                %b: tensor<?x17xf32> {pc.port = #pc.port<input "b">},
+                %t: tensor<17x20xf32> {pc.port = #pc.port<parameter "t">})
+    -> (tensor<?x17xf32> {pc.port = #pc.port<output "r0">})
     attributes {pc.program = #pc.program_info<"toy", train, 1>} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -47,7 +52,8 @@ func.func @loop(%h0: tensor<?x20xf32>, %w: tensor<20x17xf32>, %b: tensor<?x17xf3
 // move: each starts from how far the one before has come.
 
 // CHECK-LABEL: func.func @peeled(
-// CHECK-SAME: %[[H0:[^:]*]]: tensor<?x20xf32>, %[[W:[^:]*]]: tensor<20x20xf32>
+// CHECK-SAME: %[[H0:[^:]*]]: tensor<?x20xf32>
+// CHECK-SAME: %[[W:[^:]*]]: tensor<20x20xf32>
 // CHECK: %[[P0:.*]] = pc.dense %[[H0]], %[[W]] transposed :
 // CHECK-NEXT: %[[G:.*]] = pc.dense %[[P0]], %[[W]] transposed difference
 // CHECK-NEXT: %[[H1:.*]] = pc.sub %[[H0]], %[[G]]
@@ -56,7 +62,9 @@ func.func @loop(%h0: tensor<?x20xf32>, %w: tensor<20x17xf32>, %b: tensor<?x17xf3
 // CHECK: %[[R:.*]]:2 = scf.for {{.*}} iter_args(%{{.*}} = %[[H1]], %{{.*}} = %{{.*}})
 // CHECK: %[[Q:.*]]:2 = scf.for {{.*}} iter_args(%{{.*}} = %[[R]]#0, %[[D:.*]] = %[[R]]#1)
 // CHECK-NEXT: pc.dense %[[D]], %[[W]] transposed difference
-func.func @peeled(%h0: tensor<?x20xf32>, %w: tensor<20x20xf32>) -> tensor<?x20xf32>
+func.func @peeled(%h0: tensor<?x20xf32> {pc.port = #pc.port<input "h0">},
+                  %w: tensor<20x20xf32> {pc.port = #pc.port<parameter "w">})
+    -> (tensor<?x20xf32> {pc.port = #pc.port<output "r0">})
     attributes {pc.program = #pc.program_info<"toy", train, 1>} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -82,7 +90,9 @@ func.func @peeled(%h0: tensor<?x20xf32>, %w: tensor<20x20xf32>) -> tensor<?x20xf
 // A weight that meets two starts: each state is measured from its own.
 
 // CHECK-LABEL: func.func @twice(
-// CHECK-SAME: %[[X:[^:]*]]: tensor<?x20xf32>, %[[Y:[^:]*]]: tensor<?x20xf32>, %[[W:[^:]*]]: tensor<20x20xf32>
+// CHECK-SAME: %[[X:[^:]*]]: tensor<?x20xf32>
+// CHECK-SAME: %[[Y:[^:]*]]: tensor<?x20xf32>
+// CHECK-SAME: %[[W:[^:]*]]: tensor<20x20xf32>
 // CHECK: %[[P:.*]] = pc.dense %[[X]], %[[W]] transposed :
 // CHECK: %[[Q:.*]] = pc.dense %[[Y]], %[[W]] transposed :
 // CHECK: %[[DX:.*]] = pc.sub %{{.*}}, %[[X]] :
@@ -91,8 +101,11 @@ func.func @peeled(%h0: tensor<?x20xf32>, %w: tensor<20x20xf32>) -> tensor<?x20xf
 // CHECK-NEXT: pc.add %[[A]], %[[P]]
 // CHECK: %[[B:.*]] = pc.dense %[[DY]], %[[W]] transposed difference
 // CHECK-NEXT: pc.add %[[B]], %[[Q]]
-func.func @twice(%x: tensor<?x20xf32>, %y: tensor<?x20xf32>, %w: tensor<20x20xf32>)
-    -> (tensor<?x20xf32>, tensor<?x20xf32>)
+func.func @twice(%x: tensor<?x20xf32> {pc.port = #pc.port<input "x">},
+                 %y: tensor<?x20xf32> {pc.port = #pc.port<input "y">},
+                 %w: tensor<20x20xf32> {pc.port = #pc.port<parameter "w">})
+    -> (tensor<?x20xf32> {pc.port = #pc.port<output "r0">},
+        tensor<?x20xf32> {pc.port = #pc.port<output "r1">})
     attributes {pc.program = #pc.program_info<"toy", train, 1>} {
   %p = pc.dense %x, %w transposed : tensor<?x20xf32>, tensor<20x20xf32> -> tensor<?x20xf32>
   %q = pc.dense %y, %w transposed : tensor<?x20xf32>, tensor<20x20xf32> -> tensor<?x20xf32>
@@ -117,8 +130,11 @@ func.func @twice(%x: tensor<?x20xf32>, %y: tensor<?x20xf32>, %w: tensor<20x20xf3
 // CHECK: %[[S:.*]] = pc.add %[[D]], %[[P]]
 // CHECK-NEXT: pc.add %[[S]], %[[B:.*]] :
 // CHECK-NEXT: pc.add %[[P]], %[[B]] :
-func.func @later(%x: tensor<?x20xf32>, %w: tensor<20x20xf32>, %b: tensor<?x20xf32>)
-    -> (tensor<?x20xf32>, tensor<?x20xf32>)
+func.func @later(%x: tensor<?x20xf32> {pc.port = #pc.port<input "x">},
+                 %w: tensor<20x20xf32> {pc.port = #pc.port<parameter "w">},
+                 %b: tensor<?x20xf32> {pc.port = #pc.port<input "b">})
+    -> (tensor<?x20xf32> {pc.port = #pc.port<output "r0">},
+        tensor<?x20xf32> {pc.port = #pc.port<output "r1">})
     attributes {pc.program = #pc.program_info<"toy", train, 1>} {
   %p = pc.dense %x, %w transposed : tensor<?x20xf32>, tensor<20x20xf32> -> tensor<?x20xf32>
   %f = pc.dense %p, %w transposed difference : tensor<?x20xf32>, tensor<20x20xf32> -> tensor<?x20xf32>
@@ -138,8 +154,12 @@ func.func @later(%x: tensor<?x20xf32>, %w: tensor<20x20xf32>, %b: tensor<?x20xf3
 // CHECK-NOT: pc.sub
 // CHECK-NOT: difference
 // CHECK: return
-func.func @swapped(%x: tensor<?x20xf32>, %y: tensor<?x20xf32>, %w: tensor<20x20xf32>)
-    -> (tensor<?x20xf32>, tensor<?x20xf32>, tensor<?x20xf32>)
+func.func @swapped(%x: tensor<?x20xf32> {pc.port = #pc.port<input "x">},
+                   %y: tensor<?x20xf32> {pc.port = #pc.port<input "y">},
+                   %w: tensor<20x20xf32> {pc.port = #pc.port<parameter "w">})
+    -> (tensor<?x20xf32> {pc.port = #pc.port<output "r0">},
+        tensor<?x20xf32> {pc.port = #pc.port<output "r1">},
+        tensor<?x20xf32> {pc.port = #pc.port<output "r2">})
     attributes {pc.program = #pc.program_info<"toy", train, 1>} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -165,9 +185,13 @@ func.func @swapped(%x: tensor<?x20xf32>, %y: tensor<?x20xf32>, %w: tensor<20x20x
 // CHECK-NOT: pc.sub
 // CHECK-NOT: difference
 // CHECK: return
-func.func @alone(%x: tensor<?x20xf32>, %y: tensor<?x20xf32>, %w: tensor<20x20xf32>,
-                 %v: tensor<20x20xf32>)
-    -> (tensor<?x20xf32>, tensor<?x20xf32>, tensor<20x20xf32>)
+func.func @alone(%x: tensor<?x20xf32> {pc.port = #pc.port<input "x">},
+                 %y: tensor<?x20xf32> {pc.port = #pc.port<input "y">},
+                 %w: tensor<20x20xf32> {pc.port = #pc.port<parameter "w">},
+                 %v: tensor<20x20xf32> {pc.port = #pc.port<parameter "v">})
+    -> (tensor<?x20xf32> {pc.port = #pc.port<output "r0">},
+        tensor<?x20xf32> {pc.port = #pc.port<output "r1">},
+        tensor<20x20xf32> {pc.port = #pc.port<output "r2">})
     attributes {pc.program = #pc.program_info<"toy", train, 1>} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -193,8 +217,9 @@ func.func @alone(%x: tensor<?x20xf32>, %y: tensor<?x20xf32>, %w: tensor<20x20xf3
 // CHECK-NOT: pc.sub
 // CHECK-NOT: difference
 // CHECK: return
-func.func @output(%x: tensor<?x20xf32>, %w: tensor<20x10xf32>)
-    -> tensor<?x10xf32>
+func.func @output(%x: tensor<?x20xf32> {pc.port = #pc.port<input "x">},
+                  %w: tensor<20x10xf32> {pc.port = #pc.port<parameter "w">})
+    -> (tensor<?x10xf32> {pc.port = #pc.port<output "r0">})
     attributes {pc.program = #pc.program_info<"toy", train, 1>} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index

@@ -15,8 +15,11 @@
 // CHECK: pc.dense %[[H]], %[[T]] transposed bf16(1)
 // CHECK: %[[G:.*]] = pc.batch_outer %[[X]], %[[H]] bf16 : tensor<?x20xf32>, tensor<?x40xf32> -> tensor<20x40xf32, #pc.panels<16>>
 // CHECK: pc.sub %[[W]], %[[G]] : tensor<20x40xf32, #pc.panels<16>>
-func.func @step(%x: tensor<?x20xf32>, %w: tensor<20x40xf32, #pc.panels<16>>)
-    -> (tensor<?x40xf32>, tensor<?x20xf32>, tensor<20x40xf32, #pc.panels<16>>)
+func.func @step(%x: tensor<?x20xf32> {pc.port = #pc.port<input "x">},
+                %w: tensor<20x40xf32, #pc.panels<16>> {pc.port = #pc.port<parameter "w">})
+    -> (tensor<?x40xf32> {pc.port = #pc.port<output "r0">},
+        tensor<?x20xf32> {pc.port = #pc.port<output "r1">},
+        tensor<20x40xf32, #pc.panels<16>> {pc.port = #pc.port<output "r2">})
     attributes {pc.program = #pc.program_info<"toy", train, 1>} {
   %t = pc.transpose %w : tensor<20x40xf32, #pc.panels<16>> -> tensor<40x20xf32>
   %h = pc.dense %x, %w transposed : tensor<?x20xf32>, tensor<20x40xf32, #pc.panels<16>> -> tensor<?x40xf32>
@@ -39,8 +42,11 @@ func.func @step(%x: tensor<?x20xf32>, %w: tensor<20x40xf32, #pc.panels<16>>)
 // CHECK: %[[N:.*]] = pc.narrow %[[W]] :
 // CHECK: pc.dense %{{.*}}, %[[N]] transposed bf16(1)
 // CHECK: scf.yield
-func.func @loop(%x: tensor<?x20xf32>, %w: tensor<20x20xf32>)
-    -> (tensor<?x20xf32>, tensor<20x20xf32>, tensor<20x20xf32>)
+func.func @loop(%x: tensor<?x20xf32> {pc.port = #pc.port<input "x">},
+                %w: tensor<20x20xf32> {pc.port = #pc.port<parameter "w">})
+    -> (tensor<?x20xf32> {pc.port = #pc.port<output "r0">},
+        tensor<20x20xf32> {pc.port = #pc.port<output "r1">},
+        tensor<20x20xf32> {pc.port = #pc.port<output "r2">})
     attributes {pc.program = #pc.program_info<"toy", train, 1>} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -72,8 +78,10 @@ func.func @loop(%x: tensor<?x20xf32>, %w: tensor<20x20xf32>)
 // CHECK: %[[B:.*]] = pc.dense %{{.*}} transposed bf16(1)
 // CHECK: pc.dense %[[B]], %{{.*}} transposed bf16(1)
 // CHECK: scf.yield
-func.func @moved(%x: tensor<?x20xf32>, %w: tensor<20x20xf32>)
-    -> (tensor<?x20xf32>, tensor<20x20xf32>)
+func.func @moved(%x: tensor<?x20xf32> {pc.port = #pc.port<input "x">},
+                 %w: tensor<20x20xf32> {pc.port = #pc.port<parameter "w">})
+    -> (tensor<?x20xf32> {pc.port = #pc.port<output "r0">},
+        tensor<20x20xf32> {pc.port = #pc.port<output "r1">})
     attributes {pc.program = #pc.program_info<"toy", train, 1>} {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -104,8 +112,12 @@ func.func @moved(%x: tensor<?x20xf32>, %w: tensor<20x20xf32>)
 // CHECK: pc.dense %{{.*}}, %{{.*}} transposed difference : tensor<?x10xf32>, tensor<10x20xf32> -> tensor<?x20xf32>
 // CHECK: pc.batch_outer %{{.*}}, %{{.*}} bf16 :
 // CHECK: pc.dense %{{.*}} transposed bf16(1)
-func.func @output(%x: tensor<?x20xf32>, %w: tensor<20x10xf32>, %v: tensor<20x16xf32>)
-    -> (tensor<?x20xf32>, tensor<20x10xf32>, tensor<?x16xf32>)
+func.func @output(%x: tensor<?x20xf32> {pc.port = #pc.port<input "x">},
+                  %w: tensor<20x10xf32> {pc.port = #pc.port<parameter "w">},
+                  %v: tensor<20x16xf32> {pc.port = #pc.port<parameter "v">})
+    -> (tensor<?x20xf32> {pc.port = #pc.port<output "r0">},
+        tensor<20x10xf32> {pc.port = #pc.port<output "r1">},
+        tensor<?x16xf32> {pc.port = #pc.port<output "r2">})
     attributes {pc.program = #pc.program_info<"toy", train, 1>} {
   %t = pc.transpose %w : tensor<20x10xf32> -> tensor<10x20xf32>
   %h = pc.dense %x, %w transposed : tensor<?x20xf32>, tensor<20x10xf32> -> tensor<?x10xf32>
@@ -117,7 +129,9 @@ func.func @output(%x: tensor<?x20xf32>, %w: tensor<20x10xf32>, %v: tensor<20x16x
 
 // -----
 
-func.func @wide(%x: tensor<?x20xf64>, %w: tensor<20x17xf64>) -> tensor<?x17xf64>
+func.func @wide(%x: tensor<?x20xf64> {pc.port = #pc.port<input "x">},
+                %w: tensor<20x17xf64> {pc.port = #pc.port<parameter "w">})
+    -> (tensor<?x17xf64> {pc.port = #pc.port<output "r0">})
     attributes {pc.program = #pc.program_info<"toy", evaluate, 0>} {
   // expected-error @below {{products in bf16 are for models of f32, but found 'tensor<?x17xf64>'; leave --precision out or use --float=f32}}
   %y = pc.dense %x, %w transposed : tensor<?x20xf64>, tensor<20x17xf64> -> tensor<?x17xf64>
