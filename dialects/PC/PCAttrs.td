@@ -200,8 +200,8 @@ def PC_InitAttr : PC_Attr<"Init", "init"> {
   let description = [{
     `zeros`; `constant(c)`; `uniform(lo, hi)`; `normal(mean, sd)`; or
     `fan_in(k)`: U(-1/sqrt(k), 1/sqrt(k)), what PCX (equinox) uses for the
-    weight and the bias of a linear layer with k inputs. `fan_in(0)`, or
-    `fan_in` alone, takes k from the layer that owns the parameter.
+    weight and the bias of a linear layer with k inputs. `fan_in` alone takes k
+    from the layer that owns the parameter.
   }];
   let parameters = (ins EnumParameter<PC_InitKind>:$kind,
                         "::mlir::DenseF64ArrayAttr":$args);
@@ -214,8 +214,13 @@ def PC_InitAttr : PC_Attr<"Init", "init"> {
   let extraClassDeclaration = [{
     double getArg0() const { return getArgs()[0]; }
     double getArg1() const { return getArgs()[1]; }
+    /// True for `fan_in` alone.
+    bool takesFanInOfLayer() const {
+      return getKind() == InitKind::FanIn && getArg0() == 0.0;
+    }
   }];
   let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
 }
 
 def PC_PortKind : PC_Enum<"PortKind",

@@ -146,6 +146,7 @@ def PC_ParamOp : PC_Op<"param", [ParentOneOf<["ModelOp", "BlockOp"]>]> {
   let assemblyFormat = [{
     $name (`init` `(` custom<Init>($init)^ `)`)? attr-dict `:` type($output)
   }];
+  let hasVerifier = 1;
 }
 
 def PC_LinearOp : PC_Op<"linear", [ParentOneOf<["ModelOp", "BlockOp"]>]> {

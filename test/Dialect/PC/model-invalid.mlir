@@ -116,6 +116,73 @@ pc.model @param_c1_init {
 
 // -----
 
+pc.model @initialiser_c1 {
+  // expected-error @below {{constant expects finite numbers, found nan}}
+  %w = pc.param @w init(constant(0x7FF8000000000000 : f64)) : tensor<4xf32>
+}
+
+// -----
+
+pc.model @initialiser_c1_range {
+  // expected-error @below {{uniform expects finite numbers, found INF}}
+  %w = pc.param @w init(uniform(-1.0e308, 1.0e308)) : tensor<4xf64>
+}
+
+// -----
+
+pc.model @initialiser_c2 {
+  // expected-error @below {{uniform expects the lower bound first, found 1.000000e+00 and 0.000000e+00}}
+  %w = pc.param @w init(uniform(1.0, 0.0)) : tensor<4xf32>
+}
+
+// -----
+
+pc.model @initialiser_c3 {
+  %x = pc.input @x : tensor<4xf32>
+  // expected-error @below {{normal expects a standard deviation of at least 0, found -1.000000e+00}}
+  %u = pc.linear @fc %x weight_init(normal(0.0, -1.0)) : tensor<4xf32> -> tensor<2xf32>
+}
+
+// -----
+
+pc.model @initialiser_c4 {
+  %x = pc.input @x : tensor<4xf32>
+  // expected-error @below {{fan_in expects at least 1 input, found -3.000000e+00; fan_in alone takes those of the layer}}
+  %u = pc.linear @fc %x weight_init(fan_in(-3)) : tensor<4xf32> -> tensor<2xf32>
+}
+
+// -----
+
+pc.model @initialiser_c4_zero {
+  %x = pc.input @x : tensor<4xf32>
+  // expected-error @below {{fan_in expects at least 1 input, found 0; fan_in alone takes those of the layer}}
+  %u = pc.linear @fc %x bias_init(fan_in(0)) : tensor<4xf32> -> tensor<2xf32>
+}
+
+// -----
+
+pc.model @initialiser_c5 {
+  // expected-error @below {{'pc.param' op initialises 'f32' values with 1.000000e+300, which is too large for them}}
+  %w = pc.param @w init(constant(1.0e300)) : tensor<4xf32>
+}
+
+// -----
+
+pc.model @initialiser_c5_layer {
+  %x = pc.input @x : tensor<4xf32>
+  // expected-error @below {{'pc.linear' op initialises 'f32' values with 1.000000e+300, which is too large for them}}
+  %u = pc.linear @fc %x bias_init(normal(0.0, 1.0e300)) : tensor<4xf32> -> tensor<2xf32>
+}
+
+// -----
+
+pc.model @initialiser_c6 {
+  // expected-error @below {{'pc.param' op belongs to no layer whose inputs fan_in could count: write fan_in(k)}}
+  %w = pc.param @w init(fan_in) : tensor<4xf32>
+}
+
+// -----
+
 pc.model @init_syntax {
   // expected-error @below {{unknown initialiser 'xavier', expected zeros, constant, uniform, normal or fan_in}}
   %w = pc.param @w init(xavier) : tensor<4xf32>

@@ -27,8 +27,8 @@ pc.model @layers (width = 16, depth = 3) {
   %p2 = pc.param @uniform init(uniform(-1, 1.0)) : tensor<4xf32>
   // CHECK: pc.param @normal init(normal(0.000000e+00, 2.000000e-02)) : tensor<4xf32>
   %p3 = pc.param @normal init(normal(0.0, 0.02)) : tensor<4xf32>
-  // CHECK: pc.param @alone init(fan_in) : tensor<4xf32>
-  %p4 = pc.param @alone init(fan_in) : tensor<4xf32>
+  // CHECK: pc.param @inputs init(fan_in(4.000000e+00)) : tensor<4xf32>
+  %p4 = pc.param @inputs init(fan_in(4)) : tensor<4xf32>
   // One name is one parameter.
   // CHECK: pc.param @zeros init(zeros) : tensor<4xf32>
   %p5 = pc.param @zeros init(zeros) : tensor<4xf32>

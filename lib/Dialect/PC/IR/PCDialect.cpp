@@ -17,6 +17,8 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace pc;
 
@@ -177,6 +179,14 @@ LogicalResult PCDialect::verifyOperationAttribute(Operation *op,
 //===----------------------------------------------------------------------===//
 // Bounds of tensors
 //===----------------------------------------------------------------------===//
+
+bool pc::isFiniteIn(double value, Type element) {
+  APFloat number(value);
+  bool losesInfo;
+  number.convert(cast<FloatType>(element).getFloatSemantics(),
+                 APFloat::rmNearestTiesToEven, &losesInfo);
+  return number.isFinite();
+}
 
 /// What is wrong with the sizes of `type`, in a place where tensors have at
 /// most `maxRank` dimensions; empty if nothing is.
@@ -377,6 +387,44 @@ static ParseResult parseNumber(AsmParser &parser, double &number) {
   return success();
 }
 
+LogicalResult InitAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               InitKind kind, DenseF64ArrayAttr args) {
+  if (args.size() != 2)
+    return emitError() << "expected two numbers of an initialiser, found "
+                       << args.size();
+  double first = args[0], second = args[1];
+  // initialiser_c1
+  for (double number : {first, second, second - first})
+    if (!std::isfinite(number))
+      return emitError() << stringifyInitKind(kind)
+                         << " expects finite numbers, found " << number;
+  switch (kind) {
+  case InitKind::Zeros:
+  case InitKind::Constant:
+    break;
+  case InitKind::Uniform:
+    // initialiser_c2
+    if (first > second)
+      return emitError() << "uniform expects the lower bound first, found "
+                         << first << " and " << second;
+    break;
+  case InitKind::Normal:
+    // initialiser_c3
+    if (second < 0.0)
+      return emitError()
+             << "normal expects a standard deviation of at least 0, found "
+             << second;
+    break;
+  case InitKind::FanIn:
+    // initialiser_c4
+    if (first != 0.0 && first < 1.0)
+      return emitError() << "fan_in expects at least 1 input, found " << first
+                         << "; fan_in alone takes those of the layer";
+    break;
+  }
+  return success();
+}
+
 ParseResult pc::parseInit(AsmParser &parser, InitAttr &init) {
   StringRef keyword;
   SMLoc loc = parser.getCurrentLocation();
@@ -399,9 +447,14 @@ ParseResult pc::parseInit(AsmParser &parser, InitAttr &init) {
         return failure();
     if (parser.parseRParen())
       return failure();
+    // initialiser_c4: zero is what fan_in alone stands for.
+    if (*kind == InitKind::FanIn && args[0] == 0.0)
+      return parser.emitError(loc, "fan_in expects at least 1 input, found 0; "
+                                   "fan_in alone takes those of the layer");
   }
-  init = InitAttr::get(parser.getContext(), *kind, args[0], args[1]);
-  return success();
+  init = InitAttr::getChecked([&]() { return parser.emitError(loc); },
+                              parser.getContext(), *kind, args[0], args[1]);
+  return success(init != nullptr);
 }
 
 /// Prints a double so that it parses back to the same bits.
@@ -414,8 +467,7 @@ static void printDouble(AsmPrinter &printer, MLIRContext *context,
 void pc::printInitBody(AsmPrinter &printer, InitAttr init) {
   printer << stringifyInitKind(init.getKind());
   unsigned arity = getInitArity(init.getKind());
-  if (arity == 0 ||
-      (init.getKind() == InitKind::FanIn && init.getArg0() == 0.0))
+  if (arity == 0 || init.takesFanInOfLayer())
     return;
   printer << "(";
   printDouble(printer, init.getContext(), init.getArg0());

@@ -234,6 +234,33 @@ LogicalResult BlockOp::verifyRegions() {
 }
 
 //===----------------------------------------------------------------------===//
+// ParamOp
+//===----------------------------------------------------------------------===//
+
+/// Checks that the numbers of an initialiser are finite in the element type.
+static LogicalResult verifyInit(Operation *op, std::optional<InitAttr> init,
+                                RankedTensorType type) {
+  if (!init)
+    return success();
+  // initialiser_c5
+  for (double number : {init->getArg0(), init->getArg1()})
+    if (!isFiniteIn(number, type.getElementType()))
+      return op->emitOpError("initialises ")
+             << type.getElementType() << " values with " << number
+             << ", which is too large for them";
+  return success();
+}
+
+LogicalResult ParamOp::verify() {
+  std::optional<InitAttr> init = getInit();
+  // initialiser_c6
+  if (init && init->takesFanInOfLayer())
+    return emitOpError("belongs to no layer whose inputs fan_in could count: "
+                       "write fan_in(k)");
+  return verifyInit(*this, init, getType());
+}
+
+//===----------------------------------------------------------------------===//
 // LinearOp
 //===----------------------------------------------------------------------===//
 
@@ -252,7 +279,9 @@ LogicalResult LinearOp::verify() {
   // linear_c4
   if (getNoBias() && getBiasInit())
     return emitOpError("has an initialiser for the bias that no_bias removes");
-  return success();
+  if (failed(verifyInit(*this, getWeightInit(), output)))
+    return failure();
+  return verifyInit(*this, getBiasInit(), output);
 }
 
 //===----------------------------------------------------------------------===//

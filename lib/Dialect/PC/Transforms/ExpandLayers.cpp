@@ -33,7 +33,7 @@ struct ExpandLayersPass
 /// The initialiser with its fan-in, if it takes it from the layer.
 static InitAttr resolveFanIn(MLIRContext *context, std::optional<InitAttr> init,
                              int64_t fanIn) {
-  if (!init || (init->getKind() == InitKind::FanIn && init->getArg0() == 0.0))
+  if (!init || init->takesFanInOfLayer())
     return InitAttr::get(context, InitKind::FanIn, static_cast<double>(fanIn));
   return *init;
 }

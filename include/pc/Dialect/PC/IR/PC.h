@@ -73,6 +73,9 @@ std::optional<double> getSplatValue(mlir::Value value);
 /// True if `value` is a `pc.splat` of zero (of either sign).
 bool isZeroSplat(mlir::Value value);
 
+/// True if `value` is finite, rounded to the float type `element`, too.
+bool isFiniteIn(double value, mlir::Type element);
+
 /// What a gradient is taken of, through `pc.combine` and `pc.clip`; nullopt if
 /// no `pc.gradient` made it.
 std::optional<GradientKind> getGradientKind(mlir::Value gradient);
