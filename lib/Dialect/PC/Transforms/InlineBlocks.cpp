@@ -115,6 +115,53 @@ static LogicalResult inlineApply(ApplyOp apply, SymbolTable &symbols,
   return success();
 }
 
+/// Operations of an inlined model: more than networks have, and few enough for
+/// the rest of the compiler.
+static constexpr uint64_t maxOperations = 1 << 16;
+
+/// Operations that `body` becomes, no more than 2^64. `sizes` keeps those of
+/// blocks, which do not apply themselves; `excess` becomes the first
+/// application of `body` that goes beyond the bound.
+static uint64_t measure(Block &body, SymbolTable &symbols,
+                        llvm::DenseMap<Operation *, uint64_t> &sizes,
+                        ApplyOp &excess) {
+  uint64_t size = 0;
+  for (Operation &op : body) {
+    auto apply = dyn_cast<ApplyOp>(op);
+    auto block = apply
+                     ? symbols.lookup<BlockOp>(apply.getCalleeAttr().getAttr())
+                     : BlockOp();
+    if (!block) {
+      ++size;
+      continue;
+    }
+    if (!sizes.contains(block)) {
+      ApplyOp ignored;
+      uint64_t own = measure(block.getBody().front(), symbols, sizes, ignored);
+      sizes[block] = own;
+    }
+    auto times = dyn_cast_or_null<IntegerAttr>(apply.getTimesAttr());
+    uint64_t copies = times ? std::max<int64_t>(times.getInt(), 0) : 1;
+    size = llvm::SaturatingMultiplyAdd(sizes[block], copies, size);
+    if (size > maxOperations && !excess)
+      excess = apply;
+  }
+  return size;
+}
+
+/// Fails if `model` is too large once its blocks are inlined.
+static LogicalResult checkSize(ModelOp model, SymbolTable &symbols) {
+  llvm::DenseMap<Operation *, uint64_t> sizes;
+  ApplyOp excess;
+  measure(model.getBody().front(), symbols, sizes, excess);
+  // apply_c6
+  if (excess)
+    return excess.emitOpError("makes the model larger than ")
+           << maxOperations << " operations; stack fewer blocks, here or in '@"
+           << excess.getCallee() << "'";
+  return success();
+}
+
 /// Fails if a block applies itself, directly or through others.
 static LogicalResult checkRecursion(ModuleOp module, SymbolTable &symbols) {
   DenseMap<Operation *, int> status;
@@ -147,6 +194,10 @@ void InlineBlocksPass::runOnOperation() {
     return signalPassFailure();
   bool failedAny = false;
   for (ModelOp model : module.getOps<ModelOp>()) {
+    if (failed(checkSize(model, symbols))) {
+      failedAny = true;
+      continue;
+    }
     SmallVector<ApplyOp> worklist(model.getBody().getOps<ApplyOp>());
     while (!worklist.empty()) {
       ApplyOp apply = worklist.pop_back_val();

@@ -86,6 +86,26 @@ pc.model @none {
 
 // -----
 
+// The copies that a model becomes are counted before they are made.
+pc.block @layer(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %a = pc.linear @fc %x : tensor<4xf32> -> tensor<4xf32>
+  pc.yield %a : tensor<4xf32>
+}
+pc.block @many(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %a = pc.apply @layer %x as @l times(4000000000) : (tensor<4xf32>) -> tensor<4xf32>
+  %b = pc.apply @layer %a as @k times(4000000000) : (tensor<4xf32>) -> tensor<4xf32>
+  pc.yield %b : tensor<4xf32>
+}
+pc.model @large {
+  %x = pc.input @x : tensor<4xf32>
+  %a = pc.apply @layer %x as @a times(1000) : (tensor<4xf32>) -> tensor<4xf32>
+  // apply_c6
+  // expected-error @below {{makes the model larger than 65536 operations; stack fewer blocks, here or in '@many'}}
+  %b = pc.apply @many %a as @b times(4000000000) : (tensor<4xf32>) -> tensor<4xf32>
+}
+
+// -----
+
 // block_c3
 // expected-error @below {{applies itself}}
 pc.block @loop(%x: tensor<4xf32>) -> tensor<4xf32> {
