@@ -110,6 +110,7 @@ def PC_LeakyReluOp : PC_ActivationOp<"leaky_relu", "LeakyRelu",
     }
     double getActivationSlope() { return getSlope().convertToDouble(); }
   }];
+  let hasVerifier = 1;
 }
 def PC_GeluOp : PC_ActivationOp<"gelu", "Gelu",
     "x Phi(x): by default 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))"> {

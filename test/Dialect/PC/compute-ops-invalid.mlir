@@ -29,6 +29,14 @@ func.func @activation_c2(%x: tensor<4xf32>) {
 
 // -----
 
+func.func @activation_c3(%x: tensor<4xf32>) {
+  // expected-error @below {{'pc.leaky_relu' op expects a finite slope, found nan}}
+  %0 = pc.leaky_relu %x slope(0x7FF8000000000000) : tensor<4xf32>
+  return
+}
+
+// -----
+
 func.func @binary_c1(%x: tensor<4xf32>, %y: tensor<5xf32>) {
   // expected-error @below {{requires the same type for all operands and results}}
   %0 = "pc.sub"(%x, %y) : (tensor<4xf32>, tensor<5xf32>) -> tensor<4xf32>

@@ -80,6 +80,13 @@ pc.program @hyper_c1 on @m () {
 
 // -----
 
+pc.program @hyper_c3 on @m () {
+  // expected-error @below {{'pc.hyper' op expects a finite default, found INF}}
+  %lr = pc.hyper "lr" default 0x7FF0000000000000
+}
+
+// -----
+
 pc.program @hyper_c1_min on @m () {
   // expected-error @below {{'pc.hyper' op default -1.000000e+00 is outside of its bounds [0.000000e+00, }}
   %lr = pc.hyper "lr" default -1.0 min 0.0
@@ -133,8 +140,15 @@ pc.program @init_c1_forward on @m () {
 // -----
 
 pc.program @init_c2 on @m () {
-  // expected-error @below {{'pc.init' op expects a standard deviation of at least 0, found -1.000000e-01}}
+  // expected-error @below {{'pc.init' op expects a finite standard deviation of at least 0, found -1.000000e-01}}
   pc.init normal(-0.1)
+}
+
+// -----
+
+pc.program @init_c2_nan on @m () {
+  // expected-error @below {{'pc.init' op expects a finite standard deviation of at least 0, found nan}}
+  pc.init normal(0x7FF8000000000000)
 }
 
 // -----
@@ -397,6 +411,22 @@ pc.program @schedule_c4 on @m () {
   %lr = pc.hyper "lr" default 0.1
   // expected-error @below {{'pc.schedule' op expects a positive fraction of the run in every, found 0}}
   %s = pc.schedule step(%lr) every(0.0) by(0.1)
+}
+
+// -----
+
+pc.program @schedule_c5 on @m () {
+  %lr = pc.hyper "lr" default 0.1
+  // expected-error @below {{'pc.schedule' op expects a finite factor of at least 0 in end, found nan}}
+  %s = pc.schedule cosine(%lr) end(0x7FF8000000000000)
+}
+
+// -----
+
+pc.program @schedule_c5_by on @m () {
+  %lr = pc.hyper "lr" default 0.1
+  // expected-error @below {{'pc.schedule' op expects a finite factor of at least 0 in by, found -1.000000e+00}}
+  %s = pc.schedule step(%lr) every(0.1) by(-1.0)
 }
 
 // -----

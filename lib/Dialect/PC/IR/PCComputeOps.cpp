@@ -92,6 +92,18 @@ static LogicalResult verifyShape(Operation *op, StringRef name, Value value,
 }
 
 //===----------------------------------------------------------------------===//
+// LeakyReluOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult LeakyReluOp::verify() {
+  // activation_c3
+  double slope = getSlope().convertToDouble();
+  if (!isFiniteIn(slope, getType().getElementType()))
+    return emitOpError("expects a finite slope, found ") << slope;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // ElementwiseOp
 //===----------------------------------------------------------------------===//
 

@@ -13,6 +13,8 @@
 #include "pc/Dialect/PC/IR/Suggest.h"
 #include "llvm/ADT/StringSet.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace pc;
 
@@ -507,6 +509,9 @@ LogicalResult CombineOp::verify() {
 
 LogicalResult HyperOp::verify() {
   double value = getValue().convertToDouble();
+  // hyper_c3
+  if (!std::isfinite(value))
+    return emitOpError("expects a finite default, found ") << value;
   double min = getMin() ? getMin()->convertToDouble() : value;
   double max = getMax() ? getMax()->convertToDouble() : value;
   // hyper_c1
@@ -523,7 +528,7 @@ LogicalResult ScheduleOp::verify() {
     return emitOpError("expects a warm-up fraction in [0, 1), found ")
            << warmup;
   // schedule_c2
-  if (!(getPeak().convertToDouble() > 0.0))
+  if (!(getPeak().convertToDouble() > 0.0 && getPeak().isFinite()))
     return emitOpError("expects a positive peak factor, found ")
            << getPeak().convertToDouble();
   bool steps = getKind() == ScheduleKind::Step;
@@ -533,10 +538,17 @@ LogicalResult ScheduleOp::verify() {
                  : emitOpError("takes every and by only with step, found ")
                        << stringifyScheduleKind(getKind());
   // schedule_c4
-  if (steps && !(getEvery()->convertToDouble() > 0.0))
+  if (steps && !(getEvery()->convertToDouble() > 0.0 && getEvery()->isFinite()))
     return emitOpError(
                "expects a positive fraction of the run in every, found ")
            << getEvery()->convertToDouble();
+  // schedule_c5
+  for (auto [name, factor] :
+       {std::pair("end", std::optional<APFloat>(getEnd())),
+        std::pair("by", getBy())})
+    if (factor && !(factor->isFinite() && factor->convertToDouble() >= 0.0))
+      return emitOpError("expects a finite factor of at least 0 in ")
+             << name << ", found " << factor->convertToDouble();
   return success();
 }
 
@@ -553,8 +565,10 @@ LogicalResult InitOp::verify() {
         "carried keeps the momentum as it is: keep_momentum says "
         "nothing more");
   // init_c2
-  if (normal && getDeviation()->isNegative())
-    return emitOpError("expects a standard deviation of at least 0, found ")
+  if (normal &&
+      !(getDeviation()->isFinite() && getDeviation()->convertToDouble() >= 0.0))
+    return emitOpError("expects a finite standard deviation of at least 0, "
+                       "found ")
            << getDeviation()->convertToDouble();
   return success();
 }

@@ -50,6 +50,11 @@ void Environment::forEach(function_ref<void(Value &)> fn) {
 // Loops
 //===----------------------------------------------------------------------===//
 
+/// Steps that may be unrolled; the rest of the compiler sees each of them.
+static constexpr int64_t maxUnrolled = 4096;
+/// Repetitions that an f64 counts.
+static constexpr int64_t maxRepetitions = int64_t(1) << 53;
+
 LogicalResult ProgramLowering::lower(RepeatOp op) {
   Location loc = op.getLoc();
   Block &body = op.getBody().front();
@@ -58,8 +63,29 @@ LogicalResult ProgramLowering::lower(RepeatOp op) {
   if (dynamic && (options.trace || options.unroll))
     return op.emitOpError("has a bound that is known at run time only, so its "
                           "steps cannot be unrolled");
-  int64_t savedRepetitions = repetitions;
-  repetitions *= op.getCount();
+  APFloat constant(0.0);
+  // repeat_c9
+  if (dynamic &&
+      matchPattern(op.getDynamicCount(), m_ConstantFloat(&constant)) &&
+      constant.isNaN())
+    return op.emitOpError("expects a number of repetitions, found ")
+           << constant.convertToDouble();
+  bool unrolls = options.trace || options.unroll;
+  int64_t savedRepetitions = repetitions, savedUnrolled = unrolled;
+  int64_t count = op.getCount();
+  // repeat_c7
+  if (unrolls &&
+      (llvm::MulOverflow(unrolled, count, unrolled) || unrolled > maxUnrolled))
+    return op.emitOpError("is unrolled, because every step is kept, and "
+                          "expects at most ")
+           << maxUnrolled << " steps, those of the loops around it counted, "
+           << "found " << count << "; trace fewer steps";
+  // repeat_c8
+  if (llvm::MulOverflow(repetitions, count, repetitions) ||
+      repetitions > maxRepetitions)
+    return op.emitOpError("expects at most 2^53 repetitions, those of the "
+                          "loops around it counted, found ")
+           << count;
   BitVector clampedBefore = clamped;
   SmallVector<Value> masksBefore = masks;
 
@@ -78,13 +104,14 @@ LogicalResult ProgramLowering::lower(RepeatOp op) {
   };
   auto leave = [&]() {
     repetitions = savedRepetitions;
+    unrolled = savedUnrolled;
     drawRange = savedRange;
     drawIndex = savedIndex;
   };
 
   bool stops = llvm::any_of(
       body, [](Operation &statement) { return isa<StopOp>(statement); });
-  if (options.trace || options.unroll) {
+  if (unrolls) {
     repetitions = savedRepetitions;
     Value outerRunning = env.running;
     if (stops && !env.running)

@@ -444,6 +444,8 @@ private:
   int64_t weightSteps = 0;
   /// Product of the bounds of the loops around the statement.
   int64_t repetitions = 1;
+  /// Times that a statement is unrolled.
+  int64_t unrolled = 1;
   /// The same with unrolled loops, and the repetition as an i64 (null outside
   /// of loops): what makes the random numbers of each repetition others.
   int64_t drawRange = 1;

@@ -144,6 +144,12 @@ LogicalResult ProgramLowering::lower(AverageOp op) {
   if (learned)
     return op.emitOpError("averages the parameters, but pc.use has replaced "
                           "them");
+  // average_c2
+  APFloat constant(0.0);
+  if (matchPattern(op.getDecay(), m_ConstantFloat(&constant)) &&
+      !(constant.convertToDouble() >= 0.0 && constant.convertToDouble() <= 1.0))
+    return op.emitOpError("expects a decay in [0, 1], found ")
+           << constant.convertToDouble();
   Value decay = mapped(op.getDecay());
   Value rest = arith::SubFOp::create(builder, loc, number(loc, 1.0), decay);
   for (unsigned index : params->set_bits()) {

@@ -458,6 +458,12 @@ Value ProgramLowering::sumSquares(Location loc,
 
 LogicalResult ProgramLowering::lower(ClipOp op) {
   Location loc = op.getLoc();
+  // clip_c1
+  APFloat constant(0.0);
+  if (matchPattern(op.getBound(), m_ConstantFloat(&constant)) &&
+      !(constant.convertToDouble() >= 0.0))
+    return op.emitOpError("expects a bound of at least 0, found ")
+           << constant.convertToDouble();
   GradientValues gradient = gradients.find(op.getGradient())->second;
   // The bound as a tensor: a number that the element type rounds.
   auto bound = [&](Type type) {

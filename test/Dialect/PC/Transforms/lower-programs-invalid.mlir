@@ -602,6 +602,55 @@ pc.program @precision_c2 on @constants (%x: tensor<4xf32>) {
   // expected-error @below {{'pc.precision' op expects a precision of at least 0, found -1.000000e+00}}
   pc.precision @y = %minus
 }
+pc.program @clip_c1 on @constants (%x: tensor<4xf32>, %y: tensor<2xf32>) {
+  %minus = arith.constant -1.0 : f64
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  pc.clamp @y = %y : tensor<2xf32>
+  %p = pc.point
+  %g = pc.gradient params at %p
+  // expected-error @below {{'pc.clip' op expects a bound of at least 0, found -1.000000e+00}}
+  %c = pc.clip %g norm(%minus)
+  pc.update %c sgd(lr = 0.1)
+}
+pc.program @average_c2 on @constants (%x: tensor<4xf32>, %y: tensor<2xf32>) {
+  %two = arith.constant 2.0 : f64
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  pc.clamp @y = %y : tensor<2xf32>
+  pc.learn sgd(lr = 0.1)
+  // expected-error @below {{'pc.average' op expects a decay in [0, 1], found 2.000000e+00}}
+  pc.average @ema decay(%two)
+}
+pc.program @repeat_c7 on @constants (%x: tensor<4xf32>) attributes {trace} {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  pc.repeat 4096 {
+    // expected-error @below {{'pc.repeat' op is unrolled, because every step is kept, and expects at most 4096 steps, those of the loops around it counted, found 2; trace fewer steps}}
+    pc.repeat 2 {
+      pc.infer sgd(lr = 0.1)
+    }
+  }
+}
+pc.program @repeat_c8 on @constants (%x: tensor<4xf32>) {
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  pc.repeat 2147483648 {
+    // expected-error @below {{'pc.repeat' op expects at most 2^53 repetitions, those of the loops around it counted, found 4294967296}}
+    pc.repeat 4294967296 {
+      pc.infer sgd(lr = 0.1)
+    }
+  }
+}
+pc.program @repeat_c9 on @constants (%x: tensor<4xf32>) {
+  %nan = arith.constant 0x7FF8000000000000 : f64
+  pc.clamp @x = %x : tensor<4xf32>
+  pc.init forward
+  // expected-error @below {{'pc.repeat' op expects a number of repetitions, found nan}}
+  pc.repeat %nan max 5 {
+    pc.infer sgd(lr = 0.1)
+  }
+}
 
 // -----
 
