@@ -1133,6 +1133,23 @@ public:
 private:
   llvm::StringSet<> said;
 };
+
+/// Says what no line of the file is to blame for, an option or the output, as
+/// errors of the command line are said.
+class ErrorsWithoutLine : public ScopedDiagnosticHandler {
+public:
+  explicit ErrorsWithoutLine(MLIRContext *context)
+      : ScopedDiagnosticHandler(context) {
+    setHandler([](Diagnostic &diag) {
+      auto place = diag.getLocation()->findInstanceOf<FileLineColLoc>();
+      if (diag.getSeverity() != DiagnosticSeverity::Error ||
+          (place && place.getLine() > 0) || !diag.getNotes().empty())
+        return failure();
+      llvm::errs() << "pcc: error: " << diag << "\n";
+      return success();
+    });
+  }
+};
 } // namespace
 
 /// The phases behind `simplified`, for one target.
@@ -1400,6 +1417,7 @@ LogicalResult Driver::run() {
     return handler.verify();
   }
   SourceMgrDiagnosticHandler handler(sources, &context, llvm::errs());
+  ErrorsWithoutLine withoutLine(&context);
   RepeatedErrors repeated(&context);
   return compile(context, sources);
 }
