@@ -81,8 +81,6 @@ FailureOr<Interpreter> Interpreter::create(ModuleOp module,
 LogicalResult Interpreter::collectPorts(func::FuncOp function) {
   for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i) {
     PortAttr port = getPort(function, i, /*result=*/false);
-    if (!port)
-      return function.emitError() << "argument " << i << " has no pc.port";
     Type type = function.getArgumentTypes()[i];
     std::string name = port.getName().str();
     if (port.isStorage()) {
@@ -109,17 +107,12 @@ LogicalResult Interpreter::collectPorts(func::FuncOp function) {
   }
   for (unsigned i = 0, e = function.getNumResults(); i < e; ++i) {
     PortAttr port = getPort(function, i, /*result=*/true);
-    if (!port)
-      return function.emitError() << "result " << i << " has no pc.port";
     if (port.getKind() == PortKind::Output)
       continue;
     if (!port.isStorage())
       return function.emitError()
              << "result " << i
              << " is neither an output nor a persistent array";
-    if (!storagePorts.count(port.getName().str()))
-      return function.emitError() << "result '" << port.getName().getValue()
-                                  << "' has no argument of the same name";
   }
   return success();
 }

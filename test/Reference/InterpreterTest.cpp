@@ -230,11 +230,6 @@ TEST_F(InterpreterTest, RefusesModulesThatDisagree) {
   std::string program =
       " attributes {pc.program = #pc.program_info<\"m\", train, 0>} ";
   refuse("func.func private @f()", "holds no functional program");
-  refuse("func.func @f(%x: f64)" + program + "{ func.return }",
-         "argument 0 has no pc.port");
-  refuse("func.func @f() -> f64" + program +
-             "{ %x = arith.constant 1.0 : f64\n func.return %x : f64 }",
-         "result 0 has no pc.port");
   refuse("func.func @f(%x: f64 {pc.port = #pc.port<hyper \"lr\">})" + program +
              "{ func.return }",
          "hyper-parameter 'lr' has no default");
@@ -244,11 +239,6 @@ TEST_F(InterpreterTest, RefusesModulesThatDisagree) {
   refuse("func.func @f() -> (f64 {pc.port = #pc.port<input \"y\">})" + program +
              "{ %x = arith.constant 1.0 : f64\n func.return %x : f64 }",
          "result 0 is neither an output nor a persistent array");
-  refuse("func.func @f() -> (tensor<f64> {pc.port = #pc.port<buffer \"y\">})" +
-             program +
-             "{ %x = pc.splat 1.0 : tensor<f64>\n func.return %x : "
-             "tensor<f64> }",
-         "result 'y' has no argument of the same name");
   refuse("func.func @f(%x: tensor<2xf64> {pc.port = #pc.port<buffer \"y\">})" +
              program +
              "{ func.return }\n"
