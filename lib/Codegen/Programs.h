@@ -57,6 +57,10 @@ buildLoop(mlir::OpBuilder &b, mlir::Location loc, mlir::Value from,
                                                             mlir::ValueRange)>
               body);
 
+/// Has LLVM do `count` turns of `loop` at a time: one if it is not to unroll
+/// it.
+void unrollBy(mlir::scf::ForOp loop, int32_t count);
+
 /// Levels of a params stage: a group is one above what it reads of the stage.
 llvm::SmallVector<llvm::SmallVector<GroupOp>> getLevels(StageOp stage);
 

@@ -14,6 +14,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "NarrowProduct.h"
+#include "../Programs.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -81,20 +82,6 @@ Value pc::subtractNarrow(OpBuilder &b, Location loc, Value vector) {
   return arith::SubFOp::create(b, loc, vector, wide);
 }
 
-/// What LLVM is told of a loop that it is not to unroll.
-static LLVM::LoopAnnotationAttr keepRolled(MLIRContext *context) {
-  LLVM::LoopUnrollAttr unroll = LLVM::LoopUnrollAttr::get(
-      context, /*disable=*/BoolAttr::get(context, true), /*count=*/{},
-      /*runtimeDisable=*/{}, /*full=*/{}, /*followupUnrolled=*/{},
-      /*followupRemainder=*/{}, /*followupAll=*/{});
-  return LLVM::LoopAnnotationAttr::get(
-      context, /*disableNonforced=*/{}, /*vectorize=*/{}, /*interleave=*/{},
-      unroll, /*unrollAndJam=*/{}, /*licm=*/{}, /*distribute=*/{},
-      /*pipeline=*/{}, /*peeled=*/{}, /*unswitch=*/{}, /*mustProgress=*/{},
-      /*isVectorized=*/{}, /*startLoc=*/{}, /*endLoc=*/{},
-      /*parallelAccesses=*/{});
-}
-
 namespace {
 /// Emits one tile.
 class TileEmitter {
@@ -133,7 +120,7 @@ private:
         });
     // One block is work enough for a loop: of an unrolled one the addresses
     // would not fit the registers.
-    op->setAttr("loop_annotation", keepRolled(b.getContext()));
+    unrollBy(op, 1);
     return llvm::to_vector_of<Value>(op.getResults());
   }
   Value call(StringRef intrinsic, Type result, ValueRange arguments) {

@@ -429,21 +429,6 @@ static bool isExact(const ContractionPlan &plan) {
   return plan.multiply == Multiply::Exact;
 }
 
-/// What LLVM is told of a loop whose turns it is to do `count` at a time.
-static LLVM::LoopAnnotationAttr unrollBy(MLIRContext *context, int32_t count) {
-  auto unroll = LLVM::LoopUnrollAttr::get(
-      context, /*disable=*/{},
-      IntegerAttr::get(IntegerType::get(context, 32), count),
-      /*runtimeDisable=*/{}, /*full=*/{}, /*followupUnrolled=*/{},
-      /*followupRemainder=*/{}, /*followupAll=*/{});
-  return LLVM::LoopAnnotationAttr::get(
-      context, /*disableNonforced=*/{}, /*vectorize=*/{}, /*interleave=*/{},
-      unroll, /*unrollAndJam=*/{}, /*licm=*/{}, /*distribute=*/{},
-      /*pipeline=*/{}, /*peeled=*/{}, /*unswitch=*/{}, /*mustProgress=*/{},
-      /*isVectorized=*/{}, /*startLoc=*/{}, /*endLoc=*/{},
-      /*parallelAccesses=*/{});
-}
-
 /// Copies a slice from the term `k` on; what the array does not have is zero.
 void ContractionEmitter::copySlice(const OperandSlice &slice, bool left,
                                    Value firstLine, Value k, Value to) {
@@ -617,8 +602,7 @@ SmallVector<Value> ContractionEmitter::multiply(Value k, Value buffer,
                                : multiplyMatrix(leftAt, rightAt, carried);
                   });
     if (plan.joinsTurns())
-      turns->setAttr("loop_annotation",
-                     unrollBy(b.getContext(), kTurnsTogether));
+      unrollBy(turns, kTurnsTogether);
     return SmallVector<Value>(turns.getResults());
   });
 }
