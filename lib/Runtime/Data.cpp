@@ -13,8 +13,10 @@
 #include "pcx/Support/Names.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 using namespace pcx;
 
@@ -29,9 +31,11 @@ template <typename Row>
 static void forRows(const Column &column, const uint32_t *order, int64_t first,
                     int64_t begin, int64_t end, Row row) {
   constexpr uint64_t line = 64, most = 32 * line;
+  constexpr int64_t ahead = 4;
   for (int64_t r = begin; r < end; ++r) {
-    if (order && r + 1 < end) {
-      const std::byte *next = column.data + order[r + 1] * column.sourceBytes;
+    if (order && r + ahead < end) {
+      const std::byte *next =
+          column.data + order[r + ahead] * column.sourceBytes;
       for (uint64_t at = 0; at < std::min(column.sourceBytes, most); at += line)
         __builtin_prefetch(next + at);
     }
@@ -55,6 +59,63 @@ int64_t Column::classOf(int64_t sample) const {
     return value;
   }
   }
+}
+
+// A look-up is two loads and a store for each element; arithmetic is done on
+// eight at a time, and the formulas take half and a quarter of the time.
+#if defined(__x86_64__)
+#define PCX_WIDE __attribute__((target("avx2,fma")))
+static bool hasWide() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+#else
+#define PCX_WIDE
+static bool hasWide() { return true; }
+#endif
+
+/// The factor as the sum of two numbers, so that the result rounds once, but
+/// for an error of 2^-48.
+PCX_WIDE static void productRow(const std::byte *from, float *to,
+                                int64_t elements, double factor) {
+  float high = float(factor), low = float(factor - double(high));
+  for (int64_t i = 0; i < elements; ++i) {
+    float value = float(uint8_t(from[i]));
+    to[i] = std::fma(value, high, value * low);
+  }
+}
+
+PCX_WIDE static void linearRow(const std::byte *from, float *to,
+                               int64_t elements, double factor, double offset) {
+  for (int64_t i = 0; i < elements; ++i)
+    to[i] = float(std::fma(double(uint8_t(from[i])), factor, offset));
+}
+
+#undef PCX_WIDE
+
+/// Chooses how a column of bytes becomes float32: the fastest way that gives
+/// the values of its table.
+static void chooseDecode(Column &column) {
+  column.factor = column.scale / column.std;
+  column.offset = -column.mean / column.std;
+  if (!hasWide())
+    return;
+  std::array<std::byte, 256> bytes;
+  for (size_t byte = 0; byte < bytes.size(); ++byte)
+    bytes[byte] = std::byte(byte);
+  std::array<float, 256> values;
+  auto agrees = [&] {
+    return std::memcmp(values.data(), column.tableF32.data(), sizeof(values)) ==
+           0;
+  };
+  productRow(bytes.data(), values.data(), values.size(), column.factor);
+  if (agrees()) {
+    column.decode = Column::Decode::Product;
+    return;
+  }
+  linearRow(bytes.data(), values.data(), values.size(), column.factor,
+            column.offset);
+  if (agrees())
+    column.decode = Column::Decode::Linear;
 }
 
 template <typename To>
@@ -92,6 +153,12 @@ static void gatherAs(const Column &column, const To *table,
     To *place = to + row * elements;
     switch (column.sourceDtype) {
     case PCX_U8:
+      if constexpr (std::is_same_v<To, float>) {
+        if (column.decode == Column::Decode::Product)
+          return productRow(from, place, elements, column.factor);
+        if (column.decode == Column::Decode::Linear)
+          return linearRow(from, place, elements, column.factor, column.offset);
+      }
       return tableRow(from, place, elements, table);
     case PCX_F32:
       return affineRow<float>(column, from, place);
@@ -253,6 +320,8 @@ static Column makeColumn(const pcx_column_t &given, const pcx_port_t &port,
       else
         column.tableF64.push_back(value);
     }
+    if (column.dtype == PCX_F32)
+      chooseDecode(column);
   }
   // What changes nothing is a copy.
   if (column.encoding == PCX_ENCODE_AFFINE &&

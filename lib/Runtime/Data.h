@@ -40,6 +40,10 @@ struct Column {
   /// f64): a batch is a table look-up, and each value rounds once.
   std::vector<float> tableF32;
   std::vector<double> tableF64;
+  /// What a batch of float32 is made by instead, where that gives the table's
+  /// values, every bit of them: byte * factor, or byte * factor + offset.
+  enum class Decode { Table, Product, Linear } decode = Decode::Table;
+  double factor = 0, offset = 0;
 
   /// Writes rows `begin` to `end` of a batch to `to`, the batch's first row.
   /// Row r is sample order[r], or first + r without an order.

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CPUExecutor.h"
+#include "Data.h"
 #include "Fixtures.h"
 #include "Session.h"
 
@@ -253,6 +254,44 @@ TEST_F(DataTest, EncodingsGiveTheDocumentedValues) {
           staged[i],
           float((samples.bytes[size_t(i)] * (1.0 / 255) - 0.2860) / 0.3530))
           << "source " << source << " element " << i;
+  }
+}
+
+TEST_F(DataTest, FormulasGiveTheValuesOfTheTable) {
+  using Decode = pcx::Column::Decode;
+  constexpr int64_t wideWidth = 2048;
+  std::vector<uint8_t> bytes(wideWidth);
+  std::iota(bytes.begin(), bytes.end(), uint8_t(0));
+  auto wide = uint32_t(pcx_module_find_program(module.get(), "wide"));
+  bool formulas =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  struct {
+    double scale, mean, std;
+    Decode decode;
+  } cases[] = {{1, 0, 1, Decode::Product},
+               {1.0 / 255, 0, 1, Decode::Product},
+               {0.1, 0, 0.3530, Decode::Product},
+               {1.0 / 255, 0.5, 0.5, Decode::Linear},
+               {1.0 / 255, 0.2860, 0.3530, Decode::Linear},
+               {1.0 / 255, 0.1307, -0.3081, Decode::Linear},
+               // Beyond the largest float32 from a byte on.
+               {1e37, 0, 1, Decode::Product},
+               // 3 * 0.1 - 0.3 is what rounding made of it.
+               {0.1, 0.3, 1, Decode::Table}};
+  for (auto [scale, mean, std, decode] : cases) {
+    pcx_column_t column = ::column("wide", bytes, PCX_U8, PCX_ENCODE_AFFINE);
+    column.scale = scale;
+    column.mean = mean;
+    column.std = std;
+    ASSERT_EQ(create(wide, 1, {column}), PCX_OK) << pcx_last_error();
+    EXPECT_EQ(data->columns[0].decode, formulas ? decode : Decode::Table)
+        << scale << " " << mean << " " << std;
+    ASSERT_EQ(run(steps(1, 0, 1), wide), PCX_OK) << pcx_last_error();
+    auto *staged = reinterpret_cast<const float *>(
+        session->executor->staging(wide, 0).inputs[0]);
+    for (int64_t i = 0; i < wideWidth; ++i)
+      ASSERT_EQ(staged[i], float((bytes[size_t(i)] * scale - mean) / std))
+          << scale << " " << mean << " " << std << " element " << i;
   }
 }
 
