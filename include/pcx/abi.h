@@ -38,7 +38,7 @@
 extern "C" {
 #endif
 
-#define PCX_ABI_VERSION 5u
+#define PCX_ABI_VERSION 6u
 #define PCX_QUERY_SYMBOL "pcx_artifact_query"
 #define PCX_TRAILER_MAGIC "PCXTRAIL" /* eight bytes, not terminated */
 #define PCX_TRAILER_BYTES 192u
@@ -324,6 +324,12 @@ typedef struct pcx_variant_t {
 // computed there and handed to the kernels through memory, so that a run whose
 // launches were recorded once can be played again with other scalars.
 //
+// An artifact may have several plans, for devices whose blocks can have more or
+// less shared memory: a plan is a list of launches for each program that runs
+// on devices, and images with its kernels. The images say for which plan they
+// are. A device takes the newest image that it can run and whose plan asks for
+// no more shared memory than it has.
+//
 // On a device every storage array is dense and row major in its `dims`, with
 // PCX_DEVICE_ALIGNMENT, whatever `strides` and `panel` say of it on the CPU. So
 // are inputs and outputs, with room for max_batch rows; kernels touch the rows
@@ -383,6 +389,9 @@ typedef struct pcx_image_t {
   uint32_t exact; ///< 1: for devices of this very architecture ("sm_90a")
   uint64_t bytes;
   const void *data;
+  /// The plan that its kernels are of, an index of pcx_program_t::devices.
+  /// Since ABI version 6; the only one before.
+  uint32_t plan;
 } pcx_image_t;
 
 /// An address that a kernel takes: `offset` bytes behind the beginning of an
@@ -448,7 +457,7 @@ typedef struct pcx_device_args_t {
 
 typedef int32_t (*pcx_device_run_fn)(const pcx_device_args_t *args);
 
-/// A program compiled for devices, all architectures that have an image.
+/// A program compiled for devices: one plan.
 typedef struct pcx_device_variant_t {
   uint32_t struct_size;
   const char *strategy; ///< "persistent" or "graph"
@@ -477,8 +486,10 @@ typedef struct pcx_program_t {
   const uint32_t *storage_reads;
   uint32_t storage_write_count;
   const uint32_t *storage_writes;
-  const pcx_device_variant_t *device; ///< NULL: runs on the CPU only. Since ABI
-                                      ///< version 4
+  /// By plan; NULL: runs on the CPU only. Since ABI version 4.
+  const pcx_device_variant_t *devices;
+  /// 0, or the artifact's plans. Since ABI version 6; before, devices were one.
+  uint32_t device_count;
 } pcx_program_t;
 
 typedef struct pcx_artifact_t {

@@ -133,6 +133,11 @@ PCX_API uint32_t pcx_session_threads(const pcx_session_t *session);
 /// Where its programs run: "cpu", "sim", or e.g. "cuda:0 NVIDIA H100". Lives as
 /// long as the session.
 PCX_API const char *pcx_session_device(const pcx_session_t *session);
+/// The plan that a program follows on the session's device; NULL on the CPU and
+/// for a program without code for devices, and with a message past the last
+/// program.
+PCX_API const pcx_device_variant_t *
+pcx_session_device_variant(const pcx_session_t *session, uint32_t program);
 /// Bytes that the session allocated, on the device and for it.
 PCX_API uint64_t pcx_session_bytes(const pcx_session_t *session);
 

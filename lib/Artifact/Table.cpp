@@ -345,6 +345,7 @@ llvm::Constant *TableBuilder::get(const Image &image) {
   FIELD(r, pcx_image_t, exact, i32(image.exact));
   FIELD(r, pcx_image_t, bytes, i64(image.data.size() + text));
   FIELD(r, pcx_image_t, data, data);
+  FIELD(r, pcx_image_t, plan, i32(image.plan));
   return r.finish();
 }
 
@@ -368,9 +369,8 @@ llvm::Constant *TableBuilder::get(const Program &program) {
         i32(program.storageWrites.size()));
   FIELD(r, pcx_program_t, storage_writes,
         array(program.storageWrites, "pcx.writes"));
-  FIELD(r, pcx_program_t, device,
-        program.device ? addGlobal(get(*program.device), "pcx.device", 8)
-                       : null());
+  FIELD(r, pcx_program_t, devices, array(program.devices, "pcx.devices"));
+  FIELD(r, pcx_program_t, device_count, i32(program.devices.size()));
   return r.finish();
 }
 
@@ -433,13 +433,14 @@ LogicalResult TableBuilder::check(const Description &description) {
     for (const Port &port : program.outputs)
       if (failed(checkRank("output", port.name, port.dims)))
         return failure();
-    if (program.variants.empty() && !program.device)
+    if (program.variants.empty() && program.devices.empty())
       return emitError() << "program '" << program.name << "' has no variant";
     for (const Variant &variant : program.variants)
       if (failed(checkRun(program, variant.run)))
         return failure();
-    if (program.device && failed(checkRun(program, program.device->run)))
-      return failure();
+    for (const DeviceVariant &variant : program.devices)
+      if (failed(checkRun(program, variant.run)))
+        return failure();
   }
   return success();
 }

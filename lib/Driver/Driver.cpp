@@ -252,7 +252,7 @@ struct CommandLine {
   cl::list<std::string> gpuArchs{
       "gpu-arch", cl::CommaSeparated,
       cl::desc("GPU architectures to write kernels for: sm_80, sm_90, ... "
-               "(sm_80, sm_90), and sim for the simulated device"),
+               "(sm_80, sm_86, sm_90), and sim for the simulated device"),
       cl::value_desc("arch"), cl::cat(category)};
   cl::opt<bool> cubins{
       "gpu-cubins",
@@ -372,6 +372,30 @@ struct CommandLine {
 //===----------------------------------------------------------------------===//
 
 namespace {
+/// What runs on devices of which a block can have so much shared memory: the
+/// launches of all programs, and kernels for each architecture.
+struct DevicePlan {
+  explicit DevicePlan(int64_t sharedBytes) : sharedBytes(sharedBytes) {}
+
+  int64_t sharedBytes;
+  /// None for the simulated device alone.
+  SmallVector<GPUTarget> gpus;
+  std::string strategy;
+
+  /// The oldest architecture.
+  std::string getName() const {
+    return gpus.empty() ? "sim" : gpus.front().getName();
+  }
+  std::string getArchs() const {
+    return gpus.empty() ? "sim"
+                        : llvm::join(llvm::map_range(gpus,
+                                                     [](const auto &gpu) {
+                                                       return gpu.getName();
+                                                     }),
+                                     ", ");
+  }
+};
+
 /// One run of the compiler.
 class Driver {
 public:
@@ -384,15 +408,24 @@ private:
   LogicalResult parsePassAfter();
   LogicalResult compile(MLIRContext &context, llvm::SourceMgr &sources);
   LogicalResult checkTargets();
-  LogicalResult runPhase(ModuleOp module, Phase phase, TimingScope &timing);
-  LogicalResult chooseStrategy(ModuleOp module, TimingScope &timing);
+  void makePlans(SmallVector<GPUTarget> gpus);
+  LogicalResult runPhase(ModuleOp module, Phase phase, TimingScope &timing,
+                         const DevicePlan *plan = nullptr);
+  LogicalResult chooseStrategies(ModuleOp module, TimingScope &timing);
+  FailureOr<DevicePlanWork> chooseStrategy(ModuleOp module, DevicePlan &plan);
   LogicalResult runTarget(ModuleOp module, StringRef target,
+                          TimingScope &timing,
+                          const DevicePlan *plan = nullptr);
+  LogicalResult compileForDevices(OwningOpRef<ModuleOp> simplified,
+                                  OwningOpRef<ModuleOp> &module,
+                                  TimingScope &timing);
+  LogicalResult serialize(ArrayRef<OwningOpRef<ModuleOp>> modules,
                           TimingScope &timing);
-  LogicalResult serialize(ModuleOp module, TimingScope &timing);
   LogicalResult writeModule(ModuleOp module, StringRef path);
   LogicalResult emitObject(ModuleOp module, StringRef source,
                            TimingScope &timing);
   std::string getDumpPath(Phase phase, StringRef extension) const;
+  std::string getDumpPath(Phase phase, const DevicePlan *plan) const;
   void printPlan(ModuleOp module);
   std::string getOutput(StringRef extension);
   bool error(const Twine &message) {
@@ -410,7 +443,7 @@ private:
   Phase last = Phase::Artifact;
   /// What the artifact runs on.
   bool forCPU = true, forDevice = false;
-  SmallVector<GPUTarget> gpus;
+  SmallVector<DevicePlan> plans;
   bool forSimulator = false;
   /// ptxas, with --gpu-cubins.
   std::string assembler;
@@ -439,6 +472,7 @@ LogicalResult Driver::checkTargets() {
     if (options.strategy != "auto")
       return success(error("--gpu-strategy is for --target=cuda"));
   }
+  SmallVector<GPUTarget> gpus;
   for (auto [index, arch] : llvm::enumerate(options.gpuArchs)) {
     if (llvm::is_contained(ArrayRef(options.gpuArchs).take_front(index), arch))
       return success(error("--gpu-arch names '" + arch + "' twice"));
@@ -455,8 +489,9 @@ LogicalResult Driver::checkTargets() {
     }
     gpus.push_back(*gpu);
   }
+  // One of each amount of shared memory: others run the code for them.
   if (options.gpuArchs.empty())
-    for (StringRef arch : {"sm_80", "sm_90"})
+    for (StringRef arch : {"sm_80", "sm_86", "sm_90"})
       gpus.push_back(*GPUTarget::parse(arch));
   if (options.cubins && gpus.empty())
     return success(error("--gpu-cubins is for GPUs, and --gpu-arch names only "
@@ -472,14 +507,6 @@ LogicalResult Driver::checkTargets() {
                            "install the CUDA toolkit, or leave it out: PTX is "
                            "compiled when the artifact is loaded"));
   }
-  // One plan of launches serves all: that of the least shared memory. The
-  // simulated device has that of sm_90.
-  if (forDevice) {
-    pipeline.sharedBytes = GPUTarget::parse("sm_90")->sharedBytes;
-    for (const GPUTarget &gpu : gpus)
-      pipeline.sharedBytes =
-          std::min<int64_t>(pipeline.sharedBytes, gpu.sharedBytes);
-  }
   if (last == Phase::PTX && gpus.empty())
     return success(error("--gpu-arch names no architecture to write PTX for"));
   if (options.strategy != "auto" && options.strategy != "persistent" &&
@@ -493,8 +520,8 @@ LogicalResult Driver::checkTargets() {
                          "leave it out, or name that"));
   if (options.strategy == "auto" && options.sampleBlock && forDevice)
     options.strategy = "persistent";
-  if (options.strategy != "auto")
-    pipeline.strategy = options.strategy;
+  if (forDevice)
+    makePlans(std::move(gpus));
   if (!forDevice && options.precision == "tf32")
     return success(error("--precision=tf32 is for --target=cuda: no CPU has "
                          "products of TF32"));
@@ -508,6 +535,24 @@ LogicalResult Driver::checkTargets() {
     return success(error("there is no phase " + Twine(stringifyPhase(last)) +
                          " on the way to --target=" + target));
   return success();
+}
+
+/// A plan for each amount of shared memory, in the order of the command line.
+void Driver::makePlans(SmallVector<GPUTarget> gpus) {
+  for (GPUTarget &gpu : gpus) {
+    DevicePlan *plan = llvm::find_if(plans, [&](const DevicePlan &other) {
+      return other.sharedBytes == gpu.sharedBytes;
+    });
+    if (plan == plans.end())
+      plan = &plans.emplace_back(gpu.sharedBytes);
+    plan->gpus.push_back(std::move(gpu));
+  }
+  // The simulated device runs all plans, or has what sm_90 has.
+  if (plans.empty())
+    plans.emplace_back(GPUTarget::parse("sm_90")->sharedBytes);
+  if (options.strategy != "auto")
+    for (DevicePlan &plan : plans)
+      plan.strategy = options.strategy;
 }
 
 LogicalResult Driver::checkOptions() {
@@ -682,8 +727,15 @@ std::string Driver::getDumpPath(Phase phase, StringRef extension) const {
   return path.str().str();
 }
 
+/// The file of a phase on the way to a target.
+std::string Driver::getDumpPath(Phase phase, const DevicePlan *plan) const {
+  // Next to others of the same phase.
+  bool named = plan && (forCPU || plan != plans.begin());
+  return getDumpPath(phase, named ? plan->getName() + ".mlir" : "mlir");
+}
+
 LogicalResult Driver::runPhase(ModuleOp module, Phase phase,
-                               TimingScope &timing) {
+                               TimingScope &timing, const DevicePlan *plan) {
   PassManager pm(module.getContext(), module->getName().getStringRef());
   pm.enableVerifier(true);
   if (failed(applyPassManagerCLOptions(pm)))
@@ -709,7 +761,7 @@ LogicalResult Driver::runPhase(ModuleOp module, Phase phase,
   }
   if (options.dumpPhases.empty())
     return success();
-  return writeModule(module, getDumpPath(phase, "mlir"));
+  return writeModule(module, getDumpPath(phase, plan));
 }
 
 //===----------------------------------------------------------------------===//
@@ -908,7 +960,7 @@ static artifact::Description describe(ModuleOp module,
     description.model = entry.info.getModel().str();
     description.maxBatch = entry.maxBatch;
     if (entry.strategy) {
-      program->device = makeDeviceVariant(entry);
+      program->devices.push_back(makeDeviceVariant(entry));
       continue;
     }
     artifact::Variant &variant = program->variants.emplace_back();
@@ -1057,10 +1109,13 @@ void Driver::printPlan(ModuleOp module) {
           tensor.getNumElements() * (tensor.getElementTypeBitWidth() / 8);
   llvm::outs() << "persistent arrays: " << info.storage.size() << ", "
                << storage << " bytes\n";
+  // A program's plans stand in their order.
+  llvm::StringMap<size_t> seen;
   for (const EntryInfo &entry : info.entries) {
     if (entry.strategy) {
-      llvm::outs() << entry.program.getValue() << " for devices ("
-                   << entry.strategy.getValue() << "): batch up to "
+      const DevicePlan &plan = plans[seen[entry.program.getValue()]++];
+      llvm::outs() << entry.program.getValue() << " for " << plan.getArchs()
+                   << " (" << entry.strategy.getValue() << "): batch up to "
                    << entry.maxBatch << ", workspace " << entry.workspaceBytes
                    << " bytes, " << entry.workerBytes << " bytes a block, "
                    << entry.launches.size() << " launches, "
@@ -1154,35 +1209,35 @@ public:
 
 /// The phases behind `simplified`, for one target.
 LogicalResult Driver::runTarget(ModuleOp module, StringRef target,
-                                TimingScope &timing) {
+                                TimingScope &timing, const DevicePlan *plan) {
   pipeline.target = target.str();
+  if (plan) {
+    pipeline.strategy = plan->strategy;
+    pipeline.sharedBytes = plan->sharedBytes;
+  }
   for (const PhaseInfo &info : getPhases())
     if (info.phase > Phase::Simplified && info.phase <= last &&
         info.phase < Phase::PTX && isPhaseOf(info.phase, target) &&
-        failed(runPhase(module, info.phase, timing)))
+        failed(runPhase(module, info.phase, timing, plan)))
       return failure();
   return verify(module);
 }
 
-/// Compiles a copy of `module` either way and chooses the one that is predicted
-/// to take less time, of all programs together on the GPUs that are known of
-/// those that code is for, or on all that are known. With --emit=work both are
-/// reported.
-LogicalResult Driver::chooseStrategy(ModuleOp module, TimingScope &timing) {
-  bool given = options.strategy != "auto";
-  if (given && !work)
-    return success();
-  TimingScope scope = timing.nest("Choose a strategy");
-  SmallVector<GPUMachine> named;
+/// Compiles a copy of `module` for `plan` either way and chooses the one that
+/// is predicted to take less time, of all programs together on the GPUs that
+/// are known of those that the plan is for, or on all that are known.
+FailureOr<DevicePlanWork> Driver::chooseStrategy(ModuleOp module,
+                                                 DevicePlan &plan) {
+  DevicePlanWork found;
+  found.archs = plan.getArchs();
   for (const GPUMachine &machine : getGPUMachines())
-    if (llvm::any_of(gpus, [&](const GPUTarget &gpu) {
+    if (llvm::any_of(plan.gpus, [&](const GPUTarget &gpu) {
           return gpu.arch == machine.arch;
         }))
-      named.push_back(machine);
-  ArrayRef<GPUMachine> machines = named;
-  if (named.empty())
+      found.machines.push_back(machine);
+  ArrayRef<GPUMachine> machines = found.machines;
+  if (machines.empty())
     machines = getGPUMachines();
-  std::vector<DeviceWork> all;
   double least = 0;
   std::string chosen;
   for (StringRef strategy : {"persistent", "graph"}) {
@@ -1191,6 +1246,7 @@ LogicalResult Driver::chooseStrategy(ModuleOp module, TimingScope &timing) {
     own.copyOptionValuesFrom(pipeline);
     own.target = "cuda";
     own.strategy = strategy.str();
+    own.sharedBytes = plan.sharedBytes;
     PassManager pm(module.getContext(), module->getName().getStringRef());
     for (Phase phase : {Phase::Scheduled, Phase::GPU})
       buildPhase(pm, phase, own);
@@ -1203,92 +1259,154 @@ LogicalResult Driver::chooseStrategy(ModuleOp module, TimingScope &timing) {
         seconds += cost.getSeconds();
       // A time on a machine that nobody asked for would be taken for one of
       // theirs: it serves the choice alone.
-      if (named.empty())
+      if (found.machines.empty())
         entry.costs.clear();
-      all.push_back(std::move(entry));
+      found.programs.push_back(std::move(entry));
     }
     if (chosen.empty() || seconds < least) {
       least = seconds;
       chosen = strategy.str();
     }
   }
-  if (given)
-    chosen = options.strategy;
-  pipeline.strategy = chosen;
-  for (DeviceWork &entry : all)
-    entry.chosen = entry.strategy == chosen;
-  if (!work)
+  if (plan.strategy.empty())
+    plan.strategy = chosen;
+  for (DeviceWork &entry : found.programs)
+    entry.chosen = entry.strategy == plan.strategy;
+  return found;
+}
+
+/// Chooses how each plan runs `module`, unless that was said. With --emit=work
+/// both ways are reported.
+LogicalResult Driver::chooseStrategies(ModuleOp module, TimingScope &timing) {
+  if (options.strategy != "auto" && !work)
     return success();
+  TimingScope scope = timing.nest("Choose a strategy");
+  std::vector<DevicePlanWork> all;
   SmallVector<std::string> unpredicted;
-  for (const GPUTarget &gpu : gpus)
-    if (llvm::none_of(named, [&](const GPUMachine &machine) {
-          return machine.arch == gpu.arch;
-        }))
-      unpredicted.push_back(gpu.getName());
+  for (DevicePlan &plan : plans) {
+    FailureOr<DevicePlanWork> found = chooseStrategy(module, plan);
+    if (failed(found))
+      return failure();
+    for (const GPUTarget &gpu : plan.gpus)
+      if (llvm::none_of(found->machines, [&](const GPUMachine &machine) {
+            return machine.arch == gpu.arch;
+          }))
+        unpredicted.push_back(gpu.getName());
+    all.push_back(std::move(*found));
+  }
   if (forSimulator)
     unpredicted.push_back("sim");
-  work->setDevices(std::move(all), named, unpredicted);
+  if (work)
+    work->setDevices(std::move(all), unpredicted);
   return success();
 }
 
-/// Writes the kernels of `module` as images and takes them out of it.
-LogicalResult Driver::serialize(ModuleOp module, TimingScope &timing) {
+/// Writes the kernels of the plans' `modules` as images and takes them out.
+LogicalResult Driver::serialize(ArrayRef<OwningOpRef<ModuleOp>> modules,
+                                TimingScope &timing) {
   TimingScope scope = timing.nest("Serialize kernels");
+  MLIRContext *context = modules.front().get().getContext();
   // One is written out.
   bool single = last == Phase::PTX && options.dumpPhases.empty();
-  std::vector<artifact::Image> cubins;
-  for (auto kernels :
-       llvm::make_early_inc_range(module.getOps<gpu::GPUModuleOp>())) {
-    SmallVector<KernelImage> forms;
-    for (const GPUTarget &gpu :
-         ArrayRef(gpus).take_front(single ? 1 : gpus.size()))
-      forms.push_back({gpu, /*bitcode=*/false, {}});
-    // The code of the oldest architecture, which all others run.
-    if (forSimulator && last != Phase::PTX)
-      forms.push_back({*GPUTarget::parse("sm_80"), /*bitcode=*/true, {}});
-    OwningOpRef<ModuleOp> apart;
-    if (options.debugInfo) {
+  SmallVector<KernelImage> forms;
+  SmallVector<uint32_t> planOf;
+  SmallVector<OwningOpRef<ModuleOp>> apart;
+  for (auto [index, compiled] : llvm::enumerate(modules)) {
+    const DevicePlan &plan = plans[index];
+    ModuleOp module = compiled.get();
+    for (auto kernels :
+         llvm::make_early_inc_range(module.getOps<gpu::GPUModuleOp>())) {
       // The host's functions get lines of another kind. These are directives
       // alone: sections of DWARF would have the assembler not optimise.
-      apart = ModuleOp::create(module.getLoc());
+      ModuleOp own =
+          apart.emplace_back(ModuleOp::create(module.getLoc())).get();
       kernels->remove();
-      apart->push_back(kernels);
-      if (failed(addLines(*apart, LLVM::DIEmissionKind::DebugDirectivesOnly)))
+      own.push_back(kernels);
+      if (options.debugInfo &&
+          failed(addLines(own, LLVM::DIEmissionKind::DebugDirectivesOnly)))
         return failure();
+      for (const GPUTarget &gpu :
+           ArrayRef(plan.gpus).take_front(single ? 1 : plan.gpus.size()))
+        forms.push_back({kernels, gpu, /*bitcode=*/false, {}});
+      // What the back end knows to be there on all architectures.
+      if (forSimulator && last != Phase::PTX)
+        forms.push_back(
+            {kernels, *GPUTarget::parse("sm_80"), /*bitcode=*/true, {}});
+      planOf.resize(forms.size(), index);
     }
-    if (failed(serializeKernels(kernels, options.optLevel, forms)))
+  }
+  if (failed(serializeKernels(*context, options.optLevel, forms)))
+    return failure();
+  std::vector<artifact::Image> cubins;
+  for (auto [form, planIndex] : llvm::zip_equal(forms, planOf)) {
+    const GPUTarget &gpu = form.target;
+    const DevicePlan &plan = plans[planIndex];
+    artifact::Image &image = images.emplace_back();
+    image.arch = gpu.arch;
+    image.exact = gpu.exact;
+    image.data = std::move(form.text);
+    image.plan = planIndex;
+    if (form.bitcode) {
+      image.kind = PCX_IMAGE_LLVM;
+      // By which the simulated device finds the plan that it would follow.
+      if (!plan.gpus.empty())
+        image.arch = plan.gpus.front().arch;
+      continue;
+    }
+    if (!assembler.empty() && last != Phase::PTX) {
+      artifact::Image code = {
+          PCX_IMAGE_CUBIN, image.arch, image.exact, {}, image.plan};
+      auto emitError = [&](const Twine &message) {
+        return mlir::emitError(form.kernels.getLoc(), message);
+      };
+      if (failed(assemble(assembler, image.data, gpu, options.optLevel,
+                          options.debugInfo, code.data, emitError)))
+        return failure();
+      cubins.push_back(std::move(code));
+    }
+    if (options.dumpPhases.empty())
+      continue;
+    std::string path = getDumpPath(Phase::PTX, gpu.getName() + ".ptx");
+    if (failed(artifact::writeFile(
+            path, ArrayRef<char>(image.data.data(), image.data.size()),
+            [&]() { return mlir::emitError(form.kernels.getLoc()); })))
       return failure();
-    for (KernelImage &form : forms) {
-      const GPUTarget &gpu = form.target;
-      artifact::Image &image = images.emplace_back();
-      image.arch = gpu.arch;
-      image.exact = gpu.exact;
-      image.data = std::move(form.text);
-      if (form.bitcode) {
-        image.kind = PCX_IMAGE_LLVM;
-        continue;
-      }
-      if (!assembler.empty() && last != Phase::PTX) {
-        artifact::Image code = {PCX_IMAGE_CUBIN, image.arch, image.exact, {}};
-        auto emitError = [&](const Twine &message) {
-          return module.emitError(message);
-        };
-        if (failed(assemble(assembler, image.data, gpu, options.optLevel,
-                            options.debugInfo, code.data, emitError)))
-          return failure();
-        cubins.push_back(std::move(code));
-      }
-      if (options.dumpPhases.empty())
-        continue;
-      std::string path = getDumpPath(Phase::PTX, gpu.getName() + ".ptx");
-      if (failed(artifact::writeFile(
-              path, ArrayRef<char>(image.data.data(), image.data.size()),
-              [&]() { return mlir::emitError(module.getLoc()); })))
-        return failure();
-    }
-    kernels.erase();
   }
   llvm::move(cubins, std::back_inserter(images));
+  return success();
+}
+
+/// The phases behind `simplified` for devices, plan by plan. What the host has
+/// of them joins the code for CPUs in `module`, if there is any.
+LogicalResult Driver::compileForDevices(OwningOpRef<ModuleOp> simplified,
+                                        OwningOpRef<ModuleOp> &module,
+                                        TimingScope &timing) {
+  // One is looked at.
+  bool single = last <= Phase::PTX && options.dumpPhases.empty();
+  SmallVector<OwningOpRef<ModuleOp>> modules;
+  for (const DevicePlan &plan :
+       ArrayRef(plans).take_front(single ? 1 : plans.size())) {
+    modules.push_back(simplified->clone());
+    if (failed(runTarget(*modules.back(), "cuda", timing, &plan)))
+      return failure();
+  }
+  if (last >= Phase::PTX && failed(serialize(modules, timing)))
+    return failure();
+  if (last < Phase::Artifact)
+    modules.truncate(1);
+  for (auto [index, own] : llvm::enumerate(modules)) {
+    // A program has a function for each plan.
+    if (index > 0)
+      for (auto function : own->getOps<LLVM::LLVMFuncOp>())
+        function.setSymName(
+            (function.getSymName() + "." + plans[index].getName()).str());
+    if (!module) {
+      module = std::move(own);
+      continue;
+    }
+    for (Operation &op : llvm::make_early_inc_range(*own->getBody()))
+      op.moveBefore(module->getBody(), module->getBody()->end());
+  }
   return success();
 }
 
@@ -1327,26 +1445,18 @@ LogicalResult Driver::compile(MLIRContext &context, llvm::SourceMgr &sources) {
                info.phase == Phase::Simplified)
         dot.addPhase(info.name, *module);
     }
-  OwningOpRef<ModuleOp> device;
-  if (forDevice) {
-    if (last > Phase::Simplified || work)
-      if (failed(chooseStrategy(*module, timing)))
-        return failure();
-    device = forCPU ? module->clone() : std::move(module);
-  }
-  if (forCPU && failed(runTarget(*module, "cpu", timing)))
+  if (forDevice && (last > Phase::Simplified || work) &&
+      failed(chooseStrategies(*module, timing)))
     return failure();
-  if (forDevice) {
-    if (failed(runTarget(*device, "cuda", timing)))
-      return failure();
-    if (last >= Phase::PTX && failed(serialize(*device, timing)))
-      return failure();
-    if (forCPU)
-      for (Operation &op : llvm::make_early_inc_range(*device->getBody()))
-        op.moveBefore(module->getBody(), module->getBody()->end());
-    else
-      module = std::move(device);
-  }
+  OwningOpRef<ModuleOp> simplified;
+  if (forDevice && last > Phase::Simplified)
+    simplified = forCPU ? module->clone() : std::move(module);
+  if (module &&
+      failed(forCPU ? runTarget(*module, "cpu", timing) : verify(*module)))
+    return failure();
+  if (simplified &&
+      failed(compileForDevices(std::move(simplified), module, timing)))
+    return failure();
   if (last == Phase::PTX) {
     StringRef text = images.front().data;
     std::string path = options.output.empty() ? "-" : options.output;

@@ -371,16 +371,24 @@ void WorkReport::writeText(raw_ostream &os) const {
     os << "No machine is described for " << llvm::join(unpredictedArchs, ", ")
        << ": not predicted. Described: " << llvm::join(known, ", ") << ".\n";
   }
-  os << "\n";
+  for (const DevicePlanWork &plan : devices) {
+    os << "\n";
+    if (devices.size() > 1)
+      os << "For " << plan.archs << ":\n";
+    writePlan(plan, os);
+  }
+}
+
+void WorkReport::writePlan(const DevicePlanWork &plan, raw_ostream &os) const {
   std::vector<std::vector<std::string>> table = {
       {"program", "strategy", "launches", "blocks", "shared", "meetings",
        "FLOPs", "bytes"}};
-  for (const GPUMachine &machine : deviceMachines)
+  for (const GPUMachine &machine : plan.machines)
     table.front().push_back((machine.name + " time").str());
-  if (!deviceMachines.empty())
+  if (!plan.machines.empty())
     for (const char *part : {"= work", "+ waits", "+ meetings", "+ launches"})
       table.front().push_back(part);
-  for (const DeviceWork &work : devices) {
+  for (const DeviceWork &work : plan.programs) {
     std::string atLeast = work.exact ? "" : "at least ";
     std::vector<std::string> &row = table.emplace_back();
     row = {"@" + work.program,
@@ -473,30 +481,32 @@ void WorkReport::writeJSON(raw_ostream &os) const {
         json.value(arch);
     });
     json.attributeArray("devices", [&] {
-      for (const DeviceWork &work : devices)
-        json.object([&] {
-          json.attribute("program", work.program);
-          json.attribute("strategy", work.strategy);
-          json.attribute("chosen", work.chosen);
-          json.attribute("exact", work.exact);
-          json.attribute("launches", work.launches);
-          json.attribute("blocks", work.blocks);
-          json.attribute("shared_bytes", work.sharedBytes);
-          json.attribute("meetings", work.meets);
-          json.attribute("flops", work.flops);
-          json.attribute("bytes", work.bytes);
-          json.attributeObject("predicted_seconds", [&] {
-            for (auto [machine, cost] :
-                 llvm::zip_equal(deviceMachines, work.costs))
-              json.attributeObject(machine.name, [&] {
-                json.attribute("total", cost.getSeconds());
-                json.attribute("work", cost.work);
-                json.attribute("waits", cost.waits);
-                json.attribute("meetings", cost.meets);
-                json.attribute("launches", cost.launches);
-              });
+      for (const DevicePlanWork &plan : devices)
+        for (const DeviceWork &work : plan.programs)
+          json.object([&] {
+            json.attribute("archs", plan.archs);
+            json.attribute("program", work.program);
+            json.attribute("strategy", work.strategy);
+            json.attribute("chosen", work.chosen);
+            json.attribute("exact", work.exact);
+            json.attribute("launches", work.launches);
+            json.attribute("blocks", work.blocks);
+            json.attribute("shared_bytes", work.sharedBytes);
+            json.attribute("meetings", work.meets);
+            json.attribute("flops", work.flops);
+            json.attribute("bytes", work.bytes);
+            json.attributeObject("predicted_seconds", [&] {
+              for (auto [machine, cost] :
+                   llvm::zip_equal(plan.machines, work.costs))
+                json.attributeObject(machine.name, [&] {
+                  json.attribute("total", cost.getSeconds());
+                  json.attribute("work", cost.work);
+                  json.attribute("waits", cost.waits);
+                  json.attribute("meetings", cost.meets);
+                  json.attribute("launches", cost.launches);
+                });
+            });
           });
-        });
     });
   });
   os << "\n";

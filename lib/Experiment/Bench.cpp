@@ -56,6 +56,10 @@ public:
   bool finite() const { return allFinite; }
   /// Where it runs, with the GPU's name.
   const char *device() const { return pcx_session_device(session.get()); }
+  /// What it follows there; null on the CPU.
+  const pcx_device_variant_t *plan() const {
+    return pcx_session_device_variant(session.get(), contender->program);
+  }
 
 private:
   Status makeUp(int64_t samples);
@@ -314,11 +318,11 @@ measure(const std::vector<Contender> &contenders, const BenchOptions &options,
       Timing timing;
       const pcx_variant_t *variant =
           pcx_module_variant(contender.module.get(), contender.program);
-      const pcx_device_variant_t *onDevice = contender.info().device;
+      const pcx_device_variant_t *plan = runners.back().plan();
       if (options.device == "cpu")
         timing.work = workOfCall(*variant, batch);
-      else if (onDevice)
-        timing.work = workOfCall(*onDevice, batch);
+      else if (plan)
+        timing.work = workOfCall(*plan, batch);
       device = runners.back().device();
       auto steps = options.steps ? Result<int64_t>(*options.steps)
                                  : runners.back().stepsIn(options.blockSeconds);

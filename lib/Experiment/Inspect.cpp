@@ -112,8 +112,25 @@ static std::string gridName(const pcx_launch_t &launch) {
   return text;
 }
 
-static Json deviceJson(const pcx_device_variant_t &variant, int64_t batch) {
+/// What a plan is for: "sm_86, sm_89", and "sim".
+static std::vector<std::string> archsOf(const pcx_artifact_t &artifact,
+                                        uint32_t plan) {
+  std::vector<std::string> archs;
+  for (uint32_t i = 0; i < artifact.image_count; ++i) {
+    const pcx_image_t &image = artifact.images[i];
+    std::string arch =
+        image.kind == PCX_IMAGE_LLVM ? "sim" : imageArchName(image);
+    if (image.plan == plan &&
+        std::find(archs.begin(), archs.end(), arch) == archs.end())
+      archs.push_back(arch);
+  }
+  return archs;
+}
+
+static Json deviceJson(const pcx_artifact_t &artifact, uint32_t plan,
+                       const pcx_device_variant_t &variant, int64_t batch) {
   Json json;
+  json["archs"] = archsOf(artifact, plan);
   json["strategy"] = variant.strategy;
   json["workspace_bytes"] = variant.workspace_bytes;
   json["block_bytes"] = variant.block_bytes;
@@ -184,14 +201,16 @@ static Json toJson(const Module &module, int64_t batch) {
       }
       out["variants"].push_back(std::move(one));
     }
-    out["device"] =
-        program.device ? deviceJson(*program.device, batch) : Json(nullptr);
+    out["devices"] = Json::array();
+    for (uint32_t d = 0; d < program.device_count; ++d)
+      out["devices"].push_back(deviceJson(*info, d, program.devices[d], batch));
     json["programs"].push_back(std::move(out));
   }
   json["images"] = Json::array();
   for (uint32_t i = 0; i < info->image_count; ++i)
     json["images"].push_back({{"kind", imageKindName(info->images[i].kind)},
                               {"arch", imageArchName(info->images[i])},
+                              {"plan", info->images[i].plan},
                               {"bytes", info->images[i].bytes}});
   json["storage"] = Json::array();
   for (uint32_t i = 0; i < info->storage_count; ++i) {
@@ -238,15 +257,16 @@ static std::string portText(const pcx_port_t &port) {
   return text;
 }
 
-/// A program's code for devices.
-static void printDevice(const pcx_device_variant_t &variant, int64_t batch,
+/// A program's code for devices in one plan.
+static void printDevice(const pcx_artifact_t &artifact, uint32_t plan,
+                        const pcx_device_variant_t &variant, int64_t batch,
                         std::FILE *out) {
   std::string work = "work that depends on the call";
   if (auto known = workOfCall(variant, batch))
     work = fmt::format("{}FLOP and {}B a call at batch {}",
                        scaled(known->flops), scaled(known->bytes), batch);
-  fmt::print(out, "  code      cuda ({}): {}, workspace {}B + {}B a block\n",
-             variant.strategy, work,
+  fmt::print(out, "  code      {} ({}): {}, workspace {}B + {}B a block\n",
+             fmt::join(archsOf(artifact, plan), ", "), variant.strategy, work,
              scaled(static_cast<double>(variant.workspace_bytes)),
              scaled(static_cast<double>(variant.block_bytes)));
   std::vector<std::string> names = launchNames(variant);
@@ -312,8 +332,8 @@ static void print(const Module &module, int64_t batch, std::FILE *out) {
                    scaled(part.bytes));
       }
     }
-    if (program.device)
-      printDevice(*program.device, batch, out);
+    for (uint32_t d = 0; d < program.device_count; ++d)
+      printDevice(*info, d, program.devices[d], batch, out);
   }
   fmt::print(out, "\nstorage\n");
   int64_t parameters = 0;

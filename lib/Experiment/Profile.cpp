@@ -254,15 +254,16 @@ experiment::formatProfile(const pcx_artifact_t &artifact,
   return text;
 }
 
-std::string experiment::formatDeviceProfile(const pcx_artifact_t &artifact,
-                                            const pcx_profile_t &profile,
-                                            const std::string &device) {
+std::string experiment::formatDeviceProfile(
+    const pcx_artifact_t &artifact, const pcx_profile_t &profile,
+    const std::vector<const pcx_device_variant_t *> &plans,
+    const std::string &device) {
   std::string text = fmt::format("device: {}\n", device);
   for (uint32_t p = 0; p < profile.program_count; ++p) {
     const pcx_profile_program_t &program = profile.programs[p];
     if (program.calls == 0)
       continue;
-    const pcx_device_variant_t &variant = *artifact.programs[p].device;
+    const pcx_device_variant_t &variant = *plans[p];
     std::vector<std::string> names = launchNames(variant);
     text += fmt::format(
         "profile of '{}': {} {}, {} samples, {:.4g} s, {:.4g} ms a call, one "
@@ -330,10 +331,10 @@ std::string experiment::formatDeviceProfile(const pcx_artifact_t &artifact,
 // Trace
 //===----------------------------------------------------------------------===//
 
-std::string
-experiment::formatTrace(const pcx_artifact_t &artifact,
-                        const pcx_profile_t &profile,
-                        const std::vector<const pcx_variant_t *> &variants) {
+std::string experiment::formatTrace(
+    const pcx_artifact_t &artifact, const pcx_profile_t &profile,
+    const std::vector<const pcx_variant_t *> &variants,
+    const std::vector<const pcx_device_variant_t *> &plans) {
   auto quoted = [](const std::string &text) {
     return nlohmann::json(text).dump();
   };
@@ -350,9 +351,9 @@ experiment::formatTrace(const pcx_artifact_t &artifact,
         worker);
   // Of launches.
   std::vector<std::vector<std::string>> names(artifact.program_count);
-  for (uint32_t p = 0; variants.empty() && p < artifact.program_count; ++p)
-    if (const pcx_device_variant_t *device = artifact.programs[p].device)
-      names[p] = launchNames(*device);
+  for (size_t p = 0; p < plans.size(); ++p)
+    if (plans[p])
+      names[p] = launchNames(*plans[p]);
   auto out = std::back_inserter(text);
   for (uint64_t i = 0; i < profile.event_count; ++i) {
     const pcx_event_t &event = profile.events[i];
@@ -427,11 +428,15 @@ Status experiment::finishProfile(pcx_session_t *session, const Module &module,
   const pcx_artifact_t &artifact = *pcx_module_info(module.get());
   bool onDevice = isOnDevice(session);
   std::vector<const pcx_variant_t *> variants;
-  for (uint32_t p = 0; p < artifact.program_count && !onDevice; ++p)
-    variants.push_back(pcx_module_variant(module.get(), p));
+  std::vector<const pcx_device_variant_t *> plans;
+  for (uint32_t p = 0; p < artifact.program_count; ++p)
+    if (onDevice)
+      plans.push_back(pcx_session_device_variant(session, p));
+    else
+      variants.push_back(pcx_module_variant(module.get(), p));
   if (!options.trace.empty()) {
     if (auto status = data::writeFile(
-            options.trace, formatTrace(artifact, *profile, variants));
+            options.trace, formatTrace(artifact, *profile, variants, plans));
         !status)
       return status;
     if (!console.quiet)
@@ -445,11 +450,11 @@ Status experiment::finishProfile(pcx_session_t *session, const Module &module,
   if (!options.table || console.quiet)
     return success();
   std::string text =
-      onDevice
-          ? formatDeviceProfile(artifact, *profile, pcx_session_device(session))
-          : formatProfile(artifact, *profile, variants,
-                          measureMachine(pcx_session_threads(session)),
-                          describeProcessor().l2Bytes);
+      onDevice ? formatDeviceProfile(artifact, *profile, plans,
+                                     pcx_session_device(session))
+               : formatProfile(artifact, *profile, variants,
+                               measureMachine(pcx_session_threads(session)),
+                               describeProcessor().l2Bytes);
   fmt::print(console.err, "{}", text);
   return success();
 }

@@ -49,18 +49,22 @@ std::string formatProfile(const pcx_artifact_t &artifact,
                           const std::vector<const pcx_variant_t *> &variants,
                           const MachineSpeed &speed, uint64_t l2Bytes);
 
-/// The table of a run on a device: its launches, the most expensive first.
-std::string formatDeviceProfile(const pcx_artifact_t &artifact,
-                                const pcx_profile_t &profile,
-                                const std::string &device);
+/// The table of a run on a device: the launches of the plans that its programs
+/// follow, the most expensive first.
+std::string
+formatDeviceProfile(const pcx_artifact_t &artifact,
+                    const pcx_profile_t &profile,
+                    const std::vector<const pcx_device_variant_t *> &plans,
+                    const std::string &device);
 
 /// Trace Event Format, as chrome://tracing and Perfetto read it: a complete
 /// event ("ph": "X") for each call, stage, task and kernel, a thread a worker,
 /// times in microseconds. Without `variants` the run was on a device, and its
-/// stages are launches.
+/// stages are the launches of `plans`.
 std::string formatTrace(const pcx_artifact_t &artifact,
                         const pcx_profile_t &profile,
-                        const std::vector<const pcx_variant_t *> &variants);
+                        const std::vector<const pcx_variant_t *> &variants,
+                        const std::vector<const pcx_device_variant_t *> &plans);
 
 } // namespace pcx::experiment
 

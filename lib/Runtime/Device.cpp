@@ -92,6 +92,10 @@ public:
   ~DeviceExecutor() override;
 
   const char *name() const override { return label.c_str(); }
+  const pcx_device_variant_t *plan(uint32_t program) const override {
+    const pcx_program_t &info = module.info().programs[program];
+    return info.device_count ? &info.devices[image->plan] : nullptr;
+  }
   uint64_t allocated() const override { return bytes; }
   void requireCode(uint32_t program) const override;
   int64_t paddedRows(uint32_t, int64_t n) const override { return n; }
@@ -261,7 +265,8 @@ private:
   std::unique_ptr<Driver> driver;
   std::string label = "no device"; ///< with the GPU's name
   cuda::Device device = 0;
-  int arch = 0; ///< compute capability times ten
+  int arch = 0;             ///< compute capability times ten
+  uint64_t sharedBytes = 0; ///< that a block can have
   cuda::Context context = nullptr;
   cuda::Stream stream = nullptr;
   cuda::Module kernels = nullptr;
@@ -335,14 +340,15 @@ void DeviceExecutor::check(Result result, const char *what) const {
 
 void DeviceExecutor::stop(Result result, uint32_t program, int64_t launch) {
   const pcx_program_t &info = module.info().programs[program];
-  if (launch < 0 && info.device->launch_count == 1)
+  const pcx_device_variant_t &variant = *plan(program);
+  if (launch < 0 && variant.launch_count == 1)
     launch = 0;
   std::string what = "a kernel";
-  if (launch == info.device->launch_count) {
+  if (launch == variant.launch_count) {
     what = fmt::format("kernel '{}'", PCX_GATHER_SYMBOL);
   } else if (launch >= 0) {
-    what = fmt::format("kernel '{}'", info.device->launches[launch].kernel);
-    if (sharesKernel(*info.device, static_cast<uint32_t>(launch)))
+    what = fmt::format("kernel '{}'", variant.launches[launch].kernel);
+    if (sharesKernel(variant, static_cast<uint32_t>(launch)))
       what += fmt::format(" (launch #{})", launch);
   }
   std::string why = driver->describe(result), cure;
@@ -439,6 +445,11 @@ void DeviceExecutor::open(const DeviceChoice &choice) {
   check(driver->cuDeviceGetAttribute(&minor, cuda::DeviceMinor, device),
         "no architecture");
   arch = 10 * major + minor;
+  int shared = 0;
+  check(driver->cuDeviceGetAttribute(&shared, cuda::DeviceSharedBytesOptIn,
+                                     device),
+        "cannot tell its shared memory");
+  sharedBytes = uint64_t(shared);
   const char *wait = getenv("PCX_CUDA_SYNC");
   waitsForEach = wait && *wait && std::string_view(wait) != "0";
 
@@ -473,7 +484,7 @@ void DeviceExecutor::open(const DeviceChoice &choice) {
   }
   programs.resize(info.program_count);
   for (uint32_t p = 0; p < info.program_count; ++p)
-    if (info.programs[p].device)
+    if (plan(p))
       openProgram(p);
   openGather();
   openStaging();
@@ -481,9 +492,26 @@ void DeviceExecutor::open(const DeviceChoice &choice) {
   check(driver->cuStreamSynchronize(stream), "cannot set the arrays up");
 }
 
-/// Images for this device, the best first.
-static std::vector<const pcx_image_t *>
-usableImages(const pcx_artifact_t &info, bool simulated, uint32_t arch) {
+/// The most shared memory that a launch of a plan asks for.
+static uint64_t sharedBytesOf(const pcx_artifact_t &info, uint32_t plan) {
+  uint64_t most = 0;
+  for (uint32_t p = 0; p < info.program_count; ++p) {
+    const pcx_program_t &program = info.programs[p];
+    if (program.device_count == 0)
+      continue;
+    const pcx_device_variant_t &variant = program.devices[plan];
+    for (uint32_t l = 0; l < variant.launch_count; ++l)
+      most = std::max<uint64_t>(most, variant.launches[l].shared_bytes);
+  }
+  return most;
+}
+
+/// Images for this device, the best first: those with launches that fit before
+/// others, of which the first kernel that does not fit is then named.
+static std::vector<const pcx_image_t *> usableImages(const pcx_artifact_t &info,
+                                                     bool simulated,
+                                                     uint32_t arch,
+                                                     uint64_t sharedBytes) {
   std::vector<const pcx_image_t *> usable;
   for (uint32_t i = 0; i < info.image_count; ++i) {
     const pcx_image_t &image = info.images[i];
@@ -494,8 +522,9 @@ usableImages(const pcx_artifact_t &info, bool simulated, uint32_t arch) {
     if (fits && (image.kind == PCX_IMAGE_LLVM) == simulated)
       usable.push_back(&image);
   }
-  auto rank = [](const pcx_image_t *image) {
-    return std::tuple(image->arch, image->exact, image->kind);
+  auto rank = [&](const pcx_image_t *image) {
+    return std::tuple(sharedBytesOf(info, image->plan) <= sharedBytes,
+                      image->arch, image->exact, image->kind);
   };
   std::sort(usable.begin(), usable.end(),
             [&](const pcx_image_t *a, const pcx_image_t *b) {
@@ -506,7 +535,8 @@ usableImages(const pcx_artifact_t &info, bool simulated, uint32_t arch) {
 
 void DeviceExecutor::loadImage() {
   const pcx_artifact_t &info = module.info();
-  auto usable = usableImages(info, driver->simulated, uint32_t(arch));
+  auto usable =
+      usableImages(info, driver->simulated, uint32_t(arch), sharedBytes);
   if (usable.empty() && driver->simulated)
     fail(PCX_ERROR_DEVICE,
          "'{}' has no code for the simulated device, which runs LLVM IR for up "
@@ -642,21 +672,19 @@ void DeviceExecutor::openLaunch(const pcx_launch_t &info,
           "cannot look at a kernel");
     return uint64_t(value);
   };
-  int processors = 0, shared = 0;
+  int processors = 0;
   check(driver->cuDeviceGetAttribute(&processors, cuda::DeviceMultiprocessors,
                                      device),
         "cannot count multiprocessors");
-  check(driver->cuDeviceGetAttribute(&shared, cuda::DeviceSharedBytesOptIn,
-                                     device),
-        "cannot tell its shared memory");
   uint64_t needed =
       attribute(cuda::FunctionSharedBytes) + uint64_t(info.shared_bytes);
-  if (needed > uint64_t(shared))
+  if (needed > sharedBytes)
     fail(PCX_ERROR_DEVICE,
          "kernel '{}' of program '{}' of '{}' needs {} bytes of shared memory, "
          "but a block has at most {} on {}; compile the model with "
          "--gpu-arch=sm_{}",
-         info.kernel, program.name, module.name, needed, shared, label, arch);
+         info.kernel, program.name, module.name, needed, sharedBytes, label,
+         arch);
   if (info.threads > attribute(cuda::FunctionMaxThreads))
     fail(PCX_ERROR_DEVICE,
          "kernel '{}' of program '{}' of '{}' has blocks of {} threads, but "
@@ -716,7 +744,7 @@ void DeviceExecutor::openLaunch(const pcx_launch_t &info,
 void DeviceExecutor::openProgram(uint32_t index) {
   const pcx_artifact_t &info = module.info();
   const pcx_program_t &program = info.programs[index];
-  const pcx_device_variant_t &variant = *program.device;
+  const pcx_device_variant_t &variant = *plan(index);
   Program &own = programs[index];
   auto bytesOf = [&](const pcx_port_t &port) {
     return denseBytes(port) * uint64_t(port.per_sample ? info.max_batch : 1);
@@ -833,7 +861,7 @@ void DeviceExecutor::openStaging() {
       next += mostBurst * own.scalarBytes;
       places.callStride = own.scalarBytes;
       for (uint32_t i = 0; i < program.output_count; ++i) {
-        if (program.device && own.isScalar[i]) {
+        if (plan(p) && own.isScalar[i]) {
           places.outputs.push_back(scalar);
           scalar += PCX_DEVICE_ALIGNMENT;
           continue;
@@ -1093,7 +1121,7 @@ const HeldData *DeviceExecutor::hold(uint32_t program, const pcx_data_t &data,
 
 void DeviceExecutor::requireCode(uint32_t program) const {
   const pcx_program_t &info = module.info().programs[program];
-  if (!info.device)
+  if (!plan(program))
     fail(PCX_ERROR_DEVICE,
          "program '{}' of '{}' was compiled for the CPU only; compile with pcc "
          "--target=cuda",
@@ -1116,8 +1144,7 @@ int32_t DeviceExecutor::launch(void *self, uint32_t index) {
   constexpr int32_t failed = -1;
   auto &executor = *static_cast<DeviceExecutor *>(self);
   try {
-    uint32_t count =
-        executor.module.info().programs[executor.current].device->launch_count;
+    uint32_t count = executor.plan(executor.current)->launch_count;
     if (index >= count)
       executor.hostError =
           fmt::format("it asks for launch {} of {}", index, count);
@@ -1159,8 +1186,9 @@ void DeviceExecutor::runHost(const ProgramCall &call) {
 
 void DeviceExecutor::runHostOnce(const ProgramCall &call, unsigned index) {
   const pcx_program_t &program = module.info().programs[call.program];
+  const pcx_device_variant_t &variant = *plan(call.program);
   if (call.held) {
-    steps.push_back({program.device->launch_count, index, collected.size()});
+    steps.push_back({variant.launch_count, index, collected.size()});
     int64_t position = call.position - call.held->first + index * call.n;
     collected.insert(collected.end(), {call.held->order, uint64_t(position)});
   }
@@ -1183,7 +1211,7 @@ void DeviceExecutor::runHostOnce(const ProgramCall &call, unsigned index) {
   args.call = call.counters.call + index;
   args.total_steps = call.counters.total_steps;
   args.epoch = call.counters.epoch;
-  int32_t status = program.device->run(&args);
+  int32_t status = variant.run(&args);
   if (!hostError.empty())
     fail(PCX_ERROR_FORMAT,
          "the host's part of program '{}' of '{}' is wrong: {}; compile the "
@@ -1197,8 +1225,7 @@ void DeviceExecutor::runHostOnce(const ProgramCall &call, unsigned index) {
 
 Result DeviceExecutor::launchKernel(uint32_t program, const Step &step,
                                     int64_t n) {
-  const pcx_launch_t &info =
-      module.info().programs[program].device->launches[step.launch];
+  const pcx_launch_t &info = plan(program)->launches[step.launch];
   const Launch &own = programs[program].launches[step.launch];
   uint32_t blocks = blocksOf(info, own, n);
   Address table =
@@ -1253,14 +1280,13 @@ Result DeviceExecutor::launchGather(const HeldData &held, const Step &step,
 
 Result DeviceExecutor::launchStep(uint32_t program, const Step &step, int64_t n,
                                   const HeldData *held) {
-  uint32_t count = module.info().programs[program].device->launch_count;
+  uint32_t count = plan(program)->launch_count;
   return step.launch == count ? launchGather(*held, step, n)
                               : launchKernel(program, step, n);
 }
 
 void DeviceExecutor::launchDirectly(const ProgramCall &call) {
-  const pcx_device_variant_t &variant =
-      *module.info().programs[call.program].device;
+  const pcx_device_variant_t &variant = *plan(call.program);
   auto blocks = [&](uint32_t index) {
     return index == variant.launch_count
                ? gatherBlocks(call.n) * call.held->inputCount
@@ -1489,7 +1515,7 @@ void DeviceExecutor::startProfile(uint32_t kept) {
   const pcx_artifact_t &info = module.info();
   totals.assign(info.program_count, {});
   for (uint32_t p = 0; p < info.program_count; ++p)
-    if (const pcx_device_variant_t *variant = info.programs[p].device)
+    if (const pcx_device_variant_t *variant = plan(p))
       totals[p].launches.resize(variant->launch_count + 1);
   events.assign(kept, {});
   eventsKept = kept;
@@ -1536,7 +1562,7 @@ const pcx_profile_t &DeviceExecutor::stopProfile() {
   std::chrono::duration<double> seconds = Clock::now() - profileBegin;
   profiled = false;
   for (uint32_t p = 0; p < totals.size(); ++p) {
-    const pcx_device_variant_t *variant = module.info().programs[p].device;
+    const pcx_device_variant_t *variant = plan(p);
     Totals &total = totals[p];
     std::vector<pcx_profile_kernel_t> &none = profileKernels.emplace_back();
     none.resize(variant ? variant->kernel_count : 0);

@@ -63,6 +63,11 @@ public:
 
   /// What pcx_session_device returns.
   virtual const char *name() const = 0;
+  /// What pcx_session_device_variant returns.
+  virtual const pcx_device_variant_t *plan(uint32_t program) const {
+    (void)program;
+    return nullptr;
+  }
   /// Bytes of all arrays.
   virtual uint64_t allocated() const = 0;
 

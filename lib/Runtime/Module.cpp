@@ -272,7 +272,7 @@ public:
               const pcx_program_t &program) const;
   void launch(const pcx_launch_t &launch, const pcx_program_t &program) const;
   void address(const pcx_address_t &address, const pcx_launch_t &launch,
-               const pcx_program_t &program,
+               const pcx_program_t &program, const pcx_device_variant_t &device,
                const std::vector<pcx_storage_t> &storage) const;
   void addressCounts(const std::vector<pcx_launch_t> &launches,
                      const pcx_program_t &program) const;
@@ -289,7 +289,9 @@ constexpr size_t Checker::leastBytes<pcx_variant_t> =
     offsetof(pcx_variant_t, marked);
 template <>
 constexpr size_t Checker::leastBytes<pcx_program_t> =
-    offsetof(pcx_program_t, device);
+    offsetof(pcx_program_t, devices);
+template <>
+constexpr size_t Checker::leastBytes<pcx_image_t> = offsetof(pcx_image_t, plan);
 template <>
 constexpr size_t Checker::leastBytes<pcx_launch_t> =
     offsetof(pcx_launch_t, address_count);
@@ -406,7 +408,7 @@ std::string pcx::describeImages(const pcx_artifact_t &artifact) {
 bool pcx::hasDeviceCode(const pcx_artifact_t &artifact) {
   return std::any_of(
       artifact.programs, artifact.programs + artifact.program_count,
-      [](const pcx_program_t &program) { return program.device != nullptr; });
+      [](const pcx_program_t &program) { return program.device_count > 0; });
 }
 
 void Checker::image(const pcx_image_t &image) const {
@@ -478,6 +480,7 @@ void Checker::launch(const pcx_launch_t &launch,
 
 void Checker::address(const pcx_address_t &address, const pcx_launch_t &launch,
                       const pcx_program_t &program,
+                      const pcx_device_variant_t &device,
                       const std::vector<pcx_storage_t> &storage) const {
   uint64_t ports = uint64_t(program.input_count) + program.output_count;
   uint64_t workspace = ports + storage.size();
@@ -489,7 +492,6 @@ void Checker::address(const pcx_address_t &address, const pcx_launch_t &launch,
          "kernel '{}' of program '{}' takes array {}, which is of integers",
          launch.kernel, program.name, address.array);
   // Of the workspace also what the first block has of its own behind it.
-  const pcx_device_variant_t &device = *program.device;
   uint64_t most = address.array == workspace
                       ? device.workspace_bytes + device.block_bytes
                       : 0;
@@ -568,7 +570,9 @@ Description::Description(const pcx_artifact_t *table, const std::string &name) {
     program.inputs = own.inputs.data();
     program.outputs = own.outputs.data();
 
-    check.expect(program.variant_count > 0 || program.device,
+    if (artifact.abi_version < 6)
+      program.device_count = program.devices ? 1 : 0;
+    check.expect(program.variant_count > 0 || program.device_count > 0,
                  "program '{}' has no code", program.name);
     own.variants =
         check.copyArray(program.variants, program.variant_count, "variant");
@@ -598,41 +602,49 @@ Description::Description(const pcx_artifact_t *table, const std::string &name) {
     }
     program.variants = own.variants.data();
 
-    if (program.device) {
-      own.device = check.copyStruct<pcx_device_variant_t>(program.device,
-                                                          "device variant");
-      program.device = &own.device;
-      check.device(own.device, program);
-      check.expect(!images.empty(),
-                   "program '{}' has launches, but there is no "
-                   "image with kernels",
-                   program.name);
-      own.deviceKernels = check.copyArray(own.device.kernels,
-                                          own.device.kernel_count, "kernel");
-      for (const pcx_kernel_info_t &kernel : own.deviceKernels)
+    own.devices = check.copyArray(program.devices, program.device_count,
+                                  "device variant");
+    program.devices = own.devices.data();
+    for (pcx_device_variant_t &device : own.devices) {
+      check.device(device, program);
+      own.deviceKernels.push_back(
+          check.copyArray(device.kernels, device.kernel_count, "kernel"));
+      for (const pcx_kernel_info_t &kernel : own.deviceKernels.back())
         check.expect(kernel.name, "a kernel of program '{}' has no name",
                      program.name);
-      own.device.kernels = own.deviceKernels.data();
-      own.launches = check.copyArray(own.device.launches,
-                                     own.device.launch_count, "launch");
-      for (pcx_launch_t &launch : own.launches) {
+      device.kernels = own.deviceKernels.back().data();
+      own.launches.push_back(
+          check.copyArray(device.launches, device.launch_count, "launch"));
+      for (pcx_launch_t &launch : own.launches.back()) {
         check.launch(launch, program);
         own.uses.push_back(
             check.copyArray(launch.uses, launch.use_count, "kernel use"));
         for (const pcx_kernel_use_t &use : own.uses.back())
-          check.expect(use.kernel < own.device.kernel_count,
+          check.expect(use.kernel < device.kernel_count,
                        "a launch of '{}' of program '{}' uses kernel {} of {}",
                        launch.kernel, program.name, use.kernel,
-                       own.device.kernel_count);
+                       device.kernel_count);
         launch.uses = own.uses.back().data();
         own.addresses.push_back(
             check.copyArray(launch.addresses, launch.address_count, "address"));
         for (const pcx_address_t &address : own.addresses.back())
-          check.address(address, launch, program, storage);
+          check.address(address, launch, program, device, storage);
         launch.addresses = own.addresses.back().data();
       }
-      check.addressCounts(own.launches, program);
-      own.device.launches = own.launches.data();
+      check.addressCounts(own.launches.back(), program);
+      device.launches = own.launches.back().data();
+    }
+    if (program.device_count > 0) {
+      check.expect(!images.empty(),
+                   "program '{}' has launches, but there is no "
+                   "image with kernels",
+                   program.name);
+      for (const pcx_image_t &image : images)
+        check.expect(image.plan < program.device_count,
+                     "the {} image of sm_{} is of plan {}, but program '{}' "
+                     "has {}",
+                     imageKindName(image.kind), image.arch, image.plan,
+                     program.name, program.device_count);
       // Rows are a batch and no more here.
       auto rows = [&](const pcx_port_t &port) {
         int64_t bytes = int64_t(denseBytes(port));

@@ -61,9 +61,9 @@ private:
     std::vector<std::vector<pcx_stage_info_t>> stages;
     std::vector<std::vector<pcx_kernel_use_t>> uses;
     std::vector<std::vector<pcx_address_t>> addresses;
-    pcx_device_variant_t device;
-    std::vector<pcx_launch_t> launches;
-    std::vector<pcx_kernel_info_t> deviceKernels;
+    std::vector<pcx_device_variant_t> devices;
+    std::vector<std::vector<pcx_launch_t>> launches;
+    std::vector<std::vector<pcx_kernel_info_t>> deviceKernels;
   };
   std::vector<pcx_storage_t> storage;
   std::vector<pcx_hyper_t> hypers;

@@ -172,6 +172,17 @@ const char *pcx_session_device(const pcx_session_t *session) {
   return session->executor->name();
 }
 
+const pcx_device_variant_t *
+pcx_session_device_variant(const pcx_session_t *session, uint32_t program) {
+  const pcx_device_variant_t *variant = nullptr;
+  guarded([&] {
+    requireArgument(session, "session");
+    session->module.program(program);
+    variant = session->executor->plan(program);
+  });
+  return variant;
+}
+
 pcx_status_t pcx_session_initialise(pcx_session_t *session, uint64_t seed) {
   return guarded([&] {
     requireArgument(session, "session");

@@ -69,7 +69,7 @@ TEST(Inspect, CodeForDevices) {
       result.out,
       AllOf(HasSubstr("image       simulated device (LLVM IR), "),
             HasSubstr("code      x86-64 (used here)"),
-            HasSubstr("code      cuda (graph): work that depends on the call, "
+            HasSubstr("code      sim (graph): work that depends on the call, "
                       "workspace 64 B + 16 B a block\n"),
             HasSubstr("launch  relax: as often as the call says, 16 threads, "
                       "64 B shared, blocks: one for 4 samples\n"),
@@ -81,11 +81,12 @@ TEST(Inspect, CodeForDevices) {
   EXPECT_EQ(json["images"][0]["kind"], "llvm");
   EXPECT_EQ(json["images"][0]["arch"], "sm_80");
   EXPECT_TRUE(json["programs"][0]["variants"].empty());
-  EXPECT_EQ(json["programs"][0]["device"]["launches"][0]["samples_per_block"],
-            4);
-  EXPECT_EQ(json["programs"][0]["device"]["launches"][1]["cooperative"], true);
-  EXPECT_EQ(json["programs"][0]["device"]["launches"][0]["name"],
-            json["programs"][0]["device"]["launches"][0]["kernel"]);
+  EXPECT_EQ(
+      json["programs"][0]["devices"][0]["launches"][0]["samples_per_block"], 4);
+  EXPECT_EQ(json["programs"][0]["devices"][0]["launches"][1]["cooperative"],
+            true);
+  EXPECT_EQ(json["programs"][0]["devices"][0]["launches"][0]["name"],
+            json["programs"][0]["devices"][0]["launches"][0]["kernel"]);
 }
 
 #ifdef PCX_TEST_SIMULATOR

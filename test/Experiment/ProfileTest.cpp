@@ -140,7 +140,8 @@ TEST_F(ShownProfile, SaysHowToSeeMore) {
 }
 
 TEST_F(ShownProfile, TracesInMicroseconds) {
-  auto json = nlohmann::json::parse(formatTrace(artifact, profile, {&variant}));
+  auto json =
+      nlohmann::json::parse(formatTrace(artifact, profile, {&variant}, {}));
   EXPECT_EQ(json["otherData"]["events_lost"], 3);
   const auto &list = json["traceEvents"];
   ASSERT_EQ(list.size(), 5u); // a name of the process and of each worker

@@ -757,8 +757,58 @@ TEST_F(SimulatedDevice, ItsSettingsAreNumbers) {
                             "simulated device's memory"}))
         << text;
   }
+  for (const char *text : {"sm_86", "1000"}) {
+    Environment architecture("PCX_SIM_ARCH", text);
+    EXPECT_TRUE(failedWith(create(module, "sim"), PCX_ERROR_ARGUMENT,
+                           {"PCX_SIM_ARCH is '" + std::string(text)}))
+        << text;
+  }
+  for (const char *text : {"232449", "0"}) {
+    Environment sharedBytes("PCX_SIM_SHARED", text);
+    EXPECT_TRUE(failedWith(create(module, "sim"), PCX_ERROR_ARGUMENT,
+                           {"PCX_SIM_SHARED is '" + std::string(text)}))
+        << text;
+  }
   Environment most("PCX_SIM_SMS", "65536");
   EXPECT_TRUE(makeSession(module, 1, "sim"));
+}
+
+TEST_F(SimulatedDevice, FollowsTheBestPlanThatFits) {
+  Module plans = loadDevice(PCX_TEST_DEVICE_PLANS);
+  ASSERT_TRUE(plans);
+  const pcx_device_variant_t *devices =
+      pcx_module_info(plans.get())->programs[0].devices;
+  std::vector<float> x = numbers(8 * width, 1);
+  ASSERT_EQ(pcx_session_initialise(cpu.get(), 5), PCX_OK);
+  auto expected = trainOnce(cpu, x);
+  auto follows = [&](const char *arch, const char *shared, size_t plan) {
+    Environment architecture("PCX_SIM_ARCH", arch);
+    Environment sharedBytes("PCX_SIM_SHARED", shared);
+    Session session = makeSession(plans, 1, "sim");
+    EXPECT_EQ(pcx_session_device_variant(session.get(), 0), &devices[plan])
+        << arch << " " << shared;
+    EXPECT_EQ(pcx_session_initialise(session.get(), 5), PCX_OK);
+    EXPECT_EQ(trainOnce(session, x), expected) << arch << " " << shared;
+  };
+  follows("90", "232448", 1);
+  follows("90", "204800", 1);
+  follows("90", "204799", 0);
+  follows("120", "101376", 0);
+  follows("89", "232448", 0);
+  follows("80", "1024", 0);
+  {
+    Environment architecture("PCX_SIM_ARCH", "75");
+    EXPECT_TRUE(failedWith(create(plans, "sim"), PCX_ERROR_DEVICE,
+                           {"runs LLVM IR for up to sm_75"}));
+  }
+  // Where none fits, the newest is named.
+  Environment sharedBytes("PCX_SIM_SHARED", "10");
+  EXPECT_TRUE(
+      failedWith(create(plans, "sim"), PCX_ERROR_DEVICE,
+                 {"kernel 'relax' of program 'train'", "needs 204800 bytes",
+                  "at most 10 on sim", "--gpu-arch=sm_90"}));
+  EXPECT_EQ(pcx_session_device_variant(cpu.get(), 0), nullptr);
+  EXPECT_EQ(pcx_session_device_variant(sim.get(), 99), nullptr);
 }
 
 TEST_F(SimulatedDevice, AFaultNamesTheKernelAndEndsTheSession) {

@@ -211,7 +211,7 @@ struct Table {
                                  &launch,
                                  1,
                                  &deviceKernel};
-  pcx_image_t image = {sizeof(pcx_image_t), PCX_IMAGE_PTX, 80, 0, 4, "ptx"};
+  pcx_image_t image = {sizeof(pcx_image_t), PCX_IMAGE_PTX, 80, 0, 4, "ptx", 0};
   uint32_t writes[1] = {1};
   pcx_program_t program = {sizeof(pcx_program_t),
                            "train",
@@ -227,9 +227,10 @@ struct Table {
                            nullptr,
                            1,
                            writes,
-                           &device};
+                           &device,
+                           1};
   pcx_artifact_t artifact = {sizeof(pcx_artifact_t),
-                             1,
+                             PCX_ABI_VERSION,
                              "pcc",
                              "m",
                              "m.pcir",
@@ -378,7 +379,7 @@ TEST(Table, WrongOnesAreRefused) {
       refusedTable("unknown reduction", [](Table &t) { t.output.reduce = 4; }));
   EXPECT_TRUE(refusedTable("no code", [](Table &t) {
     t.program.variant_count = 0;
-    t.program.device = nullptr;
+    t.program.device_count = 0;
   }));
   EXPECT_TRUE(
       refusedTable("no code", [](Table &t) { t.variant.run = nullptr; }));
@@ -415,6 +416,9 @@ TEST(Table, WrongOnesOfDevicesAreRefused) {
                            [](Table &t) { t.artifact.images = nullptr; }));
   EXPECT_TRUE(refusedTable("there is no image with kernels",
                            [](Table &t) { t.artifact.image_count = 0; }));
+  EXPECT_TRUE(refusedTable("the ptx image of sm_80 is of plan 1, but program "
+                           "'train' has 1",
+                           [](Table &t) { t.image.plan = 1; }));
   EXPECT_TRUE(refusedTable("no strategy",
                            [](Table &t) { t.device.strategy = nullptr; }));
   EXPECT_TRUE(
@@ -480,22 +484,23 @@ TEST(Table, ProgramsForDevicesAloneAreAccepted) {
   table.program.variant_count = 0;
   Description only(&table.artifact, "m.pcx");
   const pcx_program_t &program = only.artifact.programs[0];
-  ASSERT_NE(program.device, nullptr);
-  EXPECT_STREQ(program.device->launches[0].kernel, "go");
-  EXPECT_EQ(program.device->launches[0].uses[0].calls, 2);
-  EXPECT_EQ(program.device->launches[0].addresses[0].array, 4u);
-  EXPECT_EQ(program.device->launches[0].addresses[0].offset, 64u);
-  EXPECT_STREQ(program.device->kernels[0].name, "d");
+  ASSERT_EQ(program.device_count, 1u);
+  EXPECT_STREQ(program.devices->launches[0].kernel, "go");
+  EXPECT_EQ(program.devices->launches[0].uses[0].calls, 2);
+  EXPECT_EQ(program.devices->launches[0].addresses[0].array, 4u);
+  EXPECT_EQ(program.devices->launches[0].addresses[0].offset, 64u);
+  EXPECT_STREQ(program.devices->kernels[0].name, "d");
   EXPECT_EQ(only.artifact.images[0].arch, 80u);
   EXPECT_EQ(describeImages(only.artifact), "ptx sm_80");
 }
 
 TEST(Table, ArtifactsFromBeforeDevicesAreAccepted) {
   Table table;
-  table.program.struct_size = offsetof(pcx_program_t, device);
+  table.artifact.abi_version = 3;
+  table.program.struct_size = offsetof(pcx_program_t, devices);
   table.artifact.struct_size = offsetof(pcx_artifact_t, image_count);
   Description older(&table.artifact, "m.pcx");
-  EXPECT_EQ(older.artifact.programs[0].device, nullptr);
+  EXPECT_EQ(older.artifact.programs[0].device_count, 0u);
   EXPECT_EQ(older.artifact.image_count, 0u);
   EXPECT_FALSE(hasDeviceCode(older.artifact));
 }
@@ -506,9 +511,46 @@ TEST(Table, LaunchesFromBeforeAddressesAreAccepted) {
   table.launch.struct_size = offsetof(pcx_launch_t, address_count);
   // What lies behind is none of its.
   Description older(&table.artifact, "m.pcx");
-  const pcx_launch_t &launch = older.artifact.programs[0].device->launches[0];
+  const pcx_launch_t &launch = older.artifact.programs[0].devices->launches[0];
   EXPECT_EQ(launch.uses[0].calls, 2);
   EXPECT_EQ(launch.address_count, 0u);
+}
+
+TEST(Table, ArtifactsFromBeforePlansHaveOne) {
+  Table table;
+  table.artifact.abi_version = 5;
+  table.image.struct_size = offsetof(pcx_image_t, plan);
+  table.program.struct_size = offsetof(pcx_program_t, device_count);
+  // What lies behind is none of theirs.
+  table.image.plan = 7;
+  table.program.device_count = 9;
+  Description older(&table.artifact, "m.pcx");
+  EXPECT_EQ(older.artifact.images[0].plan, 0u);
+  ASSERT_EQ(older.artifact.programs[0].device_count, 1u);
+  EXPECT_STREQ(older.artifact.programs[0].devices[0].launches[0].kernel, "go");
+}
+
+TEST(Table, PlansAreReadOneByOne) {
+  Table table;
+  pcx_launch_t launches[] = {table.launch, table.launch};
+  launches[1].kernel = "again";
+  pcx_device_variant_t devices[] = {table.device, table.device};
+  devices[1].launches = launches;
+  devices[1].launch_count = 2;
+  pcx_image_t images[] = {table.image, table.image};
+  images[1].arch = 90;
+  images[1].plan = 1;
+  table.program.devices = devices;
+  table.program.device_count = 2;
+  table.artifact.images = images;
+  table.artifact.image_count = 2;
+  Description plans(&table.artifact, "m.pcx");
+  const pcx_program_t &program = plans.artifact.programs[0];
+  ASSERT_EQ(program.device_count, 2u);
+  EXPECT_EQ(program.devices[0].launch_count, 1u);
+  ASSERT_EQ(program.devices[1].launch_count, 2u);
+  EXPECT_STREQ(program.devices[1].launches[1].kernel, "again");
+  EXPECT_EQ(plans.artifact.images[1].plan, 1u);
 }
 
 TEST(Table, StructsThatGrewAreReadByTheirOwnSize) {

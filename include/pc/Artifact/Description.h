@@ -136,16 +136,18 @@ struct Image {
   uint32_t arch = 0;
   bool exact = false;
   std::string data;
+  uint32_t plan = 0;
 };
 
-/// pcx_program_t. It has variants for CPUs, or one for devices, or both.
+/// pcx_program_t. It has variants for CPUs, or one for each plan for devices,
+/// or both.
 struct Program {
   std::string name;
   pcx_role_t role = PCX_ROLE_OTHER;
   std::vector<Port> inputs;
   std::vector<Port> outputs;
-  std::vector<Variant> variants; ///< best first
-  std::optional<DeviceVariant> device;
+  std::vector<Variant> variants;      ///< best first
+  std::vector<DeviceVariant> devices; ///< by plan
   int64_t weightStepsPerCall = 0;
   std::vector<uint32_t> storageReads;
   std::vector<uint32_t> storageWrites;

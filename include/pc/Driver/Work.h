@@ -95,6 +95,15 @@ struct DeviceWork {
   llvm::SmallVector<DeviceCost> costs;
 };
 
+/// The programs of one plan for devices, in both forms.
+struct DevicePlanWork {
+  /// Of the architectures that it is for: "sm_86, sm_89".
+  std::string archs;
+  /// Those that the costs are of: none if none of them is described.
+  llvm::SmallVector<GPUMachine> machines;
+  std::vector<DeviceWork> programs;
+};
+
 /// Describes the programs of a module in the gpu phase, with times on
 /// `machines`.
 std::vector<DeviceWork> describeDeviceWork(const ModuleInfo &info,
@@ -110,13 +119,11 @@ public:
   void setBefore(std::vector<ProgramWork> work) { before = std::move(work); }
   void setAfter(std::vector<ProgramWork> work) { after = std::move(work); }
 
-  /// The costs of `work` are those of `machines`. `unpredicted` are the
-  /// architectures that code is for and of which no machine is known.
-  void setDevices(std::vector<DeviceWork> work,
-                  llvm::ArrayRef<GPUMachine> machines,
+  /// `unpredicted` are the architectures that code is for and of which no
+  /// machine is known.
+  void setDevices(std::vector<DevicePlanWork> work,
                   llvm::ArrayRef<std::string> unpredicted) {
     devices = std::move(work);
-    deviceMachines.assign(machines.begin(), machines.end());
     unpredictedArchs.assign(unpredicted.begin(), unpredicted.end());
   }
 
@@ -137,12 +144,12 @@ private:
     Line total;
   };
   std::vector<Program> compare() const;
+  void writePlan(const DevicePlanWork &plan, llvm::raw_ostream &os) const;
 
   int64_t batch;
   Machine machine;
   std::vector<ProgramWork> before, after;
-  std::vector<DeviceWork> devices;
-  llvm::SmallVector<GPUMachine> deviceMachines;
+  std::vector<DevicePlanWork> devices;
   llvm::SmallVector<std::string> unpredictedArchs;
 };
 

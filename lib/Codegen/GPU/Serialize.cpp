@@ -98,22 +98,23 @@ static LogicalResult serialize(std::unique_ptr<llvm::Module> module,
   return success();
 }
 
-LogicalResult pc::serializeKernels(gpu::GPUModuleOp kernels, unsigned optLevel,
+LogicalResult pc::serializeKernels(MLIRContext &context, unsigned optLevel,
                                    MutableArrayRef<KernelImage> images) {
-  MLIRContext &context = *kernels.getContext();
   registerBuiltinDialectTranslation(context);
   registerGPUDialectTranslation(context);
   registerLLVMDialectTranslation(context);
   registerNVVMDialectTranslation(context);
-  auto emitError = [&]() { return mlir::emitError(kernels.getLoc()); };
   // Translation may change what it translates, and takes no time: one after the
   // other.
   std::vector<llvm::LLVMContext> contexts(images.size());
   SmallVector<std::unique_ptr<llvm::Module>> modules;
-  for (llvm::LLVMContext &own : contexts)
-    if (!modules.emplace_back(translateModuleToLLVMIR(kernels, own, "kernels")))
-      return emitError() << "cannot translate the kernels to LLVM IR";
+  for (auto [image, own] : llvm::zip_equal(images, contexts))
+    if (!modules.emplace_back(
+            translateModuleToLLVMIR(image.kernels, own, "kernels")))
+      return emitError(image.kernels.getLoc())
+             << "cannot translate the kernels to LLVM IR";
   return failableParallelForEachN(&context, 0, images.size(), [&](size_t i) {
-    return serialize(std::move(modules[i]), optLevel, images[i], emitError);
+    return serialize(std::move(modules[i]), optLevel, images[i],
+                     [&]() { return emitError(images[i].kernels.getLoc()); });
   });
 }

@@ -9,9 +9,11 @@
 // The functions of the driver that the runtime uses, on top of the simulator:
 // the same code of the runtime runs programs on either. Everything is done when
 // it is asked for; graphs are lists of launches. There is one device, which
-// says that it is an H100. From the environment come its multiprocessors
-// (PCX_SIM_SMS), which bound grids that wait for each other, and the bytes of
-// its memory (PCX_SIM_MEMORY).
+// says that it is an H100 unless the environment says otherwise: its
+// multiprocessors (PCX_SIM_SMS), which bound grids that wait for each other,
+// the bytes of its memory (PCX_SIM_MEMORY), its architecture (PCX_SIM_ARCH) and
+// the shared memory of a block (PCX_SIM_SHARED), by which the runtime chooses
+// between the images of an artifact.
 //
 //===----------------------------------------------------------------------===//
 
@@ -127,9 +129,17 @@ static constexpr Setting kMultiprocessors = {
 static constexpr Setting kMemoryBytes = {
     "PCX_SIM_MEMORY", "the bytes of the simulated device's memory",
     uint64_t(80) << 30, uint64_t(1) << 62};
-/// Of a multiprocessor.
-static constexpr unsigned kThreads = 2048, kBlocks = 32,
-                          kSharedBytes = 228 * 1024, kReservedShared = 1024;
+static constexpr Setting kArch = {
+    "PCX_SIM_ARCH",
+    "the architecture of the simulated device, compute capability times ten",
+    90, 999};
+static constexpr Setting kSharedBytes = {
+    "PCX_SIM_SHARED",
+    "the bytes of shared memory that a block can have on the simulated device",
+    pc::sim::Device::mostSharedBytes, pc::sim::Device::mostSharedBytes};
+/// Of a multiprocessor. Of its shared memory a block can have all but what each
+/// block on it takes besides.
+static constexpr unsigned kThreads = 2048, kBlocks = 32, kReservedShared = 1024;
 
 static unsigned getMultiprocessors() {
   return static_cast<unsigned>(kMultiprocessors.get());
@@ -181,7 +191,8 @@ PCX_SIM_FUNCTIONS(PCX_DECLARE)
 
 Result cuInit(unsigned) {
   lastFault.clear();
-  for (const Setting &setting : {kMultiprocessors, kMemoryBytes}) {
+  for (const Setting &setting :
+       {kMultiprocessors, kMemoryBytes, kArch, kSharedBytes}) {
     if (setting.read())
       continue;
     lastFault = llvm::formatv(
@@ -248,16 +259,16 @@ Result cuDeviceGetAttribute(int *value, int attribute, Device) {
     *value = static_cast<int>(getMultiprocessors());
     return Success;
   case DeviceMajor:
-    *value = 9;
+    *value = static_cast<int>(kArch.get() / 10);
     return Success;
   case DeviceMinor:
-    *value = 0;
+    *value = static_cast<int>(kArch.get() % 10);
     return Success;
   case DeviceCooperativeLaunch:
     *value = 1;
     return Success;
   case DeviceSharedBytesOptIn:
-    *value = pc::sim::Device::mostSharedBytes;
+    *value = static_cast<int>(kSharedBytes.get());
     return Success;
   default:
     return InvalidValue;
@@ -346,7 +357,7 @@ Result cuFuncSetAttribute(Function function, int attribute, int value) {
   if (attribute != FunctionMaxDynamicSharedBytes || value < 0 ||
       static_cast<uint32_t>(value) +
               function->module->getSharedBytes(function->name) >
-          pc::sim::Device::mostSharedBytes)
+          kSharedBytes.get())
     return InvalidValue;
   function->mostDynamicShared = value;
   return Success;
@@ -360,7 +371,7 @@ static unsigned getOccupancy(const FunctionTag &function, uint64_t threads,
   uint64_t whole = (threads + 31) / 32 * 32;
   return static_cast<unsigned>(
       std::min<uint64_t>({kBlocks, kThreads / std::max<uint64_t>(whole, 1),
-                          kSharedBytes / shared}));
+                          (kSharedBytes.get() + kReservedShared) / shared}));
 }
 
 Result cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks,

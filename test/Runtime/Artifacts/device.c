@@ -459,9 +459,16 @@ static const pcx_variant_t nothingVariants[] = {
 #endif
 
 #ifdef DEVICE_NONE
-#define DEVICE(name) 0
+#define DEVICE(name) 0, 0
 #else
-#define DEVICE(name) &name##Device
+#ifdef DEVICE_PLANS
+#define PLANS(...)                                                             \
+  {__VA_ARGS__}, { __VA_ARGS__ }
+#define DEVICE(name) name##Devices, 2
+#else
+#define PLANS(...) {__VA_ARGS__}
+#define DEVICE(name) name##Devices, 1
+#endif
 static const pcx_kernel_info_t work[] = {
     {sizeof(pcx_kernel_info_t), "sweep", 0, 2 * width, 0, 12 * width, 0},
     {sizeof(pcx_kernel_info_t), "readout", 2 * width, 2 * width, 0, 4 * width,
@@ -481,44 +488,31 @@ static const pcx_launch_t faultLaunches[] = {
     {sizeof(pcx_launch_t), "overrun", 1, 0, 0, 1, 1, 0, 1, 0, 0},
     {sizeof(pcx_launch_t), "overrun", 1, 0, 0, 1, 1, 0, 1, 0, 0},
 };
-static const pcx_device_variant_t trainDevice = {sizeof(pcx_device_variant_t),
-                                                 "graph",
-                                                 deviceTrain,
-                                                 64,
-                                                 16,
-                                                 2,
-                                                 trainLaunches,
-                                                 2,
-                                                 work};
-static const pcx_device_variant_t argumentsDevice = {
-    sizeof(pcx_device_variant_t),
-    "graph",
-    deviceArguments,
-    0,
-    0,
-    1,
-    argumentsLaunches,
-    0,
-    0};
-static const pcx_device_variant_t faultDevice = {sizeof(pcx_device_variant_t),
-                                                 "graph",
-                                                 deviceFault,
-                                                 0,
-                                                 0,
-                                                 2,
-                                                 faultLaunches,
-                                                 0,
-                                                 0};
-static const pcx_device_variant_t mistakenDevice = {
-    sizeof(pcx_device_variant_t),
-    "graph",
-    deviceMistaken,
-    0,
-    0,
-    2,
-    faultLaunches,
-    0,
-    0};
+#ifdef DEVICE_PLANS
+// With more shared memory than it uses.
+static const pcx_launch_t wideLaunches[] = {
+    {sizeof(pcx_launch_t), "relax", samplesPerBlock * width, 200 * 1024, 0, 1,
+     0, samplesPerBlock, 0, 1, sweepUse},
+    {sizeof(pcx_launch_t), "finish", 2, 0, 1, 1, 64, 0, 1, 1, readUse},
+};
+#endif
+static const pcx_device_variant_t trainDevices[] = {
+    {sizeof(pcx_device_variant_t), "graph", deviceTrain, 64, 16, 2,
+     trainLaunches, 2, work},
+#ifdef DEVICE_PLANS
+    {sizeof(pcx_device_variant_t), "graph", deviceTrain, 64, 16, 2,
+     wideLaunches, 2, work},
+#endif
+};
+static const pcx_device_variant_t argumentsDevices[] = {
+    PLANS(sizeof(pcx_device_variant_t), "graph", deviceArguments, 0, 0, 1,
+          argumentsLaunches, 0, 0)};
+static const pcx_device_variant_t faultDevices[] = {
+    PLANS(sizeof(pcx_device_variant_t), "graph", deviceFault, 0, 0, 2,
+          faultLaunches, 0, 0)};
+static const pcx_device_variant_t mistakenDevices[] = {
+    PLANS(sizeof(pcx_device_variant_t), "graph", deviceMistaken, 0, 0, 2,
+          faultLaunches, 0, 0)};
 #endif
 
 static const pcx_program_t programs[] = {
@@ -535,9 +529,12 @@ static const pcx_program_t programs[] = {
 #ifndef DEVICE_NONE
 static const pcx_image_t images[] = {
 #ifdef DEVICE_PTX
-    {sizeof(pcx_image_t), PCX_IMAGE_PTX, 80, 0, sizeof(kernels), kernels},
+    {sizeof(pcx_image_t), PCX_IMAGE_PTX, 80, 0, sizeof(kernels), kernels, 0},
 #else
-    {sizeof(pcx_image_t), PCX_IMAGE_LLVM, 80, 0, sizeof(kernels), kernels},
+    {sizeof(pcx_image_t), PCX_IMAGE_LLVM, 80, 0, sizeof(kernels), kernels, 0},
+#endif
+#ifdef DEVICE_PLANS
+    {sizeof(pcx_image_t), PCX_IMAGE_LLVM, 90, 0, sizeof(kernels), kernels, 1},
 #endif
 };
 #endif
@@ -563,7 +560,7 @@ static const pcx_artifact_t artifact = {
     0,
     0,
 #else
-    1,
+    sizeof(images) / sizeof(images[0]),
     images,
 #endif
 };

@@ -120,7 +120,7 @@ class DeviceRun {
 public:
   DeviceRun(sim::Device &device, const sim::Module &module,
             const pcx_artifact_t &artifact, const pcx_program_t &program,
-            pcx_session_t *session);
+            const pcx_device_variant_t &variant, pcx_session_t *session);
   ~DeviceRun() {
     for (void *array : arrays)
       device.release(array);
@@ -151,6 +151,7 @@ private:
   sim::Device &device;
   const sim::Module &module;
   const pcx_program_t &program;
+  const pcx_device_variant_t &variant;
   std::vector<void *> arrays;
   std::vector<void *> table;
   void *deviceTable = nullptr;
@@ -163,10 +164,11 @@ private:
 
 DeviceRun::DeviceRun(sim::Device &device, const sim::Module &module,
                      const pcx_artifact_t &artifact,
-                     const pcx_program_t &program, pcx_session_t *session)
-    : launches(program.device->launch_count),
-      perLaunch(program.device->launch_count), device(device), module(module),
-      program(program) {
+                     const pcx_program_t &program,
+                     const pcx_device_variant_t &variant,
+                     pcx_session_t *session)
+    : launches(variant.launch_count), perLaunch(variant.launch_count),
+      device(device), module(module), program(program), variant(variant) {
   auto addPort = [&](const pcx_port_t &port) {
     size_t rows = port.per_sample ? artifact.max_batch : 1;
     table.push_back(
@@ -190,7 +192,6 @@ DeviceRun::DeviceRun(sim::Device &device, const sim::Module &module,
   }
   for (Bytes &data : integers)
     hostStorage.push_back(data.data());
-  const pcx_device_variant_t &variant = *program.device;
   size_t bytes =
       variant.workspace_bytes +
       variant.block_bytes * std::max<size_t>(mostBlocks, artifact.max_batch);
@@ -205,7 +206,7 @@ DeviceRun::DeviceRun(sim::Device &device, const sim::Module &module,
 }
 
 void DeviceRun::launch(uint32_t index) {
-  const pcx_launch_t &launch = program.device->launches[index];
+  const pcx_launch_t &launch = variant.launches[index];
   void *values = device.allocate(std::max<size_t>(scalars.size(), 1) * 8);
   device.write(values, scalars.data(), scalars.size() * 8);
   sim::LaunchConfig config;
@@ -276,7 +277,7 @@ void DeviceRun::run(int64_t n, const std::vector<Bytes> &inputs,
   args.call = runCounters.call;
   args.total_steps = runCounters.total_steps;
   args.epoch = runCounters.epoch;
-  if (int32_t status = program.device->run(&args))
+  if (int32_t status = variant.run(&args))
     fail("program '" + llvm::Twine(program.name) + "' returned " +
          llvm::Twine(status));
 }
@@ -341,9 +342,11 @@ static uint32_t findProgram(const pcx_module_t *module, llvm::StringRef name) {
 
 static void checkProgram(sim::Device &device, const sim::Module &kernels,
                          const pcx_module_t *module,
-                         const pcx_module_t *reference, uint32_t index) {
+                         const pcx_module_t *reference, uint32_t index,
+                         uint32_t plan) {
   const pcx_artifact_t &artifact = *pcx_module_info(module);
   const pcx_program_t &program = artifact.programs[index];
+  const pcx_device_variant_t &variant = program.devices[plan];
   pcx_session_options_t options = {};
   options.struct_size = sizeof(options);
   options.threads = 1;
@@ -362,7 +365,7 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
       fail("--set takes NAME=VALUE, found '" + setting + "'");
     check(pcx_set_hyper(session, name.str().c_str(), value));
   }
-  DeviceRun run(device, kernels, artifact, program, session);
+  DeviceRun run(device, kernels, artifact, program, variant, session);
 
   std::mt19937_64 generator(index + 1);
   bool directions = leastCosine >= -1;
@@ -437,17 +440,15 @@ static void checkProgram(sim::Device &device, const sim::Module &kernels,
     }
   }
   bool good = directions ? worst >= leastCosine : worst <= tolerance;
-  llvm::outs() << program.name << ": " << program.device->strategy << ", "
-               << program.device->launch_count << " launches, "
-               << program.device->kernel_count << " kernels, "
-               << (good ? "equal" : "DIFFERENT")
+  llvm::outs() << program.name << ": " << variant.strategy << ", "
+               << variant.launch_count << " launches, " << variant.kernel_count
+               << " kernels, " << (good ? "equal" : "DIFFERENT")
                << (directions ? ", least cosine " : ", largest difference ")
                << llvm::format(directions ? "%.6f" : "%.2g", worst) << " in "
                << where << "\n";
   double flopsOff = 0, bytesOff = 0;
   if (counts || planned >= 0) {
     // Of the last batch and those before it together.
-    const pcx_device_variant_t &variant = *program.device;
     double flops = 0, bytes = 0, samples = 0;
     for (int r = 0; r < runs; ++r)
       samples += double(getBatch(artifact.max_batch, r));
@@ -545,28 +546,13 @@ static Bytes makeMistake(llvm::MemoryBufferRef source) {
   return Bytes(bytes.begin(), bytes.end());
 }
 
-int main(int argc, char **argv) {
-  llvm::InitLLVM initialised(argc, argv);
-  cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(argc, argv,
-                              "compares the simulated device with the CPU\n");
-  pcx_module_t *module = nullptr;
-  check(pcx_module_load(path.c_str(), &module));
-  pcx_module_t *reference = module;
-  if (!referencePath.empty())
-    check(pcx_module_load(referencePath.c_str(), &reference));
-  const pcx_artifact_t &artifact = *pcx_module_info(module);
-  const pcx_image_t *image = nullptr;
-  for (uint32_t i = 0; i < artifact.image_count; ++i)
-    if (artifact.images[i].kind == PCX_IMAGE_LLVM)
-      image = &artifact.images[i];
-  if (!image)
-    fail("'" + path +
-         "' has no kernels for the simulated device; compile with "
-         "--target=cpu,cuda --gpu-arch=sim");
+/// Checks the programs of one plan, whose kernels are in `image`; returns how
+/// many there were.
+static unsigned checkPlan(const pcx_image_t &image, const pcx_module_t *module,
+                          const pcx_module_t *reference) {
   sim::Device device;
   llvm::MemoryBufferRef source(
-      llvm::StringRef(static_cast<const char *>(image->data), image->bytes),
+      llvm::StringRef(static_cast<const char *>(image.data), image.bytes),
       path);
   Bytes changed;
   if (dropBarrier >= 0 || shiftStore >= 0) {
@@ -578,17 +564,44 @@ int main(int argc, char **argv) {
   if (!kernels)
     fail(llvm::toString(kernels.takeError()));
   unsigned compared = 0;
+  const pcx_artifact_t &artifact = *pcx_module_info(module);
   for (uint32_t p = 0; p < artifact.program_count; ++p) {
-    if (!artifact.programs[p].device ||
+    if (artifact.programs[p].device_count == 0 ||
         (!only.empty() &&
          llvm::find(only, artifact.programs[p].name) == only.end()))
       continue;
-    checkProgram(device, **kernels, module, reference, p);
+    checkProgram(device, **kernels, module, reference, p, image.plan);
     ++compared;
   }
+  return compared;
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM initialised(argc, argv);
+  cl::HideUnrelatedOptions(category);
+  cl::ParseCommandLineOptions(argc, argv,
+                              "compares the simulated device with the CPU\n");
+  pcx_module_t *module = nullptr;
+  check(pcx_module_load(path.c_str(), &module));
+  pcx_module_t *reference = module;
+  if (!referencePath.empty())
+    check(pcx_module_load(referencePath.c_str(), &reference));
+  const pcx_artifact_t &artifact = *pcx_module_info(module);
+  bool simulated = false;
+  unsigned compared = 0;
+  for (uint32_t i = 0; i < artifact.image_count; ++i) {
+    const pcx_image_t &image = artifact.images[i];
+    if (image.kind != PCX_IMAGE_LLVM)
+      continue;
+    simulated = true;
+    compared += checkPlan(image, module, reference);
+  }
+  if (!simulated)
+    fail("'" + path +
+         "' has no kernels for the simulated device; compile with "
+         "--target=cpu,cuda --gpu-arch=sim");
   if (!compared)
     fail("'" + path + "' has no program for devices");
-  kernels->reset();
   if (reference != module)
     pcx_module_destroy(reference);
   pcx_module_destroy(module);

@@ -17,15 +17,16 @@ namespace pc {
 /// One form of kernels: PTX, or bitcode that the back end makes PTX from, for
 /// the simulated device.
 struct KernelImage {
+  mlir::gpu::GPUModuleOp kernels;
   GPUTarget target;
   bool bitcode = false;
   std::string text;
 };
 
-/// Translates kernels in the LLVM and NVVM dialects to LLVM IR, optimises them
-/// for the target of each image and writes them to its text; all images on as
-/// many threads as the context has.
-mlir::LogicalResult serializeKernels(mlir::gpu::GPUModuleOp kernels,
+/// Translates the kernels of each image, in the LLVM and NVVM dialects, to LLVM
+/// IR, optimises them for its target and writes them to its text; all images on
+/// as many threads as `context` has.
+mlir::LogicalResult serializeKernels(mlir::MLIRContext &context,
                                      unsigned optLevel,
                                      llvm::MutableArrayRef<KernelImage> images);
 
