@@ -25,8 +25,10 @@ static uint64_t roundUp(uint64_t value, uint64_t multiple) {
 }
 
 Buffer::Buffer(uint64_t bytes, const std::string &purpose) {
+  // Small pages lie anywhere, so that what a program touches may collide in the
+  // second-level cache, in one process more than in another.
   constexpr uint64_t hugePage = 2u << 20;
-  uint64_t alignment = bytes >= 2 * hugePage ? hugePage : PCX_ALIGNMENT;
+  uint64_t alignment = bytes >= hugePage / 8 ? hugePage : PCX_ALIGNMENT;
   // At least one unit, so that no pointer is NULL.
   size = roundUp(std::max<uint64_t>(bytes, 1), alignment);
   memory.reset(static_cast<std::byte *>(std::aligned_alloc(alignment, size)));
@@ -122,14 +124,6 @@ CPUExecutor::CPUExecutor(const pcx_module_t &module, ThreadPool &pool)
   unsigned threads = pool.workers();
   host = {sizeof(host), threads, &pool, hostParallelFor, nullptr};
 
-  for (uint32_t s = 0; s < info.storage_count; ++s) {
-    const pcx_storage_t &entry = info.storage[s];
-    storage.emplace_back(entry.bytes, fmt::format("array '{}' of '{}'",
-                                                  entry.name, module.name));
-    storagePointers.push_back(storage.back().data());
-    bytes += storage.back().bytes();
-  }
-
   // Programs run one at a time: they share the workspace and the staging.
   uint64_t workspaceBytes = 0, stagingBytes = 0;
   auto portBytes = [&](const pcx_port_t &port, uint32_t program) {
@@ -150,25 +144,10 @@ CPUExecutor::CPUExecutor(const pcx_module_t &module, ThreadPool &pool)
       ports += portBytes(program.outputs[i], p);
     stagingBytes = std::max(stagingBytes, ports);
   }
-  workspace =
-      Buffer(workspaceBytes, fmt::format("the workspace of '{}'", module.name));
-  stagingMemory = Buffer(
-      stagingBytes, fmt::format("inputs and outputs of '{}'", module.name));
-  bytes += workspace.bytes() + stagingMemory.bytes();
 
   uint64_t keptBytes = 0;
   for (uint32_t p = 0; p < info.program_count; ++p) {
     const pcx_program_t &program = info.programs[p];
-    ProgramStaging &own = places.emplace_back();
-    std::byte *next = stagingMemory.data();
-    for (uint32_t i = 0; i < program.input_count; ++i) {
-      own.inputs.push_back(next);
-      next += portBytes(program.inputs[i], p);
-    }
-    for (uint32_t i = 0; i < program.output_count; ++i) {
-      own.outputs.push_back(next);
-      next += portBytes(program.outputs[i], p);
-    }
     std::vector<State> &written = states.emplace_back();
     uint64_t rows = 0;
     for (uint32_t w = 0; w < program.storage_write_count; ++w) {
@@ -182,13 +161,47 @@ CPUExecutor::CPUExecutor(const pcx_module_t &module, ThreadPool &pool)
     }
     keptBytes = std::max(keptBytes, rows);
   }
-  keptRows = Buffer(keptBytes, fmt::format("states of '{}'", module.name));
-  bytes += keptRows.bytes();
+
+  // All in one piece: large pages are few.
+  uint64_t total = 0;
+  auto place = [&](uint64_t size) {
+    uint64_t offset = total;
+    if (__builtin_add_overflow(total, roundUp(size, PCX_ALIGNMENT), &total))
+      fail(PCX_ERROR_MEMORY, "the arrays of '{}' have more than {} bytes",
+           module.name, UINT64_MAX);
+    return offset;
+  };
+  uint64_t stagingAt = place(stagingBytes);
+  uint64_t workspaceAt = place(workspaceBytes);
+  uint64_t keptAt = place(keptBytes);
+  std::vector<uint64_t> storageAt;
+  for (uint32_t s = 0; s < info.storage_count; ++s)
+    storageAt.push_back(place(info.storage[s].bytes));
+  memory = Buffer(total, fmt::format("the arrays of '{}'", module.name));
+  workspace = memory.data() + workspaceAt;
+  keptRows = memory.data() + keptAt;
+  for (uint32_t s = 0; s < info.storage_count; ++s) {
+    storage.emplace_back(memory.data() + storageAt[s], info.storage[s].bytes);
+    storagePointers.push_back(storage.back().data());
+  }
+  for (uint32_t p = 0; p < info.program_count; ++p) {
+    const pcx_program_t &program = info.programs[p];
+    ProgramStaging &own = places.emplace_back();
+    std::byte *next = memory.data() + stagingAt;
+    for (uint32_t i = 0; i < program.input_count; ++i) {
+      own.inputs.push_back(next);
+      next += portBytes(program.inputs[i], p);
+    }
+    for (uint32_t i = 0; i < program.output_count; ++i) {
+      own.outputs.push_back(next);
+      next += portBytes(program.outputs[i], p);
+    }
+  }
 }
 
 template <typename Copy>
 void CPUExecutor::forRowsPastBatch(uint32_t program, int64_t n, Copy copy) {
-  std::byte *kept = keptRows.data();
+  std::byte *kept = keptRows;
   for (auto [s, rowBytes] : states[program]) {
     uint64_t from = uint64_t(n) * rowBytes;
     uint64_t to = std::min(uint64_t(paddedRows(program, n)) * rowBytes,
@@ -238,7 +251,7 @@ void CPUExecutor::begin(const ProgramCall &call, unsigned) {
       reinterpret_cast<void *const *>(places[call.program].outputs.data());
   args.storage = storagePointers.data();
   args.hypers = call.hypers;
-  args.workspace = workspace.data();
+  args.workspace = workspace;
   args.seed = call.counters.seed;
   args.call = call.counters.call;
   args.total_steps = call.counters.total_steps;
@@ -269,7 +282,7 @@ void CPUExecutor::writeStorage(uint32_t entry, const void *dense) {
 }
 
 void CPUExecutor::zeroStorage(uint32_t entry) {
-  std::memset(storage[entry].data(), 0, storage[entry].bytes());
+  std::memset(storage[entry].data(), 0, storage[entry].size());
 }
 
 void CPUExecutor::startProfile(uint32_t events) {

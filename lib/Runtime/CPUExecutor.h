@@ -17,6 +17,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <span>
 #include <string>
 
 namespace pcx {
@@ -53,7 +54,7 @@ public:
   CPUExecutor(const pcx_module_t &module, ThreadPool &pool);
 
   const char *name() const override { return "cpu"; }
-  uint64_t allocated() const override { return bytes; }
+  uint64_t allocated() const override { return memory.bytes(); }
   void requireCode(uint32_t) const override {}
   /// n rounded up to the sample block of the variant.
   int64_t paddedRows(uint32_t program, int64_t n) const override;
@@ -69,7 +70,8 @@ public:
   void startProfile(uint32_t events) override;
   const pcx_profile_t &stopProfile() override;
 
-  std::vector<Buffer> storage;
+  /// The arrays as they lie.
+  std::vector<std::span<std::byte>> storage;
 
 private:
   /// A state that a program writes: its rows past n stay what they are.
@@ -90,14 +92,14 @@ private:
   ThreadPool &pool;
   pcx_host_t host;
   ThreadChoice threadChoice;
-  uint64_t bytes = 0;
+  /// Everything below and the storage.
+  Buffer memory;
   std::vector<void *> storagePointers;
   std::vector<ProgramStaging> places;
   std::vector<std::vector<State>> states; ///< of each program
-  Buffer stagingMemory;
-  Buffer workspace;
+  std::byte *workspace = nullptr;
   /// Rows of states past n during a call.
-  Buffer keptRows;
+  std::byte *keptRows = nullptr;
   /// The last profile; it listens while `profiled`.
   std::unique_ptr<Profiler> profiler;
   bool profiled = false;

@@ -19,7 +19,7 @@ using namespace pcx;
 using namespace pcx::test;
 
 /// The arrays as they lie.
-static std::vector<Buffer> &storageOf(const Session &session) {
+static std::vector<std::span<std::byte>> &storageOf(const Session &session) {
   return dynamic_cast<CPUExecutor &>(*session->executor).storage;
 }
 
@@ -217,6 +217,20 @@ TEST_F(SessionTest, HyperParametersKeepTheirBounds) {
                          PCX_ERROR_ARGUMENT, {"did you mean 'steps'?"}));
   ASSERT_EQ(pcx_get_hyper(session.get(), "w_lr", &value), PCX_OK);
   EXPECT_EQ(value, 0.125);
+}
+
+TEST_F(SessionTest, ArraysAreAlignedAndApart) {
+  auto arrays = storageOf(session);
+  ASSERT_GT(arrays.size(), 2u);
+  std::sort(arrays.begin(), arrays.end(),
+            [](auto a, auto b) { return a.data() < b.data(); });
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(arrays[i].data()) % PCX_ALIGNMENT,
+              0u);
+    if (i > 0) {
+      EXPECT_LE(arrays[i - 1].data() + arrays[i - 1].size(), arrays[i].data());
+    }
+  }
 }
 
 TEST(Buffer, IsAlignedAndZeroAndSaysWhatItWasFor) {
