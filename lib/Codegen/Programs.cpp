@@ -234,6 +234,42 @@ pc::buildLoop(OpBuilder &b, Location loc, Value from, Value to, Value step,
   return op;
 }
 
+void pc::cloneLoop(OpBuilder &b, scf::ForOp loop, IRMapping &scalars,
+                   Value lower, Value upper, Value step,
+                   function_ref<bool(Value)> keeps, Value *counter,
+                   function_ref<void()> body) {
+  SmallVector<Value> carried;
+  SmallVector<unsigned> kept;
+  for (auto [index, init] : llvm::enumerate(loop.getInitArgs()))
+    if (!isa<RankedTensorType>(init.getType()) && keeps(init)) {
+      kept.push_back(index);
+      carried.push_back(scalars.lookupOrDefault(init));
+    }
+  if (counter)
+    carried.push_back(*counter);
+  auto copy =
+      buildLoop(b, loop.getLoc(), lower, upper, step, carried,
+                [&](Value index, ValueRange values) {
+                  scalars.map(loop.getInductionVar(), index);
+                  for (auto [place, value] : llvm::zip_first(kept, values))
+                    scalars.map(loop.getRegionIterArg(place), value);
+                  if (counter)
+                    *counter = values.back();
+                  body();
+                  SmallVector<Value> next;
+                  for (unsigned place : kept)
+                    next.push_back(scalars.lookupOrDefault(
+                        loop.getBody()->getTerminator()->getOperand(place)));
+                  if (counter)
+                    next.push_back(*counter);
+                  return next;
+                });
+  for (auto [place, result] : llvm::zip_first(kept, copy.getResults()))
+    scalars.map(loop.getResult(place), result);
+  if (counter)
+    *counter = copy.getResults().back();
+}
+
 void pc::unrollBy(scf::ForOp loop, int32_t count) {
   Builder b(loop.getContext());
   auto unroll = LLVM::LoopUnrollAttr::get(

@@ -11,6 +11,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
 #include "pc/Dialect/PC/IR/PC.h"
 #include "llvm/ADT/StringMap.h"
 
@@ -56,6 +57,15 @@ buildLoop(mlir::OpBuilder &b, mlir::Location loc, mlir::Value from,
           llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value,
                                                             mlir::ValueRange)>
               body);
+
+/// Clones a loop without its arrays, which stay where they are: it carries the
+/// scalars whose first value `keeps` is true for, and behind them `counter`, if
+/// that is not null. `scalars` gets the values of its index, of what it carries
+/// and of its results; `body` emits what is in it.
+void cloneLoop(mlir::OpBuilder &b, mlir::scf::ForOp loop,
+               mlir::IRMapping &scalars, mlir::Value lower, mlir::Value upper,
+               mlir::Value step, llvm::function_ref<bool(mlir::Value)> keeps,
+               mlir::Value *counter, llvm::function_ref<void()> body);
 
 /// Has LLVM do `count` turns of `loop` at a time: one if it is not to unroll
 /// it.

@@ -137,16 +137,22 @@ static pcx_role_t getRole(Role role) {
   llvm_unreachable("unknown role");
 }
 
+static std::vector<artifact::Kernel> makeKernels(const EntryInfo &entry) {
+  std::vector<artifact::Kernel> kernels;
+  for (const KernelInfo &kernel : entry.kernels)
+    kernels.push_back({kernel.name.str(), kernel.flopsBase,
+                       kernel.flopsPerSample, kernel.bytesBase,
+                       kernel.bytesPerSample, kernel.rows});
+  return kernels;
+}
+
 static artifact::DeviceVariant makeDeviceVariant(const EntryInfo &entry) {
   artifact::DeviceVariant variant;
   variant.strategy = entry.strategy.str();
   variant.run = entry.symbol.str();
   variant.workspaceBytes = entry.workspaceBytes;
   variant.blockBytes = entry.workerBytes;
-  for (const KernelInfo &kernel : entry.kernels)
-    variant.kernels.push_back({kernel.name.str(), kernel.flopsBase,
-                               kernel.flopsPerSample, kernel.bytesBase,
-                               kernel.bytesPerSample, kernel.rows});
+  variant.kernels = makeKernels(entry);
   for (const LaunchInfo &info : entry.launches) {
     artifact::Launch &launch = variant.launches.emplace_back();
     launch.kernel = info.kernel.str();
@@ -219,10 +225,7 @@ artifact::Description pc::describeArtifact(ModuleOp module,
     variant.workspaceBytes = entry.workspaceBytes;
     variant.workerBytes = entry.workerBytes;
     variant.sampleBlock = entry.sampleBlock;
-    for (const KernelInfo &kernel : entry.kernels)
-      variant.kernels.push_back({kernel.name.str(), kernel.flopsBase,
-                                 kernel.flopsPerSample, kernel.bytesBase,
-                                 kernel.bytesPerSample, kernel.rows});
+    variant.kernels = makeKernels(entry);
     variant.marked = entry.marked;
     for (const StageInfo &info : entry.stages) {
       artifact::Stage &stage = variant.stages.emplace_back();

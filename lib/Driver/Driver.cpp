@@ -795,7 +795,6 @@ LogicalResult Driver::serialize(ArrayRef<OwningOpRef<ModuleOp>> modules,
   std::vector<artifact::Image> cubins;
   for (auto [form, planIndex] : llvm::zip_equal(forms, planOf)) {
     const GPUTarget &gpu = form.target;
-    const DevicePlan &plan = plans[planIndex];
     artifact::Image &image = images.emplace_back();
     image.arch = gpu.arch;
     image.exact = gpu.exact;
@@ -803,9 +802,6 @@ LogicalResult Driver::serialize(ArrayRef<OwningOpRef<ModuleOp>> modules,
     image.plan = planIndex;
     if (form.bitcode) {
       image.kind = PCX_IMAGE_LLVM;
-      // By which the simulated device finds the plan that it would follow.
-      if (!plan.gpus.empty())
-        image.arch = plan.gpus.front().arch;
       continue;
     }
     if (!assembler.empty() && last != Phase::PTX) {

@@ -507,7 +507,8 @@ static uint64_t sharedBytesOf(const pcx_artifact_t &info, uint32_t plan) {
 }
 
 /// Images for this device, the best first: those with launches that fit before
-/// others, of which the first kernel that does not fit is then named.
+/// others, of which the first kernel that does not fit is then named; the
+/// latest, which for the simulated device are all, with the most shared memory.
 static std::vector<const pcx_image_t *> usableImages(const pcx_artifact_t &info,
                                                      bool simulated,
                                                      uint32_t arch,
@@ -523,8 +524,9 @@ static std::vector<const pcx_image_t *> usableImages(const pcx_artifact_t &info,
       usable.push_back(&image);
   }
   auto rank = [&](const pcx_image_t *image) {
-    return std::tuple(sharedBytesOf(info, image->plan) <= sharedBytes,
-                      image->arch, image->exact, image->kind);
+    uint64_t needed = sharedBytesOf(info, image->plan);
+    return std::tuple(needed <= sharedBytes, image->arch, image->exact,
+                      image->kind, needed);
   };
   std::sort(usable.begin(), usable.end(),
             [&](const pcx_image_t *a, const pcx_image_t *b) {

@@ -591,16 +591,10 @@ Value ProgramEmitter::emitAnyRow(Value array) {
 void ProgramEmitter::emitLoop(
     scf::ForOp loop, IRMapping &scalars,
     function_ref<void(Block &, IRMapping &)> emitBody) {
-  SmallVector<Value> carried;
-  SmallVector<unsigned> kept;
-  for (auto [index, init] : llvm::enumerate(loop.getInitArgs()))
-    if (!isa<RankedTensorType>(init.getType())) {
-      kept.push_back(index);
-      carried.push_back(scalars.lookupOrDefault(init));
-    }
   // All samples of the block have stopped: what is left changes nothing.
   std::optional<unsigned> stop;
-  if (blockSamples && kept.empty())
+  if (blockSamples && llvm::all_of(loop.getInitArgs().getTypes(),
+                                   llvm::IsaPred<RankedTensorType>))
     stop = findFixedPoint(loop);
   std::optional<llvm::APInt> trips = loop.getStaticTripCount();
   llvm::SaveAndRestore inside(
@@ -632,29 +626,11 @@ void ProgramEmitter::emitLoop(
         });
     return;
   }
-  auto copy = scf::ForOp::create(
-      b, loop.getLoc(), scalars.lookupOrDefault(loop.getLowerBound()),
+  cloneLoop(
+      b, loop, scalars, scalars.lookupOrDefault(loop.getLowerBound()),
       scalars.lookupOrDefault(loop.getUpperBound()),
-      scalars.lookupOrDefault(loop.getStep()), carried);
-  {
-    OpBuilder::InsertionGuard guard(b);
-    Block *body = copy.getBody();
-    if (!body->empty())
-      body->back().erase();
-    b.setInsertionPointToEnd(body);
-    scalars.map(loop.getInductionVar(), copy.getInductionVar());
-    for (auto [index, argument] :
-         llvm::zip_equal(kept, copy.getRegionIterArgs()))
-      scalars.map(loop.getRegionIterArg(index), argument);
-    emitBody(*loop.getBody(), scalars);
-    SmallVector<Value> yielded;
-    for (unsigned index : kept)
-      yielded.push_back(scalars.lookupOrDefault(
-          loop.getBody()->getTerminator()->getOperand(index)));
-    scf::YieldOp::create(b, loop.getLoc(), yielded);
-  }
-  for (auto [index, result] : llvm::zip_equal(kept, copy.getResults()))
-    scalars.map(loop.getResult(index), result);
+      scalars.lookupOrDefault(loop.getStep()), [](Value) { return true; },
+      /*counter=*/nullptr, [&] { emitBody(*loop.getBody(), scalars); });
 }
 
 /// Emits the groups of one level of a params stage as tasks of about equal

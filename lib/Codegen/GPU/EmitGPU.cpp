@@ -262,43 +262,12 @@ ProgramEmitter::ProgramEmitter(ModuleOp module, gpu::GPUModuleOp kernels,
 void ProgramEmitter::emitLoop(
     scf::ForOp loop, IRMapping &scalars, Value lower, Value upper, Value step,
     function_ref<void(Block &, IRMapping &)> emitBody) {
-  SmallVector<Value> carried;
-  SmallVector<unsigned> kept;
-  for (auto [index, init] : llvm::enumerate(loop.getInitArgs()))
-    if (!isa<RankedTensorType>(init.getType()) && scalars.contains(init)) {
-      kept.push_back(index);
-      carried.push_back(scalars.lookup(init));
-    }
-  // A kernel counts the scalars that it has taken.
-  bool counts = cursor != nullptr;
-  if (counts)
-    carried.push_back(cursor);
   llvm::SaveAndRestore inside(times, getTimes(loop, times));
-  auto copy = scf::ForOp::create(b, loop.getLoc(), lower, upper, step, carried);
-  {
-    OpBuilder::InsertionGuard guard(b);
-    Block *body = copy.getBody();
-    if (!body->empty())
-      body->back().erase();
-    b.setInsertionPointToEnd(body);
-    scalars.map(loop.getInductionVar(), copy.getInductionVar());
-    for (auto [index, place] : llvm::enumerate(kept))
-      scalars.map(loop.getRegionIterArg(place), copy.getRegionIterArg(index));
-    if (counts)
-      cursor = copy.getRegionIterArgs().back();
-    emitBody(*loop.getBody(), scalars);
-    SmallVector<Value> yielded;
-    for (unsigned index : kept)
-      yielded.push_back(
-          scalars.lookup(loop.getBody()->getTerminator()->getOperand(index)));
-    if (counts)
-      yielded.push_back(cursor);
-    scf::YieldOp::create(b, loop.getLoc(), yielded);
-  }
-  for (auto [index, place] : llvm::enumerate(kept))
-    scalars.map(loop.getResult(place), copy.getResult(index));
-  if (counts)
-    cursor = copy.getResults().back();
+  // A kernel counts the scalars that it has taken.
+  cloneLoop(
+      b, loop, scalars, lower, upper, step,
+      [&](Value init) { return scalars.contains(init); },
+      cursor ? &cursor : nullptr, [&] { emitBody(*loop.getBody(), scalars); });
 }
 
 //===----------------------------------------------------------------------===//
