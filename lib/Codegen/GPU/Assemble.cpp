@@ -36,10 +36,11 @@ pc::assemble(StringRef assembler, StringRef ptx, const GPUTarget &target,
              unsigned optLevel, bool lineInfo, std::string &code,
              function_ref<InFlightDiagnostic(const Twine &)> emitError) {
   // Files in the folder for temporary ones, which go when this returns.
+  constexpr StringRef suffixes[] = {"ptx", "cubin", "log"};
   SmallString<128> paths[3];
   std::vector<llvm::FileRemover> removers(3);
   for (auto [path, remover, suffix] :
-       llvm::zip_equal(paths, removers, ArrayRef{"ptx", "cubin", "log"})) {
+       llvm::zip_equal(paths, removers, suffixes)) {
     if (std::error_code error =
             llvm::sys::fs::createTemporaryFile("pcc", suffix, path))
       return emitError("cannot make a temporary file: " + error.message() +
