@@ -1171,7 +1171,9 @@ bool Device::write(void *to, const void *from, size_t bytes) {
   Array *array = memory->find(to, bytes);
   if (!array)
     return false;
-  std::memcpy(to, from, bytes);
+  // No bytes may lie at null.
+  if (bytes > 0)
+    std::memcpy(to, from, bytes);
   array->setInitialised(static_cast<uint8_t *>(to) - array->begin(), bytes);
   return true;
 }
@@ -1179,7 +1181,8 @@ bool Device::write(void *to, const void *from, size_t bytes) {
 bool Device::read(void *to, const void *from, size_t bytes) {
   if (!memory->find(from, bytes))
     return false;
-  std::memcpy(to, from, bytes);
+  if (bytes > 0)
+    std::memcpy(to, from, bytes);
   return true;
 }
 

@@ -1125,6 +1125,8 @@ TEST_F(SimulatorTest, KnowsItsArrays) {
   EXPECT_TRUE(device.fill(array, 7, 10));
   EXPECT_TRUE(device.read(bytes, array, 10));
   EXPECT_EQ(bytes[9], 7);
+  EXPECT_TRUE(device.write(array, nullptr, 0));
+  EXPECT_TRUE(device.read(nullptr, array, 0));
   EXPECT_FALSE(device.release(static_cast<char *>(array) + 1));
   EXPECT_TRUE(device.release(array));
   EXPECT_FALSE(device.release(array));
