@@ -31,9 +31,12 @@ Buffer::Buffer(uint64_t bytes, const std::string &purpose) {
   uint64_t alignment = bytes >= hugePage / 8 ? hugePage : PCX_ALIGNMENT;
   // At least one unit, so that no pointer is NULL.
   size = roundUp(std::max<uint64_t>(bytes, 1), alignment);
-  memory.reset(static_cast<std::byte *>(std::aligned_alloc(alignment, size)));
+  // Rounding up may pass the largest number and begin at zero again.
+  if (size >= bytes)
+    memory.reset(static_cast<std::byte *>(std::aligned_alloc(alignment, size)));
   if (!memory)
-    fail(PCX_ERROR_MEMORY, "cannot allocate {} bytes for {}", size, purpose);
+    fail(PCX_ERROR_MEMORY, "cannot allocate {} bytes for {}",
+         std::max(size, bytes), purpose);
   if (alignment == hugePage)
     madvise(memory.get(), size, MADV_HUGEPAGE);
   std::memset(memory.get(), 0, size);
