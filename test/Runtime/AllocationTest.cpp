@@ -12,9 +12,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "Fixtures.h"
+#include "Session.h"
 
 #include <atomic>
 #include <cstdlib>
+#include <latch>
 #include <new>
 
 using namespace pcx::test;
@@ -45,7 +47,16 @@ void operator delete(void *memory) noexcept { std::free(memory); }
 void operator delete(void *memory, size_t) noexcept { std::free(memory); }
 #endif
 
-using AllocationTest = ToyTest;
+class AllocationTest : public ToyTest {
+protected:
+  // A thread that begins allocates, too, which sanitizers see; it may begin
+  // late.
+  AllocationTest() {
+    std::latch begun(session->pool.workers());
+    session->pool.forEach(session->pool.workers(),
+                          [&](int64_t, int64_t) { begun.arrive_and_wait(); });
+  }
+};
 
 TEST_F(AllocationTest, TheNumberOfStepsDoesNotChangeTheNumberOfAllocations) {
   constexpr int64_t width = 2048, count = 64;
