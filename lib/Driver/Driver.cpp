@@ -211,6 +211,9 @@ LogicalResult Driver::checkTargets() {
                            "install the CUDA toolkit, or leave it out: PTX is "
                            "compiled when the artifact is loaded"));
   }
+  if (options.printPlan && last != Phase::Artifact)
+    return success(error("--print-plan is for what is compiled to the end; "
+                         "leave it out, or --compile-to and --emit"));
   if (last == Phase::PTX && gpus.empty())
     return success(error("--gpu-arch names no architecture to write PTX for"));
   if (options.strategy != "auto" && options.strategy != "persistent" &&

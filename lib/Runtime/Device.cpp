@@ -411,8 +411,8 @@ void DeviceExecutor::open(const DeviceChoice &choice) {
   bool simulated = choice.kind == DeviceKind::Simulated;
   if (!hasDeviceCode(info))
     fail(PCX_ERROR_DEVICE,
-         "'{}' was compiled for the CPU only; compile with pcc --target=cuda",
-         module.name);
+         "'{}' was compiled for the CPU only; compile with pcc --target=cuda{}",
+         module.name, simulated ? " --gpu-arch=sim" : "");
   driver = std::make_unique<Driver>(simulated);
   label = simulated ? "sim" : fmt::format("cuda:{}", choice.index);
   int count = 0;
@@ -542,7 +542,7 @@ void DeviceExecutor::loadImage() {
   if (usable.empty() && driver->simulated)
     fail(PCX_ERROR_DEVICE,
          "'{}' has no code for the simulated device, which runs LLVM IR for up "
-         "to sm_{}: its images are {}",
+         "to sm_{}: its images are {}; compile the model with --gpu-arch=sim",
          module.name, arch, describeImages(info));
   // The first that pcc writes code for.
   constexpr int oldest = 80;
@@ -550,9 +550,8 @@ void DeviceExecutor::loadImage() {
     fail(PCX_ERROR_DEVICE,
          "'{}' has no code for {}, which is sm_{}: its images are {}; {}",
          module.name, label, arch, describeImages(info),
-         arch < oldest
-             ? fmt::format("use a GPU that is sm_{} or later", oldest)
-             : fmt::format("compile the model with --gpu-arch=sm_{}", arch));
+         arch < oldest ? fmt::format("use a GPU that is sm_{} or later", oldest)
+                       : "compile the model without --gpu-arch, for all GPUs");
   std::string first;
   for (const pcx_image_t *candidate : usable) {
     char log[8192] = "";
@@ -683,10 +682,9 @@ void DeviceExecutor::openLaunch(const pcx_launch_t &info,
   if (needed > sharedBytes)
     fail(PCX_ERROR_DEVICE,
          "kernel '{}' of program '{}' of '{}' needs {} bytes of shared memory, "
-         "but a block has at most {} on {}; compile the model with "
-         "--gpu-arch=sm_{}",
-         info.kernel, program.name, module.name, needed, sharedBytes, label,
-         arch);
+         "but a block has at most {} on {}; compile the model without "
+         "--gpu-arch, for all GPUs, or with --gpu-strategy=graph",
+         info.kernel, program.name, module.name, needed, sharedBytes, label);
   if (info.threads > attribute(cuda::FunctionMaxThreads))
     fail(PCX_ERROR_DEVICE,
          "kernel '{}' of program '{}' of '{}' has blocks of {} threads, but "

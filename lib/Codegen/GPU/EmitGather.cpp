@@ -152,6 +152,11 @@ void GatherEmitter::emitClass(IntegerType type, int64_t one) {
 void GatherEmitter::run() {
   Type i32 = b.getI32Type(), i64 = b.getI64Type();
   LLVM::LLVMFuncOp kernel = createKernel(module, loc, PCX_GATHER_SYMBOL);
+  // Up to 64 registers a thread. Left to itself the assembler makes do with 32
+  // for some architectures, and spills.
+  constexpr int32_t leastBlocks = 4;
+  kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                  b.getI32IntegerAttr(leastBlocks));
   Block *body = kernel.addEntryBlock(b);
   b.setInsertionPointToStart(body);
   Value inputs = body->getArgument(0), scalars = body->getArgument(1);
