@@ -86,7 +86,7 @@ struct DevicePlan {
   SmallVector<GPUTarget> gpus;
   std::string strategy;
 
-  /// The oldest architecture.
+  /// The first of its architectures on the command line.
   std::string getName() const {
     return gpus.empty() ? "sim" : gpus.front().getName();
   }
